@@ -1,0 +1,83 @@
+/* mayfly's vendor face of PKCS#11: attributes, return codes and the "Vendor mayfly" interface.
+ *
+ * Include a PKCS#11 header before this one (Debian: <nss/pkcs11.h> or <p11-kit/pkcs11.h>); only the
+ * types CK_RV, CK_ULONG, CK_SLOT_ID and CK_VERSION are needed from it.
+ *
+ * Get the interface from a module that is loaded already:
+ *
+ *     CK_INTERFACE *interface;
+ *     C_GetInterface((CK_UTF8CHAR *)MAYFLY_INTERFACE_NAME, NULL, &interface, 0);
+ *     MAYFLY_FUNCTION_LIST *mayfly = interface->pFunctionList;
+ */
+#ifndef MAYFLY_H
+#define MAYFLY_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define MAYFLY_INTERFACE_NAME "Vendor mayfly"
+
+/* Vendor-defined numbers: the bit that PKCS#11 reserves, and a base that spells "MF". */
+#define CKA_MAYFLY_BASE (0x80000000UL | 0x4d460000UL)
+
+/* The task's whole ID, UTF-8 without a terminating zero, 1 to 255 bytes. On every object of a task.
+ * The token's label has the first 32 bytes only. Read-only. */
+#define CKA_MAYFLY_TASK_ID (CKA_MAYFLY_BASE | 0x01UL)
+
+/* The longest task ID, in bytes. */
+#define MAYFLY_TASK_ID_MAX 255UL
+
+/* States of a task, after NIST SP 800-57. All but the first two are final. */
+#define MAYFLY_TASK_OPEN 0UL      /* open, no key made yet */
+#define MAYFLY_TASK_ACTIVE 1UL    /* has or had keys */
+#define MAYFLY_TASK_CLOSED 2UL    /* ended by its owner */
+#define MAYFLY_TASK_EXPIRED 3UL   /* ended by its deadline */
+#define MAYFLY_TASK_REVOKED 4UL   /* ended by an operator */
+#define MAYFLY_TASK_EXHAUSTED 5UL /* ended because its quota was spent */
+#define MAYFLY_TASK_LOST 6UL      /* its owner died or its device went away */
+
+typedef struct MAYFLY_TASK_REQUEST {
+  const char *task_id;    /* zero-terminated UTF-8, 1 to 255 bytes, no control characters */
+  CK_ULONG ttl_seconds;   /* seconds until the deadline; 0 takes the configuration's default */
+} MAYFLY_TASK_REQUEST;
+
+typedef struct MAYFLY_TASK_INFO {
+  CK_SLOT_ID slot;            /* the slot of the task's token */
+  CK_ULONG state;             /* MAYFLY_TASK_… */
+  CK_ULONG seconds_left;      /* until the deadline, rounded up; 0 once the task has ended */
+  CK_ULONG keys;              /* key pairs that live now */
+  CK_ULONG keys_pending;      /* key pairs whose destruction the device still owes */
+  char serial[17];            /* the token's serial number, zero-terminated */
+  char task_id[256];          /* the whole ID, zero-terminated */
+} MAYFLY_TASK_INFO;
+
+typedef struct MAYFLY_FUNCTION_LIST {
+  CK_VERSION version; /* 1.0 */
+
+  /* Opens a task: its token appears in a new slot, whose number is written to *slot.
+   * CKR_ARGUMENTS_BAD for a NULL, a bad ID or a ttl over the configured most;
+   * CKR_FUNCTION_REJECTED if a task of that ID is open; CKR_SESSION_COUNT at the limit of tasks. */
+  CK_RV (*MAYFLY_OpenTask)(const MAYFLY_TASK_REQUEST *request, CK_SLOT_ID *slot);
+
+  /* Ends the task in the slot: its keys are destroyed, its sessions closed, its token gone.
+   * CKR_OK only if the device confirmed that every key is gone; CKR_DEVICE_ERROR if some are still
+   * owed (they can't be used any more, and their destruction is retried);
+   * CKR_SLOT_ID_INVALID if no such task is open. */
+  CK_RV (*MAYFLY_CloseTask)(CK_SLOT_ID slot);
+
+  /* Evidence from the device that the key lives in it and is bound to the task.
+   * CKR_FUNCTION_NOT_SUPPORTED for devices that give none. On return *evidence_size is the size
+   * needed; CKR_BUFFER_TOO_SMALL if it was less. */
+  CK_RV (*MAYFLY_Attest)(CK_SLOT_ID slot, CK_ULONG key, const unsigned char *nonce,
+                         CK_ULONG nonce_size, unsigned char *evidence, CK_ULONG *evidence_size);
+
+  /* What is known of the task in the slot. CKR_SLOT_ID_INVALID if there is none. */
+  CK_RV (*MAYFLY_TaskInfo)(CK_SLOT_ID slot, MAYFLY_TASK_INFO *info);
+} MAYFLY_FUNCTION_LIST;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MAYFLY_H */

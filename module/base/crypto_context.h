@@ -1,0 +1,27 @@
+// libcrypto, kept apart from the host's.
+#pragma once
+
+#include <openssl/types.h>
+
+#include "base/error.h"
+
+namespace mayfly::crypto {
+
+/// This module's own library context, made at its first use, with the default provider only.
+///
+/// The host's context is not used on purpose: its configuration may route every digest to an engine
+/// or a provider that calls this very module.
+/// @throws Error CKR_HOST_MEMORY when libcrypto can't make one.
+[[nodiscard]] OSSL_LIB_CTX* context();
+
+/// Frees the context. Nothing made in it may live any more; the next use makes a new one.
+void release() noexcept;
+
+/// Forgets the context without freeing it: for a forked child, where another thread of the parent
+/// may have held its locks.
+void abandon() noexcept;
+
+/// An Error that holds libcrypto's own reason for the failure of `what`.
+[[nodiscard]] Error failure(CK_RV rv, const char* what);
+
+}  // namespace mayfly::crypto

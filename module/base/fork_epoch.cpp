@@ -1,0 +1,27 @@
+#include "base/fork_epoch.h"
+
+#include <pthread.h>
+
+#include <atomic>
+
+#include "base/error.h"
+
+namespace mayfly {
+namespace {
+
+std::atomic<std::uint64_t> epoch{1};
+std::atomic<bool> watching{false};
+
+}  // namespace
+
+void ForkEpoch::watch() {
+  if (watching.exchange(true)) return;
+  if (pthread_atfork(nullptr, nullptr, [] { epoch.fetch_add(1); }) != 0) {
+    watching.store(false);
+    throw Error(CKR_HOST_MEMORY, "no memory for the fork handler");
+  }
+}
+
+std::uint64_t ForkEpoch::current() noexcept { return epoch.load(std::memory_order_relaxed); }
+
+}  // namespace mayfly

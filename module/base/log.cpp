@@ -1,0 +1,101 @@
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace mayfly::log {
+namespace {
+
+std::atomic<Level> threshold{Level::warn};
+// Replaced, never freed: another thread may be reading the name, and a module must have no static
+// destructor with effects. Setting the same file again allocates nothing.
+std::atomic<const std::string*> log_file{nullptr};
+
+int open_log(const std::string& file) {
+  return open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+const char* name(Level level) noexcept {
+  switch (level) {
+    case Level::debug:
+      return "debug";
+    case Level::info:
+      return "info";
+    case Level::warn:
+      return "warning";
+    case Level::error:
+      return "error";
+    case Level::off:
+      break;
+  }
+  return "";
+}
+
+/// "2026-01-31T12:00:00.000Z mayfly[PID] warning: ". Without gmtime_r, whose time zone lock a forked
+/// child can inherit locked.
+std::string prefix(Level level) {
+  using namespace std::chrono;
+  const auto now = floor<milliseconds>(system_clock::now());
+  const auto day = floor<days>(now);
+  const year_month_day date{day};
+  const hh_mm_ss time{now - day};
+  char text[96];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ mayfly[%d] %s: ",
+                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
+                static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()),
+                static_cast<int>(time.subseconds().count()), static_cast<int>(getpid()),
+                name(level));
+  return text;
+}
+
+}  // namespace
+
+void configure(Level level, const std::string& file) {
+  const std::string* current = log_file.load();
+  if (!file.empty()) {
+    const int descriptor = open_log(file);
+    if (descriptor < 0) {
+      throw Error(CKR_GENERAL_ERROR, "log file " + file + " can't be opened: " +
+                                         std::strerror(errno) + "; check log.file");
+    }
+    close(descriptor);
+  }
+  if (current == nullptr || *current != file) log_file.store(new std::string(file));
+  threshold.store(level);
+}
+
+bool enabled(Level level) noexcept { return level != Level::off && level >= threshold.load(); }
+
+void write(Level level, std::string_view message) noexcept {
+  if (!enabled(level)) return;
+  const int saved_errno = errno;
+  try {
+    std::string line = prefix(level);
+    const std::size_t start = line.size();
+    line += message;
+    for (std::size_t i = start; i < line.size(); ++i) {
+      if (static_cast<unsigned char>(line[i]) < 0x20 || line[i] == 0x7f) line[i] = '?';
+    }
+    line += '\n';
+    const std::string* file = log_file.load();
+    const bool to_file = file != nullptr && !file->empty();
+    const int descriptor = to_file ? open_log(*file) : STDERR_FILENO;
+    if (descriptor >= 0) {
+      [[maybe_unused]] const ssize_t written = ::write(descriptor, line.data(), line.size());
+      if (to_file) close(descriptor);
+    }
+  } catch (...) {  // a log line is never worth a failed call
+  }
+  errno = saved_errno;
+}
+
+}  // namespace mayfly::log

@@ -1,0 +1,32 @@
+// Log lines: what was refused or went wrong, and why. Never a secret.
+//
+// One line is one open, one write and one close: no lock, no descriptor and no library state is
+// kept, so that a fork, a host that closes all descriptors, log rotation and dlclose() can't hurt.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace mayfly::log {
+
+enum class Level { debug, info, warn, error, off };
+
+/// Where the lines of this process go, from now on.
+///
+/// @param level  The least serious level that is written.
+/// @param file   A file to append to (made with mode 0600); empty means standard error.
+/// @throws Error CKR_GENERAL_ERROR when the file can't be opened for appending.
+void configure(Level level, const std::string& file);
+
+[[nodiscard]] bool enabled(Level level) noexcept;
+
+/// Writes one line. Control characters in the message are replaced, so that a hostile label can't
+/// forge lines. Never throws; a line that can't be written is lost.
+void write(Level level, std::string_view message) noexcept;
+
+inline void debug(std::string_view message) noexcept { write(Level::debug, message); }
+inline void info(std::string_view message) noexcept { write(Level::info, message); }
+inline void warn(std::string_view message) noexcept { write(Level::warn, message); }
+inline void error(std::string_view message) noexcept { write(Level::error, message); }
+
+}  // namespace mayfly::log

@@ -1,0 +1,266 @@
+#include "base/public_key.h"
+
+#include <array>
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+
+#include "base/crypto_context.h"
+
+namespace mayfly {
+namespace {
+
+template <typename T, void (*FreeFunction)(T*)>
+struct Freed {
+  void operator()(T* object) const noexcept { FreeFunction(object); }
+};
+template <typename T, void (*FreeFunction)(T*)>
+using Owned = std::unique_ptr<T, Freed<T, FreeFunction>>;
+
+using PkeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
+using ParamBuilder = Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;
+using Params = Owned<OSSL_PARAM, OSSL_PARAM_free>;
+using BigNumber = Owned<BIGNUM, BN_free>;
+using EcdsaSignature = Owned<ECDSA_SIG, ECDSA_SIG_free>;
+
+struct Curve {
+  KeySpec spec;
+  const char* name;        // libcrypto's group name
+  std::size_t field_size;  // bytes of a coordinate
+  ByteView params;         // CKA_EC_PARAMS
+};
+
+constexpr std::uint8_t kP256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+constexpr std::uint8_t kP384[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22};
+constexpr std::uint8_t kP521[] = {0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23};
+constexpr std::uint8_t kEd25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
+constexpr std::uint8_t kEd25519Name[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r',
+                                         'd',  's',  '2', '5', '5', '1', '9'};
+
+const std::array<Curve, 4>& curves() noexcept {
+  static const std::array<Curve, 4> kCurves = {{
+      {{CKK_EC, 256}, "P-256", 32, kP256},
+      {{CKK_EC, 384}, "P-384", 48, kP384},
+      {{CKK_EC, 521}, "P-521", 66, kP521},
+      {{CKK_EC_EDWARDS, 255}, "ED25519", 32, kEd25519},
+  }};
+  return kCurves;
+}
+
+const Curve* curve_of(const KeySpec& spec) noexcept {
+  for (const Curve& curve : curves()) {
+    if (curve.spec == spec) return &curve;
+  }
+  return nullptr;
+}
+
+Bytes without_leading_zeros(ByteView number) {
+  while (!number.empty() && number.front() == 0) number = number.subspan(1);
+  return to_bytes(number);
+}
+
+std::shared_ptr<EVP_PKEY> make_key(const char* type, OSSL_PARAM* params) {
+  const PkeyContext context(EVP_PKEY_CTX_new_from_name(crypto::context(), type, nullptr));
+  EVP_PKEY* key = nullptr;
+  if (context == nullptr || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
+    throw crypto::failure(CKR_ATTRIBUTE_VALUE_INVALID, "reading a public key");
+  }
+  return {key, EVP_PKEY_free};
+}
+
+/// r‖s as the DER that libcrypto wants; empty if the length is odd or zero.
+Bytes ecdsa_to_der(ByteView signature) {
+  const std::size_t half = signature.size() / 2;
+  const EcdsaSignature parts(ECDSA_SIG_new());
+  BigNumber r(BN_bin2bn(signature.data(), static_cast<int>(half), nullptr));
+  BigNumber s(BN_bin2bn(signature.data() + half, static_cast<int>(half), nullptr));
+  if (parts == nullptr || r == nullptr || s == nullptr ||
+      ECDSA_SIG_set0(parts.get(), r.release(), s.release()) != 1) {
+    throw Error(CKR_HOST_MEMORY, "no memory for a signature");
+  }
+  unsigned char* der = nullptr;
+  const int size = i2d_ECDSA_SIG(parts.get(), &der);
+  if (size <= 0) throw Error(CKR_HOST_MEMORY, "no memory for a signature");
+  const Bytes result(der, der + size);
+  OPENSSL_free(der);
+  return result;
+}
+
+bool verify_eddsa(EVP_PKEY* key, ByteView message, ByteView signature) {
+  const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
+  if (context == nullptr) throw Error(CKR_HOST_MEMORY, "no memory for a verification");
+  if (EVP_DigestVerifyInit_ex(context.get(), nullptr, nullptr, crypto::context(), nullptr, key,
+                              nullptr) != 1) {
+    throw crypto::failure(CKR_FUNCTION_FAILED, "starting a verification");
+  }
+  ERR_set_mark();
+  const bool good = EVP_DigestVerify(context.get(), signature.data(), signature.size(),
+                                     message.data(), message.size()) == 1;
+  ERR_pop_to_mark();
+  return good;
+}
+
+void set_rsa_parameters(EVP_PKEY_CTX* context, const SignatureScheme& scheme) {
+  bool good = true;
+  if (scheme.scheme == Scheme::rsa_pss) {
+    good = EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
+           EVP_PKEY_CTX_set_rsa_mgf1_md_name(context, libcrypto_name(scheme.mgf_hash), nullptr) ==
+               1 &&
+           EVP_PKEY_CTX_set_rsa_pss_saltlen(context, static_cast<int>(scheme.salt_size)) == 1;
+  } else {
+    good = EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1;
+  }
+  if (good && scheme.hash != Hash::none) {
+    const OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST,
+                                         const_cast<char*>(libcrypto_name(scheme.hash)), 0),
+        OSSL_PARAM_construct_end()};
+    good = EVP_PKEY_CTX_set_params(context, params) == 1;
+  }
+  if (!good) throw crypto::failure(CKR_MECHANISM_PARAM_INVALID, "setting RSA parameters");
+}
+
+bool fits(CK_KEY_TYPE type, Scheme scheme) noexcept {
+  switch (scheme) {
+    case Scheme::ecdsa:
+      return type == CKK_EC;
+    case Scheme::eddsa:
+      return type == CKK_EC_EDWARDS;
+    case Scheme::rsa_pkcs1:
+    case Scheme::rsa_pss:
+      return type == CKK_RSA;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string to_string(const KeySpec& spec) {
+  if (spec.type == CKK_RSA) return "RSA " + std::to_string(spec.bits);
+  if (spec.type == CKK_EC_EDWARDS) return "Ed25519";
+  return "EC P-" + std::to_string(spec.bits);
+}
+
+ByteView ec_params(const KeySpec& spec) noexcept {
+  const Curve* curve = curve_of(spec);
+  return curve == nullptr ? ByteView{} : curve->params;
+}
+
+std::optional<KeySpec> spec_of_ec_params(ByteView der) noexcept {
+  for (const Curve& curve : curves()) {
+    if (equal(curve.params, der)) return curve.spec;
+  }
+  if (equal(kEd25519Name, der)) return KeySpec{CKK_EC_EDWARDS, 255};
+  return std::nullopt;
+}
+
+std::optional<Bytes> decode_ec_point(const KeySpec& spec, ByteView attribute) {
+  const Curve* curve = curve_of(spec);
+  if (curve == nullptr) return std::nullopt;
+  const std::size_t expected =
+      spec.type == CKK_EC_EDWARDS ? curve->field_size : 2 * curve->field_size + 1;
+  // Every length here is below 256, so DER has one length byte below 128 and 0x81 plus one above.
+  const std::size_t header = expected < 0x80 ? 2 : 3;
+  if (attribute.size() == expected + header && attribute[0] == 0x04 &&
+      (header == 2 || attribute[1] == 0x81) && attribute[header - 1] == expected) {
+    return to_bytes(attribute.subspan(header));
+  }
+  if (attribute.size() == expected) return to_bytes(attribute);
+  return std::nullopt;
+}
+
+Bytes encode_ec_point(ByteView point) {
+  Bytes der = {0x04};
+  if (point.size() >= 0x80) der.push_back(0x81);
+  der.push_back(static_cast<std::uint8_t>(point.size()));
+  der.insert(der.end(), point.begin(), point.end());
+  return der;
+}
+
+PublicKey PublicKey::from_point(const KeySpec& spec, ByteView point) {
+  const Curve* curve = curve_of(spec);
+  if (curve == nullptr) throw Error(CKR_CURVE_NOT_SUPPORTED, "the curve is not known");
+  PublicKey result;
+  result.spec_ = spec;
+  result.point_ = to_bytes(point);
+  const bool edwards = spec.type == CKK_EC_EDWARDS;
+  const ParamBuilder builder(OSSL_PARAM_BLD_new());
+  if (builder == nullptr ||
+      (!edwards && OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME,
+                                                   curve->name, 0) != 1) ||
+      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY,
+                                       result.point_.data(), result.point_.size()) != 1) {
+    throw Error(CKR_HOST_MEMORY, "no memory for a public key");
+  }
+  const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
+  result.key_ = make_key(edwards ? curve->name : "EC", params.get());
+  return result;
+}
+
+PublicKey PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
+  static constexpr std::size_t kMinBytes = 2048 / 8;
+  static constexpr std::size_t kMaxBytes = 16384 / 8;
+  PublicKey result;
+  result.modulus_ = without_leading_zeros(modulus);
+  result.exponent_ = without_leading_zeros(exponent);
+  if (result.modulus_.size() < kMinBytes || result.modulus_.size() > kMaxBytes ||
+      result.exponent_.empty() || result.exponent_.size() > 32) {
+    throw Error(CKR_ATTRIBUTE_VALUE_INVALID, "an RSA public key has a modulus or exponent out of range");
+  }
+  const BigNumber n(BN_bin2bn(result.modulus_.data(), static_cast<int>(result.modulus_.size()), nullptr));
+  const BigNumber e(BN_bin2bn(result.exponent_.data(), static_cast<int>(result.exponent_.size()), nullptr));
+  const ParamBuilder builder(OSSL_PARAM_BLD_new());
+  if (n == nullptr || e == nullptr || builder == nullptr ||
+      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
+      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
+    throw Error(CKR_HOST_MEMORY, "no memory for a public key");
+  }
+  const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
+  result.key_ = make_key("RSA", params.get());
+  result.spec_ = {CKK_RSA, static_cast<unsigned>(BN_num_bits(n.get()))};
+  return result;
+}
+
+std::size_t PublicKey::signature_size() const noexcept {
+  if (spec_.type == CKK_RSA) return modulus_.size();
+  const Curve* curve = curve_of(spec_);
+  return curve == nullptr ? 0 : 2 * curve->field_size;
+}
+
+Bytes PublicKey::subject_public_key_info() const {
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key_.get(), &der);
+  if (size <= 0) throw crypto::failure(CKR_FUNCTION_FAILED, "encoding a public key");
+  const Bytes result(der, der + size);
+  OPENSSL_free(der);
+  return result;
+}
+
+bool PublicKey::verify(const SignatureScheme& scheme, ByteView input, ByteView signature) const {
+  if (!fits(spec_.type, scheme.scheme)) {
+    throw Error(CKR_KEY_TYPE_INCONSISTENT, "the mechanism is not one of the key's type");
+  }
+  if (scheme.scheme == Scheme::eddsa) return verify_eddsa(key_.get(), input, signature);
+
+  const PkeyContext context(EVP_PKEY_CTX_new_from_pkey(crypto::context(), key_.get(), nullptr));
+  if (context == nullptr || EVP_PKEY_verify_init(context.get()) != 1) {
+    throw crypto::failure(CKR_FUNCTION_FAILED, "starting a verification");
+  }
+  if (spec_.type == CKK_RSA) set_rsa_parameters(context.get(), scheme);
+  const Bytes der = scheme.scheme == Scheme::ecdsa ? ecdsa_to_der(signature) : Bytes{};
+  const ByteView encoded = der.empty() ? signature : ByteView(der);
+  ERR_set_mark();  // the host's error queue is not ours to fill
+  const bool good = EVP_PKEY_verify(context.get(), encoded.data(), encoded.size(), input.data(),
+                                    input.size()) == 1;
+  ERR_pop_to_mark();
+  return good;
+}
+
+}  // namespace mayfly

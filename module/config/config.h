@@ -1,0 +1,108 @@
+// The configuration of mayfly: one TOML file.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "base/secret.h"
+
+namespace mayfly {
+
+/// Where a PIN comes from. It is read when it is needed and never kept in the configuration.
+///
+/// Written as `file:PATH`, `fd:NUMBER`, `credential:NAME` (a file in $CREDENTIALS_DIRECTORY, as
+/// systemd gives it) or `command:PROGRAM ARGUMENTS…` (its standard output; no shell). One newline at
+/// the end is cut off. Relative paths are relative to the configuration's folder.
+struct PinSource {
+  enum class Kind { file, descriptor, credential, command };
+
+  Kind kind = Kind::file;
+  std::string value;
+
+  /// "file:/etc/mayfly/pin": for messages.
+  [[nodiscard]] std::string describe() const;
+
+  /// Reads the PIN.
+  /// @throws Error CKR_GENERAL_ERROR when the source can't be read, is empty, is longer than 255
+  ///         bytes, or is a file that others than its owner can read.
+  [[nodiscard]] SecretBuffer read() const;
+};
+
+/// [device]: what holds the keys.
+struct DeviceConfig {
+  std::filesystem::path module;               ///< device.module: the vendor's PKCS#11 library
+  std::string token;                          ///< device.token: a PKCS#11 URI (RFC 7512)
+  PinSource pin_source;                       ///< device.pin-source
+  std::map<std::string, std::string> environment;  ///< [device.env]: what the library needs set
+  std::size_t max_sessions = 0;               ///< device.max-sessions: 0 asks the token
+};
+
+/// [task]: how long tasks may live.
+struct TaskConfig {
+  std::chrono::seconds ttl{std::chrono::minutes(15)};      ///< task.ttl
+  std::chrono::seconds max_ttl{std::chrono::hours(24)};    ///< task.max-ttl
+};
+
+/// [login]: whether clients log in to a task's token.
+struct LoginConfig {
+  bool required = false;                 ///< login.required
+  std::optional<PinSource> pin_source;   ///< login.pin-source: needed when required
+};
+
+/// [policy]: what a task's keys may do.
+struct PolicyConfig {
+  bool strict_usage = false;  ///< policy.usage = "strict": refuse usages that are else narrowed away
+};
+
+/// [limits]: bounds on what one process holds.
+struct LimitsConfig {
+  std::size_t max_tasks = 10'000;      ///< limits.tasks
+  std::size_t max_sessions = 4'096;    ///< limits.sessions, for each application
+  std::size_t max_objects = 20'000;    ///< limits.objects, for each task
+  std::size_t max_connections = 256;   ///< limits.connections, for each task of a broker
+};
+
+/// [log]: where refusals are written.
+struct LogConfig {
+  log::Level level = log::Level::warn;   ///< log.level
+  std::filesystem::path file;            ///< log.file: empty for standard error
+};
+
+/// [broker]: how `mayfly run` serves a task.
+struct BrokerConfig {
+  std::filesystem::path runtime_folder;  ///< broker.runtime-folder: empty picks one
+};
+
+struct Config {
+  std::filesystem::path file;  ///< where it was read from, absolute
+
+  DeviceConfig device;
+  TaskConfig task;
+  LoginConfig login;
+  PolicyConfig policy;
+  LimitsConfig limits;
+  LogConfig log;
+  BrokerConfig broker;
+
+  /// The file that holds the configuration: `explicit_path` if not empty, else $MAYFLY_CONF, else
+  /// the first that exists of $XDG_CONFIG_HOME/mayfly/mayfly.toml (~/.config without it) and
+  /// /etc/mayfly/mayfly.toml.
+  /// @throws Error CKR_GENERAL_ERROR when there is none; the message lists where it looked.
+  [[nodiscard]] static std::filesystem::path find(const std::string& explicit_path);
+
+  /// Reads and checks a configuration file.
+  /// @throws Error CKR_GENERAL_ERROR with "FILE:LINE: what is wrong; how to mend it" for an unknown
+  ///         key, a wrong type, a value out of range, or a file that others than its owner can write.
+  [[nodiscard]] static Config load(const std::filesystem::path& file);
+};
+
+/// A length of time as people write it: a whole number with s, m, h or d ("90s", "15m", "24h").
+/// Nothing for anything else, for zero, and for more than ten years.
+[[nodiscard]] std::optional<std::chrono::seconds> parse_duration(std::string_view text) noexcept;
+
+}  // namespace mayfly
