@@ -47,7 +47,6 @@ typedef struct MAYFLY_TASK_INFO {
   CK_ULONG state;             /* MAYFLY_TASK_… */
   CK_ULONG seconds_left;      /* until the deadline, rounded up; 0 once the task has ended */
   CK_ULONG keys;              /* key pairs that live now */
-  CK_ULONG keys_pending;      /* key pairs whose destruction the device still owes */
   char serial[17];            /* the token's serial number, zero-terminated */
   char task_id[256];          /* the whole ID, zero-terminated */
 } MAYFLY_TASK_INFO;

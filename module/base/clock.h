@@ -1,14 +1,14 @@
 // The clock of deadlines.
 #pragma once
 
-#include <ctime>
-
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 
 namespace mayfly {
 
-/// CLOCK_BOOTTIME as a std::chrono clock: it goes on while the machine sleeps, and nobody can set it.
+/// CLOCK_BOOTTIME as a std::chrono clock: it goes on while the machine sleeps, and nobody can set
+/// it.
 struct BootClock {
   using duration = std::chrono::nanoseconds;
   using rep = duration::rep;

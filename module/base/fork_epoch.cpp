@@ -1,8 +1,7 @@
 #include "base/fork_epoch.h"
 
-#include <pthread.h>
-
 #include <atomic>
+#include <pthread.h>
 
 #include "base/error.h"
 

@@ -1,13 +1,12 @@
 #include "base/log.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -39,8 +38,8 @@ const char* name(Level level) noexcept {
   return "";
 }
 
-/// "2026-01-31T12:00:00.000Z mayfly[PID] warning: ". Without gmtime_r, whose time zone lock a forked
-/// child can inherit locked.
+/// "2026-01-31T12:00:00.000Z mayfly[PID] warning: ". Without gmtime_r, whose time zone lock a
+/// forked child can inherit locked.
 std::string prefix(Level level) {
   using namespace std::chrono;
   const auto now = floor<milliseconds>(system_clock::now());

@@ -7,3 +7,8 @@
 #include <nss/pkcs11.h>
 
 #include "mayfly/mayfly.h"
+
+// Of PKCS#11 3.0, but missing in the header above.
+#ifndef CKA_UNIQUE_ID
+#define CKA_UNIQUE_ID 0x00000004UL
+#endif

@@ -110,10 +110,10 @@ bool verify_eddsa(EVP_PKEY* key, ByteView message, ByteView signature) {
 void set_rsa_parameters(EVP_PKEY_CTX* context, const SignatureScheme& scheme) {
   bool good = true;
   if (scheme.scheme == Scheme::rsa_pss) {
-    good = EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
-           EVP_PKEY_CTX_set_rsa_mgf1_md_name(context, libcrypto_name(scheme.mgf_hash), nullptr) ==
-               1 &&
-           EVP_PKEY_CTX_set_rsa_pss_saltlen(context, static_cast<int>(scheme.salt_size)) == 1;
+    good =
+        EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
+        EVP_PKEY_CTX_set_rsa_mgf1_md_name(context, libcrypto_name(scheme.mgf_hash), nullptr) == 1 &&
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(context, static_cast<int>(scheme.salt_size)) == 1;
   } else {
     good = EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) == 1;
   }
@@ -195,8 +195,8 @@ PublicKey PublicKey::from_point(const KeySpec& spec, ByteView point) {
   if (builder == nullptr ||
       (!edwards && OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME,
                                                    curve->name, 0) != 1) ||
-      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY,
-                                       result.point_.data(), result.point_.size()) != 1) {
+      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, result.point_.data(),
+                                       result.point_.size()) != 1) {
     throw Error(CKR_HOST_MEMORY, "no memory for a public key");
   }
   const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
@@ -212,10 +212,13 @@ PublicKey PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
   result.exponent_ = without_leading_zeros(exponent);
   if (result.modulus_.size() < kMinBytes || result.modulus_.size() > kMaxBytes ||
       result.exponent_.empty() || result.exponent_.size() > 32) {
-    throw Error(CKR_ATTRIBUTE_VALUE_INVALID, "an RSA public key has a modulus or exponent out of range");
+    throw Error(CKR_ATTRIBUTE_VALUE_INVALID,
+                "an RSA public key has a modulus or exponent out of range");
   }
-  const BigNumber n(BN_bin2bn(result.modulus_.data(), static_cast<int>(result.modulus_.size()), nullptr));
-  const BigNumber e(BN_bin2bn(result.exponent_.data(), static_cast<int>(result.exponent_.size()), nullptr));
+  const BigNumber n(
+      BN_bin2bn(result.modulus_.data(), static_cast<int>(result.modulus_.size()), nullptr));
+  const BigNumber e(
+      BN_bin2bn(result.exponent_.data(), static_cast<int>(result.exponent_.size()), nullptr));
   const ParamBuilder builder(OSSL_PARAM_BLD_new());
   if (n == nullptr || e == nullptr || builder == nullptr ||
       OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||

@@ -46,7 +46,7 @@ enum class Scheme { ecdsa, eddsa, rsa_pkcs1, rsa_pss };
 /// A way of signing, in full.
 struct SignatureScheme {
   Scheme scheme = Scheme::ecdsa;
-  Hash hash = Hash::none;      ///< none: the caller gives what the raw mechanism signs; never for PSS
+  Hash hash = Hash::none;  ///< none: the caller gives what the raw mechanism signs; never for PSS
   Hash mgf_hash = Hash::none;  ///< rsa_pss only: the hash of MGF1
   std::size_t salt_size = 0;   ///< rsa_pss only: bytes of salt
 };

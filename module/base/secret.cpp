@@ -1,9 +1,8 @@
 #include "base/secret.h"
 
+#include <cstring>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#include <cstring>
 #include <utility>
 
 #include <openssl/crypto.h>
@@ -17,8 +16,7 @@ SecretBuffer::SecretBuffer(std::size_t size) : size_(size) {
   if (size > kMaxSize) throw Error(CKR_HOST_MEMORY, "a secret is longer than 4096 bytes");
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   mapped_ = (size + page - 1) / page * page;
-  void* memory =
-      mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw Error(CKR_HOST_MEMORY, "no memory for a secret");
   data_ = static_cast<std::uint8_t*>(memory);
   locked_ = mlock(data_, mapped_) == 0;

@@ -1,7 +1,7 @@
 // What holds keys: the face that every device shows to core.
 //
-// A device is an HSM behind its own PKCS#11 module, or a TPM. Core knows no brand; it asks for a key
-// in a scope, signs with it, and destroys it. All functions may be called from any thread.
+// A device is an HSM behind its own PKCS#11 module, or a TPM. Core knows no brand; it asks for a
+// key in a scope, signs with it, and destroys it. All functions may be called from any thread.
 #pragma once
 
 #include <cstddef>
@@ -50,16 +50,18 @@ class DeviceKey {
   /// Makes one signature.
   /// @param out  Room for at least public_key().signature_size() bytes.
   /// @return the bytes written: r‖s for ecdsa, fixed width (PKCS#11 3.0, 2.3.1).
-  /// @throws Error what the device answered: CKR_DEVICE_REMOVED when the key is lost with its device
-  ///         session, CKR_DATA_LEN_RANGE, CKR_DEVICE_ERROR, CKR_SESSION_COUNT after waiting for one.
+  /// @throws Error what the device answered: CKR_DEVICE_REMOVED when the key is lost with its
+  /// device
+  ///         session, CKR_DATA_LEN_RANGE, CKR_DEVICE_ERROR, CKR_SESSION_COUNT after waiting for
+  ///         one.
   virtual std::size_t sign(const SignRequest& request, ByteSpan out) = 0;
 
   /// Destroys the key in the device. Idempotent. The caller makes sure that no sign() is under way.
   virtual Destruction destroy() noexcept = 0;
 };
 
-/// Where keys of one owner are made, with a life of its own: on PKCS#11 a device session, so that the
-/// device itself destroys the keys when it closes or the process dies.
+/// Where keys of one owner are made, with a life of its own: on PKCS#11 a device session, so that
+/// the device itself destroys the keys when it closes or the process dies.
 ///
 /// A scope may be dropped while keys of it live; it lives on until the last of them is destroyed.
 class KeyScope {
@@ -71,7 +73,8 @@ class KeyScope {
 
   /// Makes a key pair by the device's own generator and reads back from the device that it is
   /// sensitive, not extractable and local; a key of which the device says otherwise is destroyed.
-  /// @throws Error CKR_MECHANISM_INVALID, CKR_CURVE_NOT_SUPPORTED or CKR_KEY_SIZE_RANGE for what the
+  /// @throws Error CKR_MECHANISM_INVALID, CKR_CURVE_NOT_SUPPORTED or CKR_KEY_SIZE_RANGE for what
+  /// the
   ///         device can't do, CKR_DEVICE_MEMORY, CKR_DEVICE_REMOVED, CKR_DEVICE_ERROR.
   virtual std::unique_ptr<DeviceKey> generate(const KeySpec& spec) = 0;
 };

@@ -1,0 +1,44 @@
+#include "api/call_gate.h"
+
+namespace mayfly::api {
+namespace {
+
+/// Spreads threads over the stripes in the order in which they first come.
+std::size_t stripe_of_this_thread(std::size_t stripes) noexcept {
+  static std::atomic<std::size_t> next{0};
+  thread_local const std::size_t mine = next.fetch_add(1, std::memory_order_relaxed);
+  return mine % stripes;
+}
+
+}  // namespace
+
+void CallGate::reset_open() noexcept {
+  for (Stripe& stripe : stripes_) stripe.inside.store(0);
+  open_.store(true);
+}
+
+bool CallGate::enter(std::size_t& stripe) noexcept {
+  stripe = stripe_of_this_thread(kStripes);
+  // Sequentially consistent with close(): either it sees this count, or this sees the closed gate.
+  stripes_[stripe].inside.fetch_add(1);
+  if (open_.load()) return true;
+  leave(stripe);
+  return false;
+}
+
+void CallGate::leave(std::size_t stripe) noexcept {
+  std::atomic<std::uint32_t>& inside = stripes_[stripe].inside;
+  if (inside.fetch_sub(1) == 1 && !open_.load()) inside.notify_all();
+}
+
+bool CallGate::close() noexcept { return open_.exchange(false); }
+
+void CallGate::wait_until_empty() noexcept {
+  for (Stripe& stripe : stripes_) {
+    for (auto inside = stripe.inside.load(); inside != 0; inside = stripe.inside.load()) {
+      stripe.inside.wait(inside);
+    }
+  }
+}
+
+}  // namespace mayfly::api

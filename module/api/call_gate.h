@@ -1,0 +1,38 @@
+// Who is inside the module, so that nobody is there when it is taken down.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+namespace mayfly::api {
+
+/// CallGate counts the calls that are under way. Entering costs two uncontended atomic operations
+/// on a counter that few threads share; closing waits until all who entered have left.
+class CallGate {
+ public:
+  /// Opens the gate and forgets who was inside: for a fresh start, also in a forked child, whose
+  /// counters may still hold threads of the parent.
+  void reset_open() noexcept;
+
+  /// False when the gate is closed. Each true must be followed by leave(stripe).
+  [[nodiscard]] bool enter(std::size_t& stripe) noexcept;
+  void leave(std::size_t stripe) noexcept;
+
+  /// Lets nobody in any more. False if it was closed already.
+  [[nodiscard]] bool close() noexcept;
+  /// Waits until all have left. The gate must be closed.
+  void wait_until_empty() noexcept;
+
+ private:
+  static constexpr std::size_t kStripes = 32;
+
+  struct alignas(64) Stripe {
+    std::atomic<std::uint32_t> inside{0};
+  };
+
+  std::atomic<bool> open_{false};
+  std::array<Stripe, kStripes> stripes_;
+};
+
+}  // namespace mayfly::api

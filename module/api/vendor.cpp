@@ -1,0 +1,91 @@
+// The vendor interface (include/mayfly/mayfly.h).
+#include <algorithm>
+
+#include "api/call.h"
+#include "api/function_lists.h"
+
+using namespace mayfly;
+using namespace mayfly::api;
+
+namespace {
+
+std::shared_ptr<Task> open_task(const Entry& entry, CK_SLOT_ID slot) {
+  std::shared_ptr<Task> task = entry.tasks().find(SlotId{slot});
+  if (task == nullptr) throw Error(CKR_SLOT_ID_INVALID, "no task is open in the slot");
+  return task;
+}
+
+CK_ULONG seconds_left(const Task& task) {
+  const auto left = task.deadline() - BootClock::now();
+  if (!task.alive() || left <= left.zero()) return 0;
+  return static_cast<CK_ULONG>(std::chrono::ceil<std::chrono::seconds>(left).count());
+}
+
+CK_RV MAYFLY_OpenTask(const MAYFLY_TASK_REQUEST* request, CK_SLOT_ID* slot) {
+  return call("MAYFLY_OpenTask", [&](const Entry& entry) {
+    const MAYFLY_TASK_REQUEST& wanted = required(request, "request");
+    CK_SLOT_ID& result = required(slot, "slot");
+    const char* id = &required(wanted.task_id, "task_id");
+    // One byte over the limit is enough to be refused for its length.
+    TaskRequest task{std::string(id, strnlen(id, MAYFLY_TASK_ID_MAX + 1)), std::nullopt};
+    if (wanted.ttl_seconds != 0) {
+      const CK_ULONG most =
+          static_cast<CK_ULONG>(std::chrono::seconds(std::chrono::years(100)).count());
+      task.ttl = std::chrono::seconds(std::min(wanted.ttl_seconds, most));
+    }
+    result = entry.tasks().open(task)->slot().value;
+    return CKR_OK;
+  });
+}
+
+CK_RV MAYFLY_CloseTask(CK_SLOT_ID slot) {
+  return call("MAYFLY_CloseTask", [&](const Entry& entry) {
+    const auto report = entry.tasks().end(SlotId{slot}, TaskState::closed);
+    if (!report) throw Error(CKR_SLOT_ID_INVALID, "no task is open in the slot");
+    report->require_destroyed();
+    return CKR_OK;
+  });
+}
+
+CK_RV MAYFLY_Attest(CK_SLOT_ID slot, CK_ULONG, const unsigned char*, CK_ULONG, unsigned char*,
+                    CK_ULONG*) {
+  return call("MAYFLY_Attest", [&](const Entry& entry) -> CK_RV {
+    static_cast<void>(open_task(entry, slot));
+    throw Error(CKR_FUNCTION_NOT_SUPPORTED, "the device gives no attestations");
+  });
+}
+
+CK_RV MAYFLY_TaskInfo(CK_SLOT_ID slot, MAYFLY_TASK_INFO* info) {
+  return call("MAYFLY_TaskInfo", [&](const Entry& entry) {
+    MAYFLY_TASK_INFO& result = required(info, "info");
+    const std::shared_ptr<Task> task = open_task(entry, slot);
+    result = {};
+    result.slot = slot;
+    result.state = static_cast<CK_ULONG>(task->state());
+    result.seconds_left = seconds_left(*task);
+    result.keys = task->key_count();
+    task->serial().copy(result.serial, sizeof result.serial - 1);
+    task->id().copy(result.task_id, sizeof result.task_id - 1);
+    return CKR_OK;
+  });
+}
+
+static_assert(static_cast<CK_ULONG>(TaskState::open) == MAYFLY_TASK_OPEN);
+static_assert(static_cast<CK_ULONG>(TaskState::active) == MAYFLY_TASK_ACTIVE);
+static_assert(static_cast<CK_ULONG>(TaskState::closed) == MAYFLY_TASK_CLOSED);
+static_assert(static_cast<CK_ULONG>(TaskState::expired) == MAYFLY_TASK_EXPIRED);
+static_assert(static_cast<CK_ULONG>(TaskState::revoked) == MAYFLY_TASK_REVOKED);
+static_assert(static_cast<CK_ULONG>(TaskState::exhausted) == MAYFLY_TASK_EXHAUSTED);
+static_assert(static_cast<CK_ULONG>(TaskState::lost) == MAYFLY_TASK_LOST);
+
+}  // namespace
+
+namespace mayfly::api {
+
+MAYFLY_FUNCTION_LIST* vendor_function_list() noexcept {
+  static MAYFLY_FUNCTION_LIST list = {
+      {1, 0}, MAYFLY_OpenTask, MAYFLY_CloseTask, MAYFLY_Attest, MAYFLY_TaskInfo};
+  return &list;
+}
+
+}  // namespace mayfly::api

@@ -1,0 +1,52 @@
+#include "compose/library.h"
+
+#include "base/log.h"
+#include "core/pin_login.h"
+#include "device/pkcs11/pkcs11_device.h"
+
+namespace mayfly {
+namespace {
+
+TaskLimits task_limits(const Config& config) {
+  TaskLimits limits;
+  limits.default_ttl = config.task.ttl;
+  limits.max_ttl = config.task.max_ttl;
+  limits.max_tasks = config.limits.max_tasks;
+  limits.policy.strict_usage = config.policy.strict_usage;
+  limits.policy.login_required = config.login.required;
+  limits.policy.max_objects = config.limits.max_objects;
+  return limits;
+}
+
+std::shared_ptr<Login> make_login(const Config& config) {
+  if (!config.login.required) return nullptr;
+  return std::make_shared<PinLogin>(config.login.pin_source.value().read());
+}
+
+}  // namespace
+
+std::unique_ptr<Device> open_device(const Config& config) {
+  Pkcs11DeviceOptions options;
+  options.module = config.device.module;
+  options.token = config.device.token;
+  options.fetch_pin = [source = config.device.pin_source] { return source.read(); };
+  options.environment = config.device.environment;
+  options.max_sessions = config.device.max_sessions;
+  options.start_lock = config.file;
+  return open_pkcs11_device(std::move(options));
+}
+
+Library::Library(Config config) : config_(std::move(config)) {
+  log::configure(config_.log.level, config_.log.file.string());
+  std::shared_ptr<Login> login = make_login(config_);
+  device_ = open_device(config_);
+  tasks_ = std::make_unique<TaskTable>(*device_, task_limits(config_), std::move(login));
+}
+
+EndReport Library::close() noexcept {
+  const EndReport report = tasks_->end_all(TaskState::closed);
+  device_->close();
+  return report;
+}
+
+}  // namespace mayfly

@@ -1,0 +1,36 @@
+// From a configuration to working objects: the only place that names concrete devices.
+#pragma once
+
+#include <memory>
+
+#include "config/config.h"
+#include "core/task_table.h"
+#include "device/device.h"
+
+namespace mayfly {
+
+/// Opens the device that the configuration names and logs in to it.
+/// @throws Error what the device says, or a PIN source.
+[[nodiscard]] std::unique_ptr<Device> open_device(const Config& config);
+
+/// Library models one working instance of mayfly: a device, and the tasks over it.
+class Library {
+ public:
+  /// @throws Error as open_device().
+  explicit Library(Config config);
+
+  [[nodiscard]] const Config& config() const noexcept { return config_; }
+  [[nodiscard]] Device& device() const noexcept { return *device_; }
+  [[nodiscard]] TaskTable& tasks() const noexcept { return *tasks_; }
+
+  /// Ends all tasks and gives the device back. No call may be under way or follow. A Library that
+  /// is dropped without it leaves the device alone: for a process that exits, or a forked child.
+  EndReport close() noexcept;
+
+ private:
+  Config config_;
+  std::unique_ptr<Device> device_;
+  std::unique_ptr<TaskTable> tasks_;
+};
+
+}  // namespace mayfly

@@ -1,0 +1,117 @@
+#include "core/application.h"
+
+#include "base/error.h"
+
+namespace mayfly {
+
+Application::Application(TaskTable& tasks, std::size_t max_sessions)
+    : tasks_(tasks), max_sessions_(max_sessions), seen_event_(tasks.last_event()) {}
+
+Application::~Application() { finish(); }
+
+void Application::throw_invalid_handle() {
+  throw Error(CKR_SESSION_HANDLE_INVALID, "the handle names no open session");
+}
+
+std::shared_ptr<Task> Application::task(SlotId slot) const {
+  std::shared_ptr<Task> found = tasks_.find(slot);
+  if (found != nullptr && found->alive()) return found;
+  if (found != nullptr || tasks_.ended_lately(slot)) {
+    throw Error(CKR_TOKEN_NOT_PRESENT, "the task of the slot has ended");
+  }
+  throw Error(CKR_SLOT_ID_INVALID, "there is no such slot");
+}
+
+std::shared_ptr<Token> Application::token_for(SlotId slot) {
+  const std::shared_ptr<Task> found = task(slot);
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(tokens_, [](const auto& entry) { return is_final(entry.second->task().state()); });
+  if (const auto known = tokens_.find(slot.value); known != tokens_.end()) return known->second;
+  auto token = std::make_shared<Token>(found, sessions_);
+  found->add_observer(token);
+  tokens_.emplace(slot.value, token);
+  return token;
+}
+
+Token::SessionCounts Application::session_counts(SlotId slot) const {
+  const std::scoped_lock lock(mutex_);
+  const auto known = tokens_.find(slot.value);
+  return known == tokens_.end() ? Token::SessionCounts{} : known->second->session_counts();
+}
+
+SessionHandle Application::open_session(SlotId slot, bool read_write) {
+  const std::shared_ptr<Token> token = token_for(slot);
+  if (token->session_counts().all >= max_sessions_) {
+    throw Error(CKR_SESSION_COUNT, "the application has " + std::to_string(max_sessions_) +
+                                       " sessions open already; see limits.sessions");
+  }
+  const auto handle = next_handle<SessionHandle>();
+  const auto session = std::make_shared<Session>(handle, token, read_write);
+  sessions_.insert(handle, session);
+  try {
+    token->add_session(handle, read_write);
+  } catch (...) {
+    sessions_.take(handle);
+    throw;
+  }
+  return handle;
+}
+
+void Application::close_session(SessionHandle handle) {
+  const std::shared_ptr<Session> session = sessions_.take(handle);
+  if (session == nullptr) throw_invalid_handle();
+  session->close();
+  session->token().remove_session(handle).require_destroyed();
+}
+
+EndReport Application::close_sessions(Token& token) noexcept {
+  EndReport report;
+  while (const auto handle = token.any_session()) {
+    if (const auto session = sessions_.take(*handle)) session->close();
+    report.add(token.remove_session(*handle));
+  }
+  return report;
+}
+
+void Application::close_all_sessions(SlotId slot) {
+  static_cast<void>(task(slot));
+  std::shared_ptr<Token> token;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto known = tokens_.find(slot.value);
+    if (known == tokens_.end()) return;
+    token = known->second;
+  }
+  close_sessions(*token).require_destroyed();
+}
+
+SlotId Application::next_slot_event() {
+  std::uint64_t seen = seen_event_.load();
+  while (true) {
+    const auto event = tasks_.event_after(seen);
+    if (!event) return SlotId{};
+    if (seen_event_.compare_exchange_weak(seen, event->number)) return event->slot;
+  }
+}
+
+SlotId Application::wait_for_slot_event() {
+  std::uint64_t seen = seen_event_.load();
+  while (true) {
+    const auto event = tasks_.wait_for_event(seen);
+    if (!event) return SlotId{};
+    if (seen_event_.compare_exchange_weak(seen, event->number)) return event->slot;
+  }
+}
+
+EndReport Application::finish() noexcept {
+  std::unordered_map<CK_SLOT_ID, std::shared_ptr<Token>> tokens;
+  {
+    const std::scoped_lock lock(mutex_);
+    tokens.swap(tokens_);
+  }
+  EndReport report;
+  for (const auto& [slot, token] : tokens) report.add(close_sessions(*token));
+  return report;
+}
+
+}  // namespace mayfly

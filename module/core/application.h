@@ -1,0 +1,75 @@
+// Applications, as PKCS#11 means the word.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "core/session.h"
+#include "core/task_table.h"
+
+namespace mayfly {
+
+/// Application models one user of the module in the sense of PKCS#11 3.0, 5.6: a process that
+/// loaded it, or one connection to a broker. It has its own sessions, login state and object
+/// handles; two applications share tasks and token objects, and can't reach each other's sessions.
+class Application {
+ public:
+  /// @param tasks         The tasks that it can see; outlives it.
+  /// @param max_sessions  The most sessions that it may have open.
+  Application(TaskTable& tasks, std::size_t max_sessions);
+  /// Closes what is still open, as finish() does.
+  ~Application();
+  Application(const Application&) = delete;
+  Application& operator=(const Application&) = delete;
+
+  [[nodiscard]] TaskTable& tasks() const noexcept { return tasks_; }
+  [[nodiscard]] std::size_t max_sessions() const noexcept { return max_sessions_; }
+
+  /// The open task in a slot.
+  /// @throws Error CKR_TOKEN_NOT_PRESENT if it ended lately, else CKR_SLOT_ID_INVALID.
+  [[nodiscard]] std::shared_ptr<Task> task(SlotId slot) const;
+  [[nodiscard]] Token::SessionCounts session_counts(SlotId slot) const;
+
+  /// @throws Error as task(); CKR_SESSION_COUNT at the limit.
+  SessionHandle open_session(SlotId slot, bool read_write);
+  /// @throws Error CKR_SESSION_HANDLE_INVALID; CKR_DEVICE_ERROR if the device still owes the
+  ///         destruction of a key (the session is closed all the same).
+  void close_session(SessionHandle handle);
+  void close_all_sessions(SlotId slot);
+
+  /// The session of a handle, open and its task alive.
+  /// @throws Error CKR_SESSION_HANDLE_INVALID
+  [[nodiscard]] std::shared_ptr<Session> session(SessionHandle handle) const {
+    std::shared_ptr<Session> found = sessions_.find(handle);
+    if (found == nullptr) throw_invalid_handle();
+    found->token().check_alive();
+    return found;
+  }
+
+  /// The next slot whose token came or went since this was last asked; CK_INVALID_HANDLE if none.
+  [[nodiscard]] SlotId next_slot_event();
+  /// The same, waiting for one; CK_INVALID_HANDLE if the wait was ended by
+  /// TaskTable::stop_waiting().
+  [[nodiscard]] SlotId wait_for_slot_event();
+
+  /// Closes all sessions; keys of sessions are destroyed. Idempotent.
+  EndReport finish() noexcept;
+
+ private:
+  [[noreturn]] static void throw_invalid_handle();
+  std::shared_ptr<Token> token_for(SlotId slot);
+  EndReport close_sessions(Token& token) noexcept;
+
+  TaskTable& tasks_;
+  const std::size_t max_sessions_;
+  Token::SessionTable sessions_;
+  std::atomic<std::uint64_t> seen_event_;
+
+  mutable std::mutex mutex_;  // guards tokens_
+  std::unordered_map<CK_SLOT_ID, std::shared_ptr<Token>> tokens_;
+};
+
+}  // namespace mayfly

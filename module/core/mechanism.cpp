@@ -1,0 +1,174 @@
+#include "core/mechanism.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+
+#include "base/error.h"
+
+namespace mayfly {
+namespace {
+
+using enum MechanismUse;
+
+#define MECHANISM(type) type, #type
+constexpr auto kAnyScheme = Scheme::ecdsa;  // in rows that sign nothing
+
+// Multi-part: PKCS#11 3.0 mechanisms document, tables 25 (EC), 39 (EdDSA) and 2 (RSA).
+constexpr Mechanism kMechanisms[] = {
+    {MECHANISM(CKM_EC_KEY_PAIR_GEN), generate, CKK_EC, kAnyScheme, Hash::none, false},
+    {MECHANISM(CKM_EC_EDWARDS_KEY_PAIR_GEN), generate, CKK_EC_EDWARDS, kAnyScheme, Hash::none,
+     false},
+    {MECHANISM(CKM_RSA_PKCS_KEY_PAIR_GEN), generate, CKK_RSA, kAnyScheme, Hash::none, false},
+    {MECHANISM(CKM_ECDSA), sign, CKK_EC, Scheme::ecdsa, Hash::none, false},
+    {MECHANISM(CKM_ECDSA_SHA224), sign, CKK_EC, Scheme::ecdsa, Hash::sha224, true},
+    {MECHANISM(CKM_ECDSA_SHA256), sign, CKK_EC, Scheme::ecdsa, Hash::sha256, true},
+    {MECHANISM(CKM_ECDSA_SHA384), sign, CKK_EC, Scheme::ecdsa, Hash::sha384, true},
+    {MECHANISM(CKM_ECDSA_SHA512), sign, CKK_EC, Scheme::ecdsa, Hash::sha512, true},
+    {MECHANISM(CKM_EDDSA), sign, CKK_EC_EDWARDS, Scheme::eddsa, Hash::none, true},
+    {MECHANISM(CKM_RSA_PKCS), sign, CKK_RSA, Scheme::rsa_pkcs1, Hash::none, false},
+    {MECHANISM(CKM_SHA224_RSA_PKCS), sign, CKK_RSA, Scheme::rsa_pkcs1, Hash::sha224, true},
+    {MECHANISM(CKM_SHA256_RSA_PKCS), sign, CKK_RSA, Scheme::rsa_pkcs1, Hash::sha256, true},
+    {MECHANISM(CKM_SHA384_RSA_PKCS), sign, CKK_RSA, Scheme::rsa_pkcs1, Hash::sha384, true},
+    {MECHANISM(CKM_SHA512_RSA_PKCS), sign, CKK_RSA, Scheme::rsa_pkcs1, Hash::sha512, true},
+    {MECHANISM(CKM_RSA_PKCS_PSS), sign, CKK_RSA, Scheme::rsa_pss, Hash::none, false},
+    {MECHANISM(CKM_SHA224_RSA_PKCS_PSS), sign, CKK_RSA, Scheme::rsa_pss, Hash::sha224, true},
+    {MECHANISM(CKM_SHA256_RSA_PKCS_PSS), sign, CKK_RSA, Scheme::rsa_pss, Hash::sha256, true},
+    {MECHANISM(CKM_SHA384_RSA_PKCS_PSS), sign, CKK_RSA, Scheme::rsa_pss, Hash::sha384, true},
+    {MECHANISM(CKM_SHA512_RSA_PKCS_PSS), sign, CKK_RSA, Scheme::rsa_pss, Hash::sha512, true},
+    {MECHANISM(CKM_SHA224), digest, CKK_VENDOR_DEFINED, kAnyScheme, Hash::sha224, true},
+    {MECHANISM(CKM_SHA256), digest, CKK_VENDOR_DEFINED, kAnyScheme, Hash::sha256, true},
+    {MECHANISM(CKM_SHA384), digest, CKK_VENDOR_DEFINED, kAnyScheme, Hash::sha384, true},
+    {MECHANISM(CKM_SHA512), digest, CKK_VENDOR_DEFINED, kAnyScheme, Hash::sha512, true},
+};
+#undef MECHANISM
+
+constexpr KeySpec kSpecs[] = {{CKK_EC, 256},         {CKK_EC, 384},   {CKK_EC, 521},
+                              {CKK_EC_EDWARDS, 255}, {CKK_RSA, 2048}, {CKK_RSA, 3072},
+                              {CKK_RSA, 4096}};
+
+bool has_keys(CK_KEY_TYPE type, const Device& device) noexcept {
+  return std::ranges::any_of(
+      kSpecs, [&](const KeySpec& spec) { return spec.type == type && device.supports(spec); });
+}
+
+CK_ULONG mgf_of(Hash hash) noexcept {
+  switch (hash) {
+    case Hash::sha224:
+      return CKG_MGF1_SHA224;
+    case Hash::sha256:
+      return CKG_MGF1_SHA256;
+    case Hash::sha384:
+      return CKG_MGF1_SHA384;
+    case Hash::sha512:
+      return CKG_MGF1_SHA512;
+    case Hash::none:
+      break;
+  }
+  return 0;
+}
+
+SignatureScheme pss_scheme(const Mechanism& mechanism, const MechanismChoice& choice,
+                           const KeySpec& key) {
+  const auto refuse = [&](const char* why) {
+    return Error(CKR_MECHANISM_PARAM_INVALID, std::string(mechanism.name) + ": " + why);
+  };
+  if (!choice.pss) throw refuse("CK_RSA_PKCS_PSS_PARAMS is missing");
+  const auto hash = hash_of_mechanism(choice.pss->hash);
+  if (!hash) throw refuse("hashAlg is none of SHA-224, SHA-256, SHA-384, SHA-512");
+  if (mechanism.hash != Hash::none && mechanism.hash != *hash) {
+    throw refuse("hashAlg is another hash than the mechanism's");
+  }
+  if (choice.pss->mgf != mgf_of(*hash)) throw refuse("mgf must use the hash of hashAlg");
+  const std::size_t room = key.bits / 8 - digest_size(*hash) - 2;
+  if (choice.pss->salt_size > room) throw refuse("sLen is too long for the key");
+  return {Scheme::rsa_pss, *hash, *hash, choice.pss->salt_size};
+}
+
+}  // namespace
+
+const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) noexcept {
+  const auto found =
+      std::ranges::find_if(kMechanisms, [type](const Mechanism& row) { return row.type == type; });
+  return found == std::end(kMechanisms) ? nullptr : &*found;
+}
+
+bool is_offered(const Mechanism& mechanism, const Device& device) noexcept {
+  switch (mechanism.use) {
+    case MechanismUse::digest:
+      return true;
+    case MechanismUse::generate:
+      return has_keys(mechanism.key_type, device);
+    case MechanismUse::sign:
+      break;
+  }
+  // A raw PSS signature is made over a digest of some hash: any will do to be of use.
+  const Hash hash = mechanism.scheme == Scheme::rsa_pss && mechanism.hash == Hash::none
+                        ? Hash::sha256
+                        : mechanism.hash;
+  return has_keys(mechanism.key_type, device) &&
+         device.sign_input(mechanism.scheme, hash) != SignInput::unsupported;
+}
+
+std::vector<CK_MECHANISM_TYPE> offered_mechanisms(const Device& device) {
+  std::vector<CK_MECHANISM_TYPE> result;
+  for (const Mechanism& mechanism : kMechanisms) {
+    if (is_offered(mechanism, device)) result.push_back(mechanism.type);
+  }
+  return result;
+}
+
+CK_MECHANISM_INFO mechanism_info(CK_MECHANISM_TYPE type, const Device& device) {
+  const Mechanism* mechanism = find_mechanism(type);
+  if (mechanism == nullptr || !is_offered(*mechanism, device)) {
+    throw Error(CKR_MECHANISM_INVALID, "the mechanism is not offered");
+  }
+  CK_MECHANISM_INFO info{};
+  switch (mechanism->use) {
+    case MechanismUse::digest:
+      info.flags = CKF_DIGEST;
+      return info;
+    case MechanismUse::generate:
+      info.flags = CKF_GENERATE_KEY_PAIR;
+      break;
+    case MechanismUse::sign:
+      info.flags = CKF_SIGN | CKF_VERIFY;
+      break;
+  }
+  if (device.info().hardware) info.flags |= CKF_HW;
+  if (mechanism->key_type != CKK_RSA) {
+    info.flags |= CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
+  }
+  info.ulMinKeySize = std::numeric_limits<CK_ULONG>::max();
+  for (const KeySpec& spec : kSpecs) {
+    if (spec.type != mechanism->key_type || !device.supports(spec)) continue;
+    info.ulMinKeySize = std::min<CK_ULONG>(info.ulMinKeySize, spec.bits);
+    info.ulMaxKeySize = std::max<CK_ULONG>(info.ulMaxKeySize, spec.bits);
+  }
+  return info;
+}
+
+const Mechanism& require_mechanism(CK_MECHANISM_TYPE type, MechanismUse use, const Device& device) {
+  const Mechanism* mechanism = find_mechanism(type);
+  if (mechanism == nullptr || mechanism->use != use || !is_offered(*mechanism, device)) {
+    throw Error(CKR_MECHANISM_INVALID,
+                "mechanism " + (mechanism == nullptr ? std::to_string(type) : mechanism->name) +
+                    " is not offered for this");
+  }
+  return *mechanism;
+}
+
+SignatureScheme signature_scheme(const Mechanism& mechanism, const MechanismChoice& choice,
+                                 const KeySpec& key) {
+  if (mechanism.scheme == Scheme::rsa_pss) return pss_scheme(mechanism, choice, key);
+  return {mechanism.scheme, mechanism.hash, Hash::none, 0};
+}
+
+std::optional<Hash> hash_of_mechanism(CK_MECHANISM_TYPE type) noexcept {
+  const Mechanism* mechanism = find_mechanism(type);
+  if (mechanism == nullptr || mechanism->use != MechanismUse::digest) return std::nullopt;
+  return mechanism->hash;
+}
+
+}  // namespace mayfly

@@ -1,0 +1,77 @@
+#include "core/object.h"
+
+#include <cstring>
+#include <mutex>
+
+#include "base/error.h"
+
+namespace mayfly {
+
+Object::Object(Attributes attributes, std::shared_ptr<SessionKey> key)
+    : class_(attributes.number(CKA_CLASS).value()),
+      token_(attributes.flag(CKA_TOKEN).value_or(false)),
+      private_(attributes.flag(CKA_PRIVATE).value_or(true)),
+      key_(std::move(key)),
+      attributes_(std::move(attributes)) {}
+
+Object::Object(Attributes attributes, PublicKey key)
+    : class_(attributes.number(CKA_CLASS).value()),
+      token_(attributes.flag(CKA_TOKEN).value_or(false)),
+      private_(attributes.flag(CKA_PRIVATE).value_or(false)),
+      public_key_(std::move(key)),
+      attributes_(std::move(attributes)) {}
+
+Object::Object(Attributes attributes)
+    : class_(attributes.number(CKA_CLASS).value()),
+      token_(attributes.flag(CKA_TOKEN).value_or(false)),
+      private_(attributes.flag(CKA_PRIVATE).value_or(false)),
+      attributes_(std::move(attributes)) {}
+
+bool Object::allows(CK_ATTRIBUTE_TYPE flag) const {
+  const std::shared_lock lock(mutex_);
+  return attributes_.flag(flag).value_or(false);
+}
+
+bool Object::allows_mechanism(CK_MECHANISM_TYPE mechanism) const {
+  const std::shared_lock lock(mutex_);
+  const Bytes* allowed = attributes_.find(CKA_ALLOWED_MECHANISMS);
+  if (allowed == nullptr) return true;
+  for (std::size_t at = 0; at + sizeof mechanism <= allowed->size(); at += sizeof mechanism) {
+    if (std::memcmp(allowed->data() + at, &mechanism, sizeof mechanism) == 0) return true;
+  }
+  return false;
+}
+
+std::optional<Bytes> Object::get(CK_ATTRIBUTE_TYPE type) const {
+  const std::shared_lock lock(mutex_);
+  const Bytes* value = attributes_.find(type);
+  return value == nullptr ? std::nullopt : std::optional(*value);
+}
+
+bool Object::matches(const Attributes& wanted) const {
+  const std::shared_lock lock(mutex_);
+  for (const auto& entry : wanted) {
+    const Bytes* value = attributes_.find(entry.type);
+    if (value == nullptr || *value != entry.value) return false;
+  }
+  return true;
+}
+
+Attributes Object::attributes() const {
+  const std::shared_lock lock(mutex_);
+  return attributes_;
+}
+
+CK_ULONG Object::size() const {
+  const std::shared_lock lock(mutex_);
+  CK_ULONG total = 0;
+  for (const auto& entry : attributes_) total += entry.value.size();
+  return total;
+}
+
+void Object::change(const Attributes& changes) {
+  const std::unique_lock lock(mutex_);
+  for (const auto& entry : changes) attributes_.set(entry.type, entry.value);
+}
+
+}  // namespace mayfly

@@ -1,0 +1,77 @@
+// A set of objects that can be searched.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/object.h"
+
+namespace mayfly {
+
+/// ObjectStore holds objects in the order in which they came, with an index over CKA_LABEL and
+/// CKA_ID, so that a search by name takes the same time with ten objects and with ten thousand.
+class ObjectStore {
+ public:
+  using ObjectPtr = std::shared_ptr<Object>;
+
+  /// @param limit  The most objects that the store takes.
+  explicit ObjectStore(std::size_t limit) : limit_(limit) {}
+
+  /// @throws Error CKR_DEVICE_MEMORY at the limit, CKR_SESSION_HANDLE_INVALID once it is shut.
+  void add(ObjectPtr object);
+  /// Takes the object out. False if it was not there.
+  bool remove(const Object& object);
+  /// Changes attributes of an object and its index entries together.
+  void update(Object& object, const Attributes& changes);
+
+  /// The objects that match the template, oldest first.
+  [[nodiscard]] std::vector<ObjectPtr> find(const Attributes& wanted) const;
+  [[nodiscard]] std::size_t size() const;
+
+  /// Objects that were taken out, oldest first.
+  using Number = std::uint64_t;
+  using Taken = std::map<Number, ObjectPtr>;
+
+  /// Takes out all objects; after it, add() refuses. Allocates nothing.
+  Taken shut() noexcept;
+  /// Takes out the objects for which the predicate holds. Allocates nothing.
+  template <typename Predicate>
+  Taken take_if(Predicate predicate);
+
+ private:
+  void index(Number number, const Object& object);
+  void unindex(Number number, const Object& object);
+
+  const std::size_t limit_;
+  mutable std::shared_mutex mutex_;
+  bool shut_ = false;
+  Number next_ = 1;
+  Taken objects_;
+  std::unordered_map<const Object*, Number> numbers_;
+  std::unordered_map<std::string, std::set<Number>> by_name_;  // attribute type and value
+};
+
+template <typename Predicate>
+ObjectStore::Taken ObjectStore::take_if(Predicate predicate) {
+  const std::unique_lock lock(mutex_);
+  Taken taken;
+  for (auto entry = objects_.begin(); entry != objects_.end();) {
+    const auto next = std::next(entry);
+    if (predicate(*entry->second)) {
+      unindex(entry->first, *entry->second);
+      numbers_.erase(entry->second.get());
+      taken.insert(taken.end(), objects_.extract(entry));
+    }
+    entry = next;
+  }
+  return taken;
+}
+
+}  // namespace mayfly

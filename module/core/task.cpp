@@ -1,0 +1,117 @@
+#include "core/task.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "core/key_template.h"
+
+namespace mayfly {
+
+const char* to_string(TaskState state) noexcept {
+  switch (state) {
+    case TaskState::open:
+      return "open";
+    case TaskState::active:
+      return "active";
+    case TaskState::closed:
+      return "closed";
+    case TaskState::expired:
+      return "expired";
+    case TaskState::revoked:
+      return "revoked";
+    case TaskState::exhausted:
+      return "exhausted";
+    case TaskState::lost:
+      return "lost";
+  }
+  return "unknown";
+}
+
+void EndReport::require_destroyed() const {
+  if (pending == 0) return;
+  throw Error(CKR_DEVICE_ERROR, std::to_string(pending) +
+                                    " keys can't be used any more, but the device did not confirm "
+                                    "their destruction; it is retried");
+}
+
+Task::Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
+           std::shared_ptr<Login> login, Device& device, EndListener listener)
+    : identity_(std::move(identity)),
+      deadline_(deadline),
+      policy_(policy),
+      login_(std::move(login)),
+      device_(device),
+      listener_(std::move(listener)),
+      objects_(policy.max_objects) {
+  objects_.add(make_task_object(*this));
+}
+
+std::string_view Task::label() const noexcept { return utf8_prefix(identity_.id, 32); }
+
+std::size_t Task::key_count() const {
+  const std::scoped_lock lock(mutex_);
+  return keys_.size();
+}
+
+void Task::check_pin(ByteView pin) {
+  if (policy_.login_required) login_->check(pin);
+}
+
+std::shared_ptr<KeyScope> Task::open_scope() const {
+  return device_.open_scope({identity_.id, identity_.serial, deadline_});
+}
+
+std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec) {
+  auto key = std::make_shared<SessionKey>(scope.generate(spec));
+  {
+    const std::scoped_lock lock(mutex_);
+    if (alive()) {
+      keys_.insert(key);
+      TaskState expected = TaskState::open;
+      state_.compare_exchange_strong(expected, TaskState::active);
+      return key;
+    }
+  }
+  key->destroy();
+  throw Error(CKR_DEVICE_REMOVED, "task " + id() + " ended while its key was being made");
+}
+
+Destruction Task::destroy(const std::shared_ptr<SessionKey>& key) noexcept {
+  const Destruction result = key->destroy();
+  const std::scoped_lock lock(mutex_);
+  keys_.erase(key);
+  return result;
+}
+
+Destruction Task::drop_name(const std::shared_ptr<SessionKey>& key) noexcept {
+  return key->drop_name() ? destroy(key) : Destruction::destroyed;
+}
+
+std::optional<EndReport> Task::end(TaskState cause) noexcept {
+  std::unordered_set<std::shared_ptr<SessionKey>> keys;
+  std::vector<std::weak_ptr<TaskObserver>> observers;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (is_final(state())) return std::nullopt;
+    state_.store(cause);
+    keys.swap(keys_);
+    observers.swap(observers_);
+  }
+  EndReport report;
+  for (const auto& key : keys) report.add(key->destroy());
+  for (const auto& observer : observers) {
+    if (const auto view = observer.lock()) view->task_ended();
+  }
+  for (const auto& [number, object] : objects_.shut()) object->retire();
+  listener_(*this, report);
+  return report;
+}
+
+void Task::add_observer(const std::shared_ptr<TaskObserver>& observer) {
+  const std::scoped_lock lock(mutex_);
+  if (is_final(state())) throw Error(CKR_TOKEN_NOT_PRESENT, "task " + id() + " has ended");
+  std::erase_if(observers_, [](const auto& known) { return known.expired(); });
+  observers_.push_back(observer);
+}
+
+}  // namespace mayfly

@@ -1,0 +1,144 @@
+// Tasks.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/handle.h"
+#include "base/secret.h"
+#include "core/object_store.h"
+#include "core/session_key.h"
+#include "device/device.h"
+
+namespace mayfly {
+
+using SlotId = Handle<struct SlotTag>;
+
+/// After NIST SP 800-57. All but the first two are final.
+enum class TaskState { open, active, closed, expired, revoked, exhausted, lost };
+
+[[nodiscard]] const char* to_string(TaskState state) noexcept;
+[[nodiscard]] constexpr bool is_final(TaskState state) noexcept {
+  return state != TaskState::open && state != TaskState::active;
+}
+
+/// What the keys of a task may do, and how much of it there may be.
+struct TaskPolicy {
+  bool strict_usage = false;    ///< refuse usages beyond signing instead of narrowing them away
+  bool login_required = false;  ///< whether clients must log in before they see private keys
+  std::size_t max_objects = 20'000;  ///< objects of one store, keys included
+};
+
+/// Checks a PIN that a client gives. The only holder of the task's own PIN.
+class Login {
+ public:
+  virtual ~Login() = default;
+  /// @throws Error CKR_PIN_INCORRECT, or CKR_PIN_LOCKED after too many wrong ones.
+  virtual void check(ByteView pin) = 0;
+};
+
+/// How many keys an end destroyed, and how many the device still owes.
+struct EndReport {
+  std::size_t destroyed = 0;
+  std::size_t pending = 0;
+
+  void add(Destruction outcome) noexcept {
+    ++(outcome == Destruction::destroyed ? destroyed : pending);
+  }
+  void add(const EndReport& other) noexcept {
+    destroyed += other.destroyed;
+    pending += other.pending;
+  }
+  /// @throws Error CKR_DEVICE_ERROR if the device still owes the destruction of a key.
+  void require_destroyed() const;
+};
+
+/// An application's view of a task, told when the task ends.
+class TaskObserver {
+ public:
+  virtual ~TaskObserver() = default;
+  virtual void task_ended() noexcept = 0;
+};
+
+/// Task models one unit of an agent's work: the owner of all keys made in it.
+///
+/// A task ends once, by whatever cause comes first, and never comes back.
+class Task {
+ public:
+  struct Identity {
+    std::string id;      ///< 1 to 255 bytes
+    std::string serial;  ///< 16 hexadecimal digits
+    SlotId slot;
+  };
+
+  /// Told once, after the last key was destroyed or is known to be owed.
+  using EndListener = std::function<void(const Task&, const EndReport&)>;
+
+  Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
+       std::shared_ptr<Login> login, Device& device, EndListener listener);
+
+  [[nodiscard]] const std::string& id() const noexcept { return identity_.id; }
+  [[nodiscard]] const std::string& serial() const noexcept { return identity_.serial; }
+  [[nodiscard]] SlotId slot() const noexcept { return identity_.slot; }
+  /// The token's label: the ID cut at 32 bytes on a character boundary.
+  [[nodiscard]] std::string_view label() const noexcept;
+  [[nodiscard]] BootClock::time_point deadline() const noexcept { return deadline_; }
+  [[nodiscard]] const TaskPolicy& policy() const noexcept { return policy_; }
+  [[nodiscard]] Device& device() const noexcept { return device_; }
+  [[nodiscard]] TaskState state() const noexcept { return state_.load(); }
+  [[nodiscard]] std::size_t key_count() const;
+  /// Objects with CKA_TOKEN true: they live until the task ends.
+  [[nodiscard]] ObjectStore& objects() noexcept { return objects_; }
+
+  /// @throws Error CKR_PIN_INCORRECT or CKR_PIN_LOCKED. Any PIN will do when no login is required.
+  void check_pin(ByteView pin);
+
+  /// Whether the task may still be used: it has not ended and its deadline is ahead.
+  [[nodiscard]] bool alive(BootClock::time_point now = BootClock::now()) const noexcept {
+    return !is_final(state()) && now < deadline_;
+  }
+
+  /// A scope of the device for keys of one session.
+  [[nodiscard]] std::shared_ptr<KeyScope> open_scope() const;
+
+  /// Makes a key pair that belongs to this task.
+  /// @throws Error CKR_DEVICE_REMOVED when the task ended meanwhile (the key is destroyed then),
+  /// and
+  ///         what KeyScope::generate() gives.
+  std::shared_ptr<SessionKey> generate(KeyScope& scope, const KeySpec& spec);
+
+  /// Destroys one key now.
+  Destruction destroy(const std::shared_ptr<SessionKey>& key) noexcept;
+
+  /// An object that names a key is gone; destroys the key if it was the last.
+  Destruction drop_name(const std::shared_ptr<SessionKey>& key) noexcept;
+
+  /// Ends the task: no signature is given out any more, every key is destroyed, observers are told.
+  /// @param cause  A final state.
+  /// @return nothing if the task had ended already.
+  std::optional<EndReport> end(TaskState cause) noexcept;
+
+  void add_observer(const std::shared_ptr<TaskObserver>& observer);
+
+ private:
+  const Identity identity_;
+  const BootClock::time_point deadline_;
+  const TaskPolicy policy_;
+  const std::shared_ptr<Login> login_;
+  Device& device_;
+  const EndListener listener_;
+  std::atomic<TaskState> state_{TaskState::open};
+  ObjectStore objects_;
+  mutable std::mutex mutex_;  // guards what follows; nothing is called with it held
+  std::unordered_set<std::shared_ptr<SessionKey>> keys_;
+  std::vector<std::weak_ptr<TaskObserver>> observers_;
+};
+
+}  // namespace mayfly

@@ -1,0 +1,228 @@
+#include "core/task_table.h"
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <new>
+#include <sys/random.h>
+#include <thread>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/utf8.h"
+
+namespace mayfly {
+namespace {
+
+constexpr std::size_t kMaxIdSize = MAYFLY_TASK_ID_MAX;
+constexpr std::size_t kRememberedEvents = 1024;
+// The condition variable's clock stands still while the machine sleeps; deadlines do not.
+constexpr BootClock::duration kLongestNap = std::chrono::seconds(1);
+
+std::string random_serial() {
+  std::array<std::uint8_t, 8> bytes;
+  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    throw Error(CKR_FUNCTION_FAILED, "the kernel gives no random numbers for a serial number");
+  }
+  return to_hex(bytes);
+}
+
+void check_id(const std::string& id) {
+  if (id.empty()) throw Error(CKR_ARGUMENTS_BAD, "a task ID must not be empty");
+  if (id.size() > kMaxIdSize) {
+    throw Error(CKR_ARGUMENTS_BAD,
+                "a task ID has at most 255 bytes, this one has " + std::to_string(id.size()));
+  }
+  if (!is_printable_utf8(id)) {
+    throw Error(CKR_ARGUMENTS_BAD, "a task ID must be UTF-8 without control characters");
+  }
+}
+
+std::chrono::seconds checked_ttl(const TaskRequest& request, const TaskLimits& limits) {
+  const auto ttl = request.ttl.value_or(limits.default_ttl);
+  if (ttl < std::chrono::seconds(1)) {
+    throw Error(CKR_ARGUMENTS_BAD, "a ttl must be at least one second");
+  }
+  if (ttl > limits.max_ttl) {
+    throw Error(CKR_ARGUMENTS_BAD,
+                "a ttl of " + std::to_string(ttl.count()) + " s is over the most allowed, " +
+                    std::to_string(limits.max_ttl.count()) + " s; see task.max-ttl");
+  }
+  return ttl;
+}
+
+}  // namespace
+
+TaskTable::TaskTable(Device& device, TaskLimits limits, std::shared_ptr<Login> login)
+    : device_(device),
+      limits_(limits),
+      login_(std::move(login)),
+      next_deadline_(BootClock::time_point::max().time_since_epoch().count()) {}
+
+std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
+  check_id(request.id);
+  const auto deadline = BootClock::now() + checked_ttl(request, limits_);
+  auto task = std::make_shared<Task>(
+      Task::Identity{request.id, random_serial(), next_handle<SlotId>()}, deadline, limits_.policy,
+      login_, device_,
+      [this](const Task& ended, const EndReport& report) { task_ended(ended, report); });
+  {
+    const std::unique_lock lock(mutex_);
+    if (by_id_.contains(request.id)) {
+      throw Error(CKR_FUNCTION_REJECTED, "task " + request.id + " is open already");
+    }
+    if (tasks_.size() >= limits_.max_tasks) {
+      throw Error(CKR_SESSION_COUNT, "too many open tasks; see limits.tasks");
+    }
+    tasks_.emplace(task->slot(), task);
+    by_id_.emplace(request.id, task->slot());
+    by_deadline_.emplace(deadline, task->slot());
+    update_next_deadline();
+    announce(task->slot());
+  }
+  log::info("task " + task->id() + " opened, token serial " + task->serial());
+  return task;
+}
+
+std::shared_ptr<Task> TaskTable::find(SlotId slot) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = tasks_.find(slot);
+  return found == tasks_.end() ? nullptr : found->second;
+}
+
+std::vector<SlotId> TaskTable::slots() const {
+  const std::shared_lock lock(mutex_);
+  std::vector<SlotId> result;
+  result.reserve(tasks_.size());
+  for (const auto& [slot, task] : tasks_) result.push_back(slot);
+  return result;
+}
+
+bool TaskTable::ended_lately(SlotId slot) const {
+  const std::shared_lock lock(mutex_);
+  return !tasks_.contains(slot) && std::ranges::any_of(events_, [slot](const SlotEvent& event) {
+    return event.slot == slot;
+  });
+}
+
+std::optional<EndReport> TaskTable::end(SlotId slot, TaskState cause) noexcept {
+  const std::shared_ptr<Task> task = find(slot);
+  return task == nullptr ? std::nullopt : task->end(cause);
+}
+
+EndReport TaskTable::end_all(TaskState cause) noexcept {
+  EndReport total;
+  while (true) {
+    std::shared_ptr<Task> task;
+    {
+      const std::shared_lock lock(mutex_);
+      if (tasks_.empty()) return total;
+      task = tasks_.begin()->second;
+    }
+    if (const auto report = task->end(cause)) {
+      total.add(*report);
+    } else {
+      std::this_thread::yield();  // another thread is ending it
+    }
+  }
+}
+
+void TaskTable::expire(BootClock::time_point now) noexcept {
+  while (true) {
+    std::shared_ptr<Task> task;
+    {
+      const std::shared_lock lock(mutex_);
+      const auto first = by_deadline_.begin();
+      if (first == by_deadline_.end() || first->first > now) break;
+      task = tasks_.at(first->second);
+    }
+    if (!task->end(TaskState::expired)) return;  // another thread is at it
+  }
+  device_.retry_pending();
+}
+
+void TaskTable::task_ended(const Task& task, const EndReport& report) noexcept {
+  forget(task);
+  try {
+    const std::string story = "task " + task.id() + " ended (" + to_string(task.state()) + "), " +
+                              std::to_string(report.destroyed) + " keys destroyed";
+    if (report.pending == 0) {
+      log::info(story);
+    } else {
+      log::error(story + ", " + std::to_string(report.pending) +
+                 " still owed by the device; they can't be used, their destruction is retried");
+    }
+  } catch (const std::bad_alloc&) {  // the line is lost, the keys are not
+  }
+}
+
+void TaskTable::forget(const Task& task) {
+  const std::unique_lock lock(mutex_);
+  tasks_.erase(task.slot());
+  by_id_.erase(task.id());
+  const auto [first, last] = by_deadline_.equal_range(task.deadline());
+  for (auto entry = first; entry != last; ++entry) {
+    if (entry->second != task.slot()) continue;
+    by_deadline_.erase(entry);
+    break;
+  }
+  update_next_deadline();
+  announce(task.slot());
+}
+
+void TaskTable::announce(SlotId slot) noexcept {
+  try {
+    events_.push_back({++event_count_, slot});
+    if (events_.size() > kRememberedEvents) events_.pop_front();
+  } catch (const std::bad_alloc&) {  // an event that nobody hears of
+  }
+  event_arrived_.notify_all();
+}
+
+void TaskTable::update_next_deadline() {
+  const auto next =
+      by_deadline_.empty() ? BootClock::time_point::max() : by_deadline_.begin()->first;
+  next_deadline_.store(next.time_since_epoch().count());
+}
+
+std::uint64_t TaskTable::last_event() const {
+  const std::shared_lock lock(mutex_);
+  return event_count_;
+}
+
+std::optional<TaskTable::SlotEvent> TaskTable::event_after(std::uint64_t seen) const {
+  const std::shared_lock lock(mutex_);
+  for (const SlotEvent& event : events_) {
+    if (event.number > seen) return event;
+  }
+  return std::nullopt;
+}
+
+std::optional<TaskTable::SlotEvent> TaskTable::wait_for_event(std::uint64_t seen) {
+  while (true) {
+    {
+      std::shared_lock lock(mutex_);
+      const auto ready = [&] {
+        return waiting_stopped_ || (!events_.empty() && events_.back().number > seen);
+      };
+      // Deadlines are not met by a thread of their own, so the waiter wakes up for them.
+      const auto now = BootClock::now();
+      const auto pause = std::clamp<BootClock::duration>(next_deadline() - now,
+                                                         std::chrono::milliseconds(1), kLongestNap);
+      event_arrived_.wait_for(lock, pause, ready);
+      if (waiting_stopped_) return std::nullopt;
+    }
+    if (const auto event = event_after(seen)) return event;
+    expire_due(BootClock::now());
+  }
+}
+
+void TaskTable::stop_waiting() {
+  {
+    const std::unique_lock lock(mutex_);
+    waiting_stopped_ = true;
+  }
+  event_arrived_.notify_all();
+}
+
+}  // namespace mayfly

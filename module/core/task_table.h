@@ -1,0 +1,104 @@
+// The tasks of one process.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/task.h"
+
+namespace mayfly {
+
+/// What somebody who opens a task asks for.
+struct TaskRequest {
+  std::string id;
+  std::optional<std::chrono::seconds> ttl;  ///< nothing takes the default
+};
+
+/// What bounds the tasks of a table.
+struct TaskLimits {
+  std::chrono::seconds default_ttl{900};
+  std::chrono::seconds max_ttl{86'400};
+  std::size_t max_tasks = 10'000;
+  TaskPolicy policy;
+};
+
+/// TaskTable holds the open tasks over one device and is the only way to open and to end one.
+class TaskTable {
+ public:
+  /// @param login  Checks PINs for all tasks; may be null when the policy requires no login.
+  TaskTable(Device& device, TaskLimits limits, std::shared_ptr<Login> login);
+
+  /// Opens a task: a token appears in a new slot.
+  /// @throws Error CKR_ARGUMENTS_BAD for an ID that is empty, longer than 255 bytes, not UTF-8 or
+  ///         holds control characters, and for a ttl that is not within 1 s and the most allowed;
+  ///         CKR_FUNCTION_REJECTED if a task of that ID is open; CKR_SESSION_COUNT at the limit.
+  std::shared_ptr<Task> open(const TaskRequest& request);
+
+  /// The open task in a slot, or null.
+  [[nodiscard]] std::shared_ptr<Task> find(SlotId slot) const;
+  /// Slots of open tasks, oldest first.
+  [[nodiscard]] std::vector<SlotId> slots() const;
+  /// Whether a task that has ended was in the slot, as far as that is remembered.
+  [[nodiscard]] bool ended_lately(SlotId slot) const;
+
+  /// Ends one task. Nothing if no task is open in the slot.
+  std::optional<EndReport> end(SlotId slot, TaskState cause) noexcept;
+  EndReport end_all(TaskState cause) noexcept;
+
+  /// Ends the tasks whose deadline has come. Costs one comparison when none has.
+  void expire_due(BootClock::time_point now) noexcept {
+    if (now >= next_deadline()) expire(now);
+  }
+  /// The earliest deadline of all open tasks; time_point::max() if there is none.
+  [[nodiscard]] BootClock::time_point next_deadline() const noexcept {
+    return BootClock::time_point(BootClock::duration(next_deadline_.load()));
+  }
+
+  /// Tokens that came or went, in order. A reader keeps its own place in the sequence.
+  struct SlotEvent {
+    std::uint64_t number;
+    SlotId slot;
+  };
+  [[nodiscard]] std::uint64_t last_event() const;
+  /// The first event after `seen`, if it is still remembered.
+  [[nodiscard]] std::optional<SlotEvent> event_after(std::uint64_t seen) const;
+  /// Waits until there is an event after `seen` or stop_waiting() was called.
+  [[nodiscard]] std::optional<SlotEvent> wait_for_event(std::uint64_t seen);
+  /// Lets all present and future waiters return at once.
+  void stop_waiting();
+
+  [[nodiscard]] Device& device() const noexcept { return device_; }
+  [[nodiscard]] const TaskLimits& limits() const noexcept { return limits_; }
+
+ private:
+  void expire(BootClock::time_point now) noexcept;
+  void task_ended(const Task& task, const EndReport& report) noexcept;
+  void forget(const Task& task);
+  void announce(SlotId slot) noexcept;
+  void update_next_deadline();
+
+  Device& device_;
+  const TaskLimits limits_;
+  const std::shared_ptr<Login> login_;
+  std::atomic<BootClock::rep> next_deadline_;
+
+  mutable std::shared_mutex mutex_;  // guards what follows; no device is called with it held
+  std::condition_variable_any event_arrived_;
+  std::map<SlotId, std::shared_ptr<Task>> tasks_;
+  std::unordered_map<std::string, SlotId> by_id_;
+  std::multimap<BootClock::time_point, SlotId> by_deadline_;
+  std::deque<SlotEvent> events_;
+  std::uint64_t event_count_ = 0;
+  bool waiting_stopped_ = false;
+};
+
+}  // namespace mayfly

@@ -1,0 +1,226 @@
+#include "core/token.h"
+
+#include "base/error.h"
+#include "core/session.h"
+
+namespace mayfly {
+Token::Token(std::shared_ptr<Task> task, SessionTable& sessions)
+    : task_(std::move(task)),
+      session_table_(sessions),
+      session_objects_(task_->policy().max_objects) {}
+
+void Token::check_alive() const {
+  if (!task_->alive()) {
+    throw Error(CKR_SESSION_HANDLE_INVALID, "task " + task_->id() + " has ended");
+  }
+}
+
+bool Token::has_user_access() const noexcept {
+  return !task_->policy().login_required || logged_in_.load();
+}
+
+void Token::login(ByteView pin) {
+  if (logged_in_.load()) {
+    throw Error(CKR_USER_ALREADY_LOGGED_IN, "this application is logged in already");
+  }
+  task_->check_pin(pin);
+  if (logged_in_.exchange(true)) {
+    throw Error(CKR_USER_ALREADY_LOGGED_IN, "this application is logged in already");
+  }
+}
+
+void Token::logout() {
+  if (!logged_in_.exchange(false)) {
+    throw Error(CKR_USER_NOT_LOGGED_IN, "this application is not logged in");
+  }
+  login_epoch_.fetch_add(1);
+  {
+    const std::unique_lock lock(mutex_);
+    std::erase_if(objects_, [this](const auto& entry) {
+      if (!entry.second->is_private()) return false;
+      handles_.erase(entry.second.get());
+      return true;
+    });
+  }
+  dispose_all(session_objects_.take_if([](const Object& object) {
+    return object.is_private();
+  })).require_destroyed();
+}
+
+bool Token::may_see(const Object& object) const noexcept {
+  return !object.retired() && (!object.is_private() || has_user_access());
+}
+
+std::vector<ObjectHandle> Token::find(const Attributes& wanted) {
+  std::vector<ObjectHandle> result;
+  for (ObjectStore* store : {&task_->objects(), &session_objects_}) {
+    for (const auto& object : store->find(wanted)) {
+      if (may_see(*object)) result.push_back(handle_of(object));
+    }
+  }
+  return result;
+}
+
+std::shared_ptr<Object> Token::object(ObjectHandle handle) const {
+  {
+    const std::shared_lock lock(mutex_);
+    const auto found = objects_.find(handle.value);
+    if (found != objects_.end() && may_see(*found->second)) return found->second;
+  }
+  throw Error(CKR_OBJECT_HANDLE_INVALID, "the handle names no object of this token");
+}
+
+ObjectStore& Token::store_of(const Object& object) noexcept {
+  return object.is_token_object() ? task_->objects() : session_objects_;
+}
+
+ObjectHandle Token::add(std::shared_ptr<Object> object, SessionHandle owner) {
+  try {
+    store_of(*object).add(object);
+    const ObjectHandle handle = handle_of(object);
+    if (!object->is_token_object()) {
+      const std::unique_lock lock(mutex_);
+      const auto session = sessions_.find(owner);
+      if (session == sessions_.end()) {
+        throw Error(CKR_SESSION_CLOSED, "the session was closed while its object was being made");
+      }
+      session->second.objects.emplace(object.get(), object);
+      owners_.emplace(object.get(), owner);
+    }
+    return handle;
+  } catch (...) {
+    discard(object);
+    throw;
+  }
+}
+
+Destruction Token::discard(const std::shared_ptr<Object>& object) noexcept {
+  store_of(*object).remove(*object);
+  return dispose(object);
+}
+
+void Token::destroy(const std::shared_ptr<Object>& object) {
+  if (!store_of(*object).remove(*object)) {
+    throw Error(CKR_OBJECT_HANDLE_INVALID, "the object is gone");
+  }
+  EndReport report;
+  report.add(dispose(object));
+  report.require_destroyed();
+}
+
+Destruction Token::dispose(const std::shared_ptr<Object>& object) noexcept {
+  if (!object->retire()) return Destruction::destroyed;
+  drop_handle(*object);
+  const auto& key = object->session_key();
+  return key == nullptr ? Destruction::destroyed : task_->drop_name(key);
+}
+
+EndReport Token::dispose_all(const ObjectStore::Taken& objects) noexcept {
+  EndReport report;
+  for (const auto& [number, object] : objects) {
+    const Destruction outcome = dispose(object);
+    if (object->session_key() != nullptr) report.add(outcome);
+  }
+  return report;
+}
+
+ObjectHandle Token::handle_of(const std::shared_ptr<Object>& object) {
+  {
+    const std::shared_lock lock(mutex_);
+    const auto known = handles_.find(object.get());
+    if (known != handles_.end()) return known->second;
+  }
+  const std::unique_lock lock(mutex_);
+  if (objects_.size() >= purge_at_) drop_retired_handles();
+  const auto [entry, fresh] = handles_.try_emplace(object.get(), ObjectHandle{});
+  if (fresh) {
+    entry->second = next_handle<ObjectHandle>();
+    objects_.emplace(entry->second.value, object);
+  }
+  return entry->second;
+}
+
+void Token::drop_handle(const Object& object) {
+  const std::unique_lock lock(mutex_);
+  if (const auto owner = owners_.find(&object); owner != owners_.end()) {
+    const auto session = sessions_.find(owner->second);
+    if (session != sessions_.end()) session->second.objects.erase(&object);
+    owners_.erase(owner);
+  }
+  const auto known = handles_.find(&object);
+  if (known == handles_.end()) return;
+  const CK_ULONG handle = known->second.value;
+  handles_.erase(known);
+  objects_.erase(handle);
+}
+
+// Another application of the task can destroy token objects without this one hearing of it.
+void Token::drop_retired_handles() {
+  std::erase_if(objects_, [this](const auto& entry) {
+    if (!entry.second->retired()) return false;
+    handles_.erase(entry.second.get());
+    owners_.erase(entry.second.get());
+    return true;
+  });
+  purge_at_ = 1024 + 2 * objects_.size();
+}
+
+void Token::add_session(SessionHandle handle, bool read_write) {
+  const std::unique_lock lock(mutex_);
+  if (ended_) throw Error(CKR_TOKEN_NOT_PRESENT, "task " + task_->id() + " has ended");
+  sessions_.emplace(handle, OpenSession{read_write, {}});
+  if (read_write) ++read_write_sessions_;
+}
+
+EndReport Token::remove_session(SessionHandle handle) noexcept {
+  std::unordered_map<const Object*, std::shared_ptr<Object>> objects;
+  bool last = false;
+  {
+    const std::unique_lock lock(mutex_);
+    const auto session = sessions_.find(handle);
+    if (session == sessions_.end()) return {};
+    if (session->second.read_write) --read_write_sessions_;
+    objects.swap(session->second.objects);
+    sessions_.erase(session);
+    last = sessions_.empty();
+  }
+  if (last) {
+    logged_in_.store(false);
+    login_epoch_.fetch_add(1);
+  }
+  EndReport report;
+  for (const auto& [address, object] : objects) {
+    const Destruction outcome = discard(object);
+    if (object->session_key() != nullptr) report.add(outcome);
+  }
+  return report;
+}
+
+std::optional<SessionHandle> Token::any_session() const {
+  const std::shared_lock lock(mutex_);
+  return sessions_.empty() ? std::nullopt : std::optional(sessions_.begin()->first);
+}
+
+Token::SessionCounts Token::session_counts() const {
+  const std::shared_lock lock(mutex_);
+  return {sessions_.size(), read_write_sessions_};
+}
+
+void Token::task_ended() noexcept {
+  std::map<SessionHandle, OpenSession> closing;
+  {
+    const std::unique_lock lock(mutex_);
+    ended_ = true;
+    closing.swap(sessions_);
+    read_write_sessions_ = 0;
+    objects_.clear();
+    handles_.clear();
+    owners_.clear();
+  }
+  for (const auto& [handle, open_session] : closing) {
+    if (const auto session = session_table_.take(handle)) session->close();
+  }
+  for (const auto& [number, object] : session_objects_.shut()) object->retire();
+}
+
+}  // namespace mayfly
