@@ -1,9 +1,13 @@
 #include "base/crypto_context.h"
 
 #include <atomic>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <string>
 
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/provider.h>
 
@@ -13,11 +17,14 @@ namespace {
 struct Context {
   OSSL_LIB_CTX* library = nullptr;
   OSSL_PROVIDER* provider = nullptr;
+  std::mutex mutex;  // guards groups
+  std::map<std::string, EC_GROUP*> groups;
 
   Context() : library(OSSL_LIB_CTX_new()) {
     if (library != nullptr) provider = OSSL_PROVIDER_load(library, "default");
   }
   ~Context() {
+    for (const auto& [name, group] : groups) EC_GROUP_free(group);
     if (provider != nullptr) OSSL_PROVIDER_unload(provider);
     OSSL_LIB_CTX_free(library);
   }
@@ -27,15 +34,28 @@ struct Context {
 
 std::atomic<Context*> current{nullptr};
 
-}  // namespace
-
-OSSL_LIB_CTX* context() {
-  if (const Context* made = current.load(std::memory_order_acquire)) return made->library;
+Context& current_context() {
+  if (Context* made = current.load(std::memory_order_acquire)) return *made;
   auto fresh = std::make_unique<Context>();
   if (fresh->provider == nullptr) throw failure(CKR_HOST_MEMORY, "libcrypto's default provider");
   Context* expected = nullptr;
-  if (current.compare_exchange_strong(expected, fresh.get())) return fresh.release()->library;
-  return expected->library;
+  if (current.compare_exchange_strong(expected, fresh.get())) return *fresh.release();
+  return *expected;
+}
+
+}  // namespace
+
+OSSL_LIB_CTX* context() { return current_context().library; }
+
+const EC_GROUP* group(const char* name) {
+  Context& context = current_context();
+  const std::scoped_lock lock(context.mutex);
+  EC_GROUP*& known = context.groups[name];
+  if (known == nullptr) {
+    known = EC_GROUP_new_by_curve_name_ex(context.library, nullptr, EC_curve_nist2nid(name));
+    if (known == nullptr) throw failure(CKR_FUNCTION_FAILED, "looking up a curve");
+  }
+  return known;
 }
 
 void release() noexcept { delete current.exchange(nullptr); }

@@ -1,6 +1,7 @@
 // libcrypto, kept apart from the host's.
 #pragma once
 
+#include <openssl/ec.h>
 #include <openssl/types.h>
 
 #include "base/error.h"
@@ -13,6 +14,10 @@ namespace mayfly::crypto {
 /// or a provider that calls this very module.
 /// @throws Error CKR_HOST_MEMORY when libcrypto can't make one.
 [[nodiscard]] OSSL_LIB_CTX* context();
+
+/// The group of a named curve ("P-256"), made once for the context.
+/// @throws Error CKR_FUNCTION_FAILED when libcrypto does not know the curve.
+[[nodiscard]] const EC_GROUP* group(const char* name);
 
 /// Frees the context. Nothing made in it may live any more; the next use makes a new one.
 void release() noexcept;

@@ -1,9 +1,12 @@
 #include "base/public_key.h"
 
 #include <array>
+#include <bit>
+#include <mutex>
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -34,6 +37,7 @@ struct Curve {
   const char* name;        // libcrypto's group name
   std::size_t field_size;  // bytes of a coordinate
   ByteView params;         // CKA_EC_PARAMS
+  ByteView spki_prefix;    // a SubjectPublicKeyInfo up to the point (RFC 5480, RFC 8410)
 };
 
 constexpr std::uint8_t kP256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
@@ -43,12 +47,24 @@ constexpr std::uint8_t kEd25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
 constexpr std::uint8_t kEd25519Name[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r',
                                          'd',  's',  '2', '5', '5', '1', '9'};
 
+constexpr std::uint8_t kP256Info[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                      0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                      0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+constexpr std::uint8_t kP384Info[] = {0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
+                                      0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b,
+                                      0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00};
+constexpr std::uint8_t kP521Info[] = {0x30, 0x81, 0x9b, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86,
+                                      0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81,
+                                      0x04, 0x00, 0x23, 0x03, 0x81, 0x86, 0x00};
+constexpr std::uint8_t kEd25519Info[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+                                         0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+
 const std::array<Curve, 4>& curves() noexcept {
   static const std::array<Curve, 4> kCurves = {{
-      {{CKK_EC, 256}, "P-256", 32, kP256},
-      {{CKK_EC, 384}, "P-384", 48, kP384},
-      {{CKK_EC, 521}, "P-521", 66, kP521},
-      {{CKK_EC_EDWARDS, 255}, "ED25519", 32, kEd25519},
+      {{CKK_EC, 256}, "P-256", 32, kP256, kP256Info},
+      {{CKK_EC, 384}, "P-384", 48, kP384, kP384Info},
+      {{CKK_EC, 521}, "P-521", 66, kP521, kP521Info},
+      {{CKK_EC_EDWARDS, 255}, "ED25519", 32, kEd25519, kEd25519Info},
   }};
   return kCurves;
 }
@@ -65,14 +81,60 @@ Bytes without_leading_zeros(ByteView number) {
   return to_bytes(number);
 }
 
-std::shared_ptr<EVP_PKEY> make_key(const char* type, OSSL_PARAM* params) {
+using PublicEvpKey = Owned<EVP_PKEY, EVP_PKEY_free>;
+
+PublicEvpKey make_key(const char* type, OSSL_PARAM* params) {
   const PkeyContext context(EVP_PKEY_CTX_new_from_name(crypto::context(), type, nullptr));
   EVP_PKEY* key = nullptr;
   if (context == nullptr || EVP_PKEY_fromdata_init(context.get()) != 1 ||
       EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params) != 1) {
     throw crypto::failure(CKR_ATTRIBUTE_VALUE_INVALID, "reading a public key");
   }
-  return {key, EVP_PKEY_free};
+  return PublicEvpKey(key);
+}
+
+PublicEvpKey make_curve_key(const Curve& curve, const Bytes& point) {
+  const bool edwards = curve.spec.type == CKK_EC_EDWARDS;
+  const ParamBuilder builder(OSSL_PARAM_BLD_new());
+  if (builder == nullptr ||
+      (!edwards && OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME,
+                                                   curve.name, 0) != 1) ||
+      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(),
+                                       point.size()) != 1) {
+    throw Error(CKR_HOST_MEMORY, "no memory for a public key");
+  }
+  const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
+  return make_key(edwards ? curve.name : "EC", params.get());
+}
+
+PublicEvpKey make_rsa_key(const Bytes& modulus, const Bytes& exponent) {
+  const BigNumber n(BN_bin2bn(modulus.data(), static_cast<int>(modulus.size()), nullptr));
+  const BigNumber e(BN_bin2bn(exponent.data(), static_cast<int>(exponent.size()), nullptr));
+  const ParamBuilder builder(OSSL_PARAM_BLD_new());
+  if (n == nullptr || e == nullptr || builder == nullptr ||
+      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
+      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
+    throw Error(CKR_HOST_MEMORY, "no memory for a public key");
+  }
+  const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
+  return make_key("RSA", params.get());
+}
+
+/// Uncompressed, of the right size and on the curve (SEC 1, 2.3.4). Ed25519 has no cheap check:
+/// its 32 bytes are taken as they are, and a bad one verifies nothing.
+bool is_on_curve(const Curve& curve, ByteView encoded) {
+  if (curve.spec.type == CKK_EC_EDWARDS) return encoded.size() == curve.field_size;
+  if (encoded.size() != 2 * curve.field_size + 1 || encoded[0] != POINT_CONVERSION_UNCOMPRESSED) {
+    return false;
+  }
+  const EC_GROUP* group = crypto::group(curve.name);
+  const Owned<EC_POINT, EC_POINT_free> point(EC_POINT_new(group));
+  if (point == nullptr) throw Error(CKR_HOST_MEMORY, "no memory for a public key");
+  ERR_set_mark();
+  const bool good =
+      EC_POINT_oct2point(group, point.get(), encoded.data(), encoded.size(), nullptr) == 1;
+  ERR_pop_to_mark();
+  return good;
 }
 
 /// r‖s as the DER that libcrypto wants; empty if the length is odd or zero.
@@ -184,23 +246,22 @@ Bytes encode_ec_point(ByteView point) {
   return der;
 }
 
+struct PublicKey::Libcrypto {
+  std::once_flag once;
+  PublicEvpKey key;
+};
+
+PublicKey::PublicKey() : libcrypto_(std::make_shared<Libcrypto>()) {}
+
 PublicKey PublicKey::from_point(const KeySpec& spec, ByteView point) {
   const Curve* curve = curve_of(spec);
   if (curve == nullptr) throw Error(CKR_CURVE_NOT_SUPPORTED, "the curve is not known");
+  if (!is_on_curve(*curve, point)) {
+    throw Error(CKR_ATTRIBUTE_VALUE_INVALID, "a public key is no point of " + to_string(spec));
+  }
   PublicKey result;
   result.spec_ = spec;
   result.point_ = to_bytes(point);
-  const bool edwards = spec.type == CKK_EC_EDWARDS;
-  const ParamBuilder builder(OSSL_PARAM_BLD_new());
-  if (builder == nullptr ||
-      (!edwards && OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME,
-                                                   curve->name, 0) != 1) ||
-      OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, result.point_.data(),
-                                       result.point_.size()) != 1) {
-    throw Error(CKR_HOST_MEMORY, "no memory for a public key");
-  }
-  const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
-  result.key_ = make_key(edwards ? curve->name : "EC", params.get());
   return result;
 }
 
@@ -210,25 +271,25 @@ PublicKey PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
   PublicKey result;
   result.modulus_ = without_leading_zeros(modulus);
   result.exponent_ = without_leading_zeros(exponent);
-  if (result.modulus_.size() < kMinBytes || result.modulus_.size() > kMaxBytes ||
-      result.exponent_.empty() || result.exponent_.size() > 32) {
+  const Bytes& n = result.modulus_;
+  const Bytes& e = result.exponent_;
+  const bool odd = !n.empty() && !e.empty() && (n.back() & e.back() & 1) != 0;
+  if (!odd || n.size() < kMinBytes || n.size() > kMaxBytes || e.size() > 32 ||
+      (e.size() == 1 && e.front() == 1)) {
     throw Error(CKR_ATTRIBUTE_VALUE_INVALID,
-                "an RSA public key has a modulus or exponent out of range");
+                "an RSA public key has a modulus or an exponent that none can have");
   }
-  const BigNumber n(
-      BN_bin2bn(result.modulus_.data(), static_cast<int>(result.modulus_.size()), nullptr));
-  const BigNumber e(
-      BN_bin2bn(result.exponent_.data(), static_cast<int>(result.exponent_.size()), nullptr));
-  const ParamBuilder builder(OSSL_PARAM_BLD_new());
-  if (n == nullptr || e == nullptr || builder == nullptr ||
-      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
-      OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
-    throw Error(CKR_HOST_MEMORY, "no memory for a public key");
-  }
-  const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
-  result.key_ = make_key("RSA", params.get());
-  result.spec_ = {CKK_RSA, static_cast<unsigned>(BN_num_bits(n.get()))};
+  result.spec_ = {CKK_RSA, static_cast<unsigned>(
+                               n.size() * 8 - static_cast<unsigned>(std::countl_zero(n.front())))};
   return result;
+}
+
+EVP_PKEY* PublicKey::libcrypto_key() const {
+  std::call_once(libcrypto_->once, [this] {
+    libcrypto_->key = spec_.type == CKK_RSA ? make_rsa_key(modulus_, exponent_)
+                                            : make_curve_key(*curve_of(spec_), point_);
+  });
+  return libcrypto_->key.get();
 }
 
 std::size_t PublicKey::signature_size() const noexcept {
@@ -238,8 +299,13 @@ std::size_t PublicKey::signature_size() const noexcept {
 }
 
 Bytes PublicKey::subject_public_key_info() const {
+  if (const Curve* curve = curve_of(spec_)) {
+    Bytes der = to_bytes(curve->spki_prefix);
+    der.insert(der.end(), point_.begin(), point_.end());
+    return der;
+  }
   unsigned char* der = nullptr;
-  const int size = i2d_PUBKEY(key_.get(), &der);
+  const int size = i2d_PUBKEY(libcrypto_key(), &der);
   if (size <= 0) throw crypto::failure(CKR_FUNCTION_FAILED, "encoding a public key");
   const Bytes result(der, der + size);
   OPENSSL_free(der);
@@ -250,9 +316,10 @@ bool PublicKey::verify(const SignatureScheme& scheme, ByteView input, ByteView s
   if (!fits(spec_.type, scheme.scheme)) {
     throw Error(CKR_KEY_TYPE_INCONSISTENT, "the mechanism is not one of the key's type");
   }
-  if (scheme.scheme == Scheme::eddsa) return verify_eddsa(key_.get(), input, signature);
+  if (scheme.scheme == Scheme::eddsa) return verify_eddsa(libcrypto_key(), input, signature);
 
-  const PkeyContext context(EVP_PKEY_CTX_new_from_pkey(crypto::context(), key_.get(), nullptr));
+  const PkeyContext context(
+      EVP_PKEY_CTX_new_from_pkey(crypto::context(), libcrypto_key(), nullptr));
   if (context == nullptr || EVP_PKEY_verify_init(context.get()) != 1) {
     throw crypto::failure(CKR_FUNCTION_FAILED, "starting a verification");
   }

@@ -79,13 +79,16 @@ class PublicKey {
                             ByteView signature) const;
 
  private:
-  PublicKey() = default;
+  PublicKey();
+  [[nodiscard]] EVP_PKEY* libcrypto_key() const;
 
   KeySpec spec_;
   Bytes point_;
   Bytes modulus_;
   Bytes exponent_;
-  std::shared_ptr<EVP_PKEY> key_;
+  // libcrypto's form of the key is costly to make and needed for verification only.
+  struct Libcrypto;
+  std::shared_ptr<Libcrypto> libcrypto_;
 };
 
 }  // namespace mayfly

@@ -1,7 +1,6 @@
 #include "core/attribute_rules.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <string>
 
@@ -115,7 +114,10 @@ constexpr CK_ATTRIBUTE_TYPE kSecrets[] = {CKA_VALUE,      CKA_PRIVATE_EXPONENT, 
                                           CKA_PRIME_2,    CKA_EXPONENT_1,       CKA_EXPONENT_2,
                                           CKA_COEFFICIENT};
 
-bool has_form(const AttributeRule& rule, const Bytes& value) noexcept {
+constexpr std::uint8_t kTrue[] = {CK_TRUE};
+constexpr std::uint8_t kFalse[] = {CK_FALSE};
+
+bool has_form(const AttributeRule& rule, ByteView value) noexcept {
   switch (rule.form) {
     case ValueForm::flag:
       return value.size() == sizeof(CK_BBOOL) && value.front() <= CK_TRUE;
@@ -131,7 +133,7 @@ bool has_form(const AttributeRule& rule, const Bytes& value) noexcept {
   return false;
 }
 
-bool is_true(const Bytes& value) noexcept { return value.front() != CK_FALSE; }
+bool is_true(ByteView value) noexcept { return value.front() != CK_FALSE; }
 
 [[noreturn]] void refuse(CK_RV rv, const std::string& name, const char* why) {
   throw Error(rv, "template: " + name + " " + why);
@@ -154,15 +156,15 @@ const AttributeRule& require_rule(AttributeRules rules, const Attributes::Entry&
 }
 
 /// The value that an object gets for what the template says of one attribute.
-Bytes demanded_value(const AttributeRule& rule, const Attributes::Entry& entry,
-                     const Attributes& fixed, bool strict) {
+ByteView demanded_value(const AttributeRule& rule, const Attributes::Entry& entry,
+                        const Attributes& fixed, bool strict) {
   switch (rule.demand) {
     case Demand::open:
     case Demand::required:
       break;
     case Demand::fixed: {
-      const Bytes* value = fixed.find(entry.type);
-      if (value == nullptr || *value != entry.value) {
+      const auto value = fixed.find(entry.type);
+      if (!value || !equal(*value, entry.value)) {
         refuse(CKR_TEMPLATE_INCONSISTENT, rule.name, "contradicts the rest of the request");
       }
       break;
@@ -185,7 +187,7 @@ Bytes demanded_value(const AttributeRule& rule, const Attributes::Entry& entry,
       }
       log::info(std::string("template: ") + rule.name +
                 " narrowed to false: keys of a task only sign");
-      return {CK_FALSE};
+      return kFalse;
     case Demand::computed:
       refuse(CKR_ATTRIBUTE_READ_ONLY, rule.name, "is set by the token, not by a template");
   }
@@ -200,19 +202,19 @@ void set_default(Attributes& result, const AttributeRule& rule) {
       result.set_default(rule.type, {});
       break;
     case Default::yes:
-      result.set_default(rule.type, std::array<std::uint8_t, 1>{CK_TRUE});
+      result.set_default(rule.type, kTrue);
       break;
     case Default::no:
-      result.set_default(rule.type, std::array<std::uint8_t, 1>{CK_FALSE});
+      result.set_default(rule.type, kFalse);
       break;
   }
 }
 
-bool may_change(const AttributeRule& rule, const Bytes* current, const Bytes& wanted,
+bool may_change(const AttributeRule& rule, std::optional<ByteView> current, ByteView wanted,
                 bool copying) {
   if (rule.change == Change::name) return true;
   if (!copying) return false;
-  if (current != nullptr && *current == wanted) return true;
+  if (current && equal(*current, wanted)) return true;
   switch (rule.change) {
     case Change::on_copy:
       return true;
@@ -278,7 +280,7 @@ bool is_secret(CK_ATTRIBUTE_TYPE type) noexcept {
 Attributes apply_template(AttributeRules rules, const Attributes& wanted, const Attributes& fixed,
                           bool strict) {
   Attributes result = fixed;
-  for (const Attributes::Entry& entry : wanted) {
+  for (const Attributes::Entry entry : wanted) {
     const AttributeRule& rule = require_rule(rules, entry);
     result.set(entry.type, demanded_value(rule, entry, fixed, strict));
   }
@@ -293,7 +295,7 @@ Attributes apply_template(AttributeRules rules, const Attributes& wanted, const 
 
 void check_changes(AttributeRules rules, const Attributes& current, const Attributes& changes,
                    bool copying) {
-  for (const Attributes::Entry& entry : changes) {
+  for (const Attributes::Entry entry : changes) {
     const AttributeRule& rule = require_rule(rules, entry);
     if (!may_change(rule, current.find(entry.type), entry.value, copying)) {
       refuse(CKR_ATTRIBUTE_READ_ONLY, rule.name,

@@ -7,15 +7,16 @@
 
 namespace mayfly {
 
-const Bytes* Attributes::find(CK_ATTRIBUTE_TYPE type) const noexcept {
-  const auto found =
-      std::ranges::find_if(entries_, [type](const Entry& entry) { return entry.type == type; });
-  return found == entries_.end() ? nullptr : &found->value;
+std::optional<ByteView> Attributes::find(CK_ATTRIBUTE_TYPE type) const noexcept {
+  for (std::size_t at = 0; at < places_.size(); ++at) {
+    if (places_[at].type == type) return entry(at).value;
+  }
+  return std::nullopt;
 }
 
 std::optional<bool> Attributes::flag(CK_ATTRIBUTE_TYPE type) const {
-  const Bytes* value = find(type);
-  if (value == nullptr) return std::nullopt;
+  const auto value = find(type);
+  if (!value) return std::nullopt;
   if (value->size() != sizeof(CK_BBOOL)) {
     throw Error(CKR_ATTRIBUTE_VALUE_INVALID,
                 attribute_name(type) + " has not the size of a CK_BBOOL");
@@ -24,8 +25,8 @@ std::optional<bool> Attributes::flag(CK_ATTRIBUTE_TYPE type) const {
 }
 
 std::optional<CK_ULONG> Attributes::number(CK_ATTRIBUTE_TYPE type) const {
-  const Bytes* value = find(type);
-  if (value == nullptr) return std::nullopt;
+  const auto value = find(type);
+  if (!value) return std::nullopt;
   CK_ULONG number = 0;
   if (value->size() != sizeof number) {
     throw Error(CKR_ATTRIBUTE_VALUE_INVALID,
@@ -35,24 +36,37 @@ std::optional<CK_ULONG> Attributes::number(CK_ATTRIBUTE_TYPE type) const {
   return number;
 }
 
-void Attributes::set(CK_ATTRIBUTE_TYPE type, Bytes value) {
-  const auto found =
-      std::ranges::find_if(entries_, [type](const Entry& entry) { return entry.type == type; });
-  if (found == entries_.end()) {
-    entries_.push_back({type, std::move(value)});
+void Attributes::set(CK_ATTRIBUTE_TYPE type, ByteView value) {
+  // Room for what an object of a task usually has, so that one is made with two allocations.
+  static constexpr std::size_t kUsualCount = 32;
+  static constexpr std::size_t kUsualBytes = 512;
+  if (places_.empty()) {
+    places_.reserve(kUsualCount);
+    values_.reserve(kUsualBytes);
+  }
+  const auto known =
+      std::ranges::find_if(places_, [type](const Place& place) { return place.type == type; });
+  if (known != places_.end() && value.size() <= known->size) {
+    std::ranges::copy(value, values_.begin() + static_cast<std::ptrdiff_t>(known->offset));
+    known->size = value.size();
+    return;
+  }
+  const Place place = {type, values_.size(), value.size()};
+  values_.insert(values_.end(), value.begin(), value.end());
+  if (known != places_.end()) {
+    *known = place;
   } else {
-    found->value = std::move(value);
+    places_.push_back(place);
   }
 }
 
 void Attributes::set_flag(CK_ATTRIBUTE_TYPE type, bool value) {
-  set(type, Bytes{value ? std::uint8_t{CK_TRUE} : std::uint8_t{CK_FALSE}});
+  const std::uint8_t byte = value ? CK_TRUE : CK_FALSE;
+  set(type, {&byte, 1});
 }
 
 void Attributes::set_number(CK_ATTRIBUTE_TYPE type, CK_ULONG value) {
-  Bytes bytes(sizeof value);
-  std::memcpy(bytes.data(), &value, sizeof value);
-  set(type, std::move(bytes));
+  set(type, {reinterpret_cast<const std::uint8_t*>(&value), sizeof value});
 }
 
 void Attributes::set_default(CK_ATTRIBUTE_TYPE type, ByteView value) {

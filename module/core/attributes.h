@@ -1,8 +1,9 @@
 // Attribute lists: what a client's template holds and what an object has.
 #pragma once
 
+#include <cstddef>
 #include <optional>
-#include <utility>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -10,18 +11,26 @@
 
 namespace mayfly {
 
-/// A list of attributes, each type once, in the order in which they were set. Values are owned.
+/// A list of attributes, each type once, in the order in which they were first set. The values
+/// stand one behind the other in one block of memory: an object has dozens of them, most of one
+/// byte.
 class Attributes {
+  struct Place {
+    CK_ATTRIBUTE_TYPE type;
+    std::size_t offset;
+    std::size_t size;
+  };
+
  public:
   struct Entry {
     CK_ATTRIBUTE_TYPE type;
-    Bytes value;
+    ByteView value;
   };
 
-  /// The value, or null if the type is not in the list.
-  [[nodiscard]] const Bytes* find(CK_ATTRIBUTE_TYPE type) const noexcept;
+  /// The value, or nothing if the type is not in the list. Good until the list is changed.
+  [[nodiscard]] std::optional<ByteView> find(CK_ATTRIBUTE_TYPE type) const noexcept;
   [[nodiscard]] bool contains(CK_ATTRIBUTE_TYPE type) const noexcept {
-    return find(type) != nullptr;
+    return find(type).has_value();
   }
 
   /// A CK_BBOOL attribute; nothing if it is absent.
@@ -31,20 +40,45 @@ class Attributes {
   /// @throws Error CKR_ATTRIBUTE_VALUE_INVALID if its length is not that of a CK_ULONG.
   [[nodiscard]] std::optional<CK_ULONG> number(CK_ATTRIBUTE_TYPE type) const;
 
-  void set(CK_ATTRIBUTE_TYPE type, Bytes value);
-  void set(CK_ATTRIBUTE_TYPE type, ByteView value) { set(type, to_bytes(value)); }
+  /// `value` must not point into this list.
+  void set(CK_ATTRIBUTE_TYPE type, ByteView value);
   void set_flag(CK_ATTRIBUTE_TYPE type, bool value);
   void set_number(CK_ATTRIBUTE_TYPE type, CK_ULONG value);
   /// Sets it only if it is absent.
   void set_default(CK_ATTRIBUTE_TYPE type, ByteView value);
 
-  [[nodiscard]] auto begin() const noexcept { return entries_.begin(); }
-  [[nodiscard]] auto end() const noexcept { return entries_.end(); }
-  [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
-  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+  /// Iterates over entries.
+  class Iterator {
+   public:
+    using difference_type = std::ptrdiff_t;
+    using value_type = Entry;
+
+    Iterator() = default;
+    Iterator(const Attributes& list, std::size_t at) noexcept : list_(&list), at_(at) {}
+    Entry operator*() const noexcept { return list_->entry(at_); }
+    Iterator& operator++() noexcept {
+      ++at_;
+      return *this;
+    }
+    Iterator operator++(int) noexcept { return {*list_, at_++}; }
+    friend bool operator==(const Iterator& a, const Iterator& b) noexcept { return a.at_ == b.at_; }
+
+   private:
+    const Attributes* list_ = nullptr;
+    std::size_t at_ = 0;
+  };
+  [[nodiscard]] Iterator begin() const noexcept { return {*this, 0}; }
+  [[nodiscard]] Iterator end() const noexcept { return {*this, places_.size()}; }
+  [[nodiscard]] std::size_t size() const noexcept { return places_.size(); }
 
  private:
-  std::vector<Entry> entries_;
+  [[nodiscard]] Entry entry(std::size_t at) const noexcept {
+    const Place& place = places_[at];
+    return {place.type, ByteView(values_).subspan(place.offset, place.size)};
+  }
+
+  std::vector<Place> places_;
+  Bytes values_;
 };
 
 /// "CKA_SENSITIVE", or the number in hexadecimal for types without a name here: for messages.

@@ -24,8 +24,8 @@ KeySpec wanted_spec(const Mechanism& mechanism, const Attributes& wanted, Attrib
   if (mechanism.key_type == CKK_RSA) {
     const auto bits = wanted.number(CKA_MODULUS_BITS);
     if (!bits) throw Error(CKR_TEMPLATE_INCOMPLETE, "template: CKA_MODULUS_BITS is missing");
-    const Bytes* exponent = wanted.find(CKA_PUBLIC_EXPONENT);
-    if (exponent != nullptr && !equal(*exponent, kExponent65537)) {
+    const auto exponent = wanted.find(CKA_PUBLIC_EXPONENT);
+    if (exponent && !equal(*exponent, kExponent65537)) {
       ByteView number = *exponent;
       while (!number.empty() && number.front() == 0) number = number.subspan(1);
       if (!equal(number, kExponent65537)) {
@@ -37,11 +37,11 @@ KeySpec wanted_spec(const Mechanism& mechanism, const Attributes& wanted, Attrib
       throw Error(CKR_KEY_SIZE_RANGE, "template: CKA_MODULUS_BITS must be 2048, 3072 or 4096");
     }
     fixed.set_number(CKA_MODULUS_BITS, *bits);
-    fixed.set(CKA_PUBLIC_EXPONENT, exponent == nullptr ? ByteView(kExponent65537) : *exponent);
+    fixed.set(CKA_PUBLIC_EXPONENT, exponent.value_or(kExponent65537));
     return {CKK_RSA, static_cast<unsigned>(*bits)};
   }
-  const Bytes* params = wanted.find(CKA_EC_PARAMS);
-  if (params == nullptr) throw Error(CKR_TEMPLATE_INCOMPLETE, "template: CKA_EC_PARAMS is missing");
+  const auto params = wanted.find(CKA_EC_PARAMS);
+  if (!params) throw Error(CKR_TEMPLATE_INCOMPLETE, "template: CKA_EC_PARAMS is missing");
   const auto spec = spec_of_ec_params(*params);
   if (!spec || spec->type != mechanism.key_type) {
     throw Error(CKR_CURVE_NOT_SUPPORTED, "template: CKA_EC_PARAMS names no curve that " +
@@ -55,7 +55,7 @@ Attributes fixed_for(const Attributes& shared, CK_OBJECT_CLASS object_class, CK_
   Attributes fixed;
   fixed.set_number(CKA_CLASS, object_class);
   fixed.set_number(CKA_KEY_TYPE, type);
-  for (const auto& entry : shared) {
+  for (const auto entry : shared) {
     // CKA_MODULUS_BITS is an attribute of public keys only.
     if (object_class == CKO_PRIVATE_KEY && entry.type == CKA_MODULUS_BITS) continue;
     fixed.set(entry.type, entry.value);
@@ -177,7 +177,7 @@ std::shared_ptr<Object> make_copy(const Object& original, const Attributes& chan
   Attributes attributes = original.attributes();
   const CK_KEY_TYPE key_type = attributes.number(CKA_KEY_TYPE).value_or(0);
   check_changes(rules_of(original.object_class(), key_type), attributes, changes, true);
-  for (const auto& entry : changes) attributes.set(entry.type, entry.value);
+  for (const auto entry : changes) attributes.set(entry.type, entry.value);
   set_ownership(attributes, task);
   if (const auto& key = original.session_key()) {
     if (!key->add_name()) throw Error(CKR_OBJECT_HANDLE_INVALID, "the key is being destroyed");
@@ -204,7 +204,7 @@ std::shared_ptr<Object> make_task_object(const Task& task) {
   }
   attributes.set(CKA_LABEL, as_bytes("mayfly task"));
   attributes.set(CKA_APPLICATION, as_bytes("mayfly"));
-  attributes.set(CKA_OBJECT_ID, Bytes{});
+  attributes.set(CKA_OBJECT_ID, ByteView{});
   attributes.set(CKA_VALUE, as_bytes(task.id()));
   set_ownership(attributes, task);
   return std::make_shared<Object>(std::move(attributes));

@@ -34,8 +34,8 @@ bool Object::allows(CK_ATTRIBUTE_TYPE flag) const {
 
 bool Object::allows_mechanism(CK_MECHANISM_TYPE mechanism) const {
   const std::shared_lock lock(mutex_);
-  const Bytes* allowed = attributes_.find(CKA_ALLOWED_MECHANISMS);
-  if (allowed == nullptr) return true;
+  const auto allowed = attributes_.find(CKA_ALLOWED_MECHANISMS);
+  if (!allowed) return true;
   for (std::size_t at = 0; at + sizeof mechanism <= allowed->size(); at += sizeof mechanism) {
     if (std::memcmp(allowed->data() + at, &mechanism, sizeof mechanism) == 0) return true;
   }
@@ -44,15 +44,15 @@ bool Object::allows_mechanism(CK_MECHANISM_TYPE mechanism) const {
 
 std::optional<Bytes> Object::get(CK_ATTRIBUTE_TYPE type) const {
   const std::shared_lock lock(mutex_);
-  const Bytes* value = attributes_.find(type);
-  return value == nullptr ? std::nullopt : std::optional(*value);
+  const auto value = attributes_.find(type);
+  return value ? std::optional(to_bytes(*value)) : std::nullopt;
 }
 
 bool Object::matches(const Attributes& wanted) const {
   const std::shared_lock lock(mutex_);
-  for (const auto& entry : wanted) {
-    const Bytes* value = attributes_.find(entry.type);
-    if (value == nullptr || *value != entry.value) return false;
+  for (const auto entry : wanted) {
+    const auto value = attributes_.find(entry.type);
+    if (!value || !equal(*value, entry.value)) return false;
   }
   return true;
 }
@@ -65,13 +65,13 @@ Attributes Object::attributes() const {
 CK_ULONG Object::size() const {
   const std::shared_lock lock(mutex_);
   CK_ULONG total = 0;
-  for (const auto& entry : attributes_) total += entry.value.size();
+  for (const auto entry : attributes_) total += entry.value.size();
   return total;
 }
 
 void Object::change(const Attributes& changes) {
   const std::unique_lock lock(mutex_);
-  for (const auto& entry : changes) attributes_.set(entry.type, entry.value);
+  for (const auto entry : changes) attributes_.set(entry.type, entry.value);
 }
 
 }  // namespace mayfly

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array<CK_ATTRIBUTE_TYPE, 2> kIndexed = {CKA_LABEL, CKA_ID};
 
-std::string index_key(CK_ATTRIBUTE_TYPE type, const Bytes& value) {
+std::string index_key(CK_ATTRIBUTE_TYPE type, ByteView value) {
   std::string key = std::to_string(type) + ':';
   key += as_text(value);
   return key;
@@ -54,8 +54,8 @@ std::vector<ObjectStore::ObjectPtr> ObjectStore::find(const Attributes& wanted) 
   const std::shared_lock lock(mutex_);
   std::vector<ObjectPtr> result;
   for (const CK_ATTRIBUTE_TYPE type : kIndexed) {
-    const Bytes* value = wanted.find(type);
-    if (value == nullptr) continue;
+    const auto value = wanted.find(type);
+    if (!value) continue;
     const auto named = by_name_.find(index_key(type, *value));
     if (named == by_name_.end()) return result;
     for (const Number number : named->second) {

@@ -1,0 +1,188 @@
+#include "core/task_table.h"
+
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "unit/core/fake_device.h"
+
+namespace mayfly {
+namespace {
+
+using namespace std::chrono_literals;
+
+CK_RV open(TaskTable& tasks, std::string id, std::optional<std::chrono::seconds> ttl = {}) {
+  try {
+    tasks.open({std::move(id), ttl});
+    return CKR_OK;
+  } catch (const Error& error) {
+    return error.rv();
+  }
+}
+
+TEST(TaskTable, ChecksTaskIds) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  EXPECT_EQ(open(tasks, ""), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(open(tasks, std::string(256, 'x')), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(open(tasks, "a\nb"), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(open(tasks, "a\xff"), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(open(tasks, std::string("a\0b", 3)), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(open(tasks, std::string(255, 'x')), CKR_OK);
+  EXPECT_EQ(open(tasks, "Rechnung 7 – prüfen"), CKR_OK);
+  EXPECT_EQ(open(tasks, "Rechnung 7 – prüfen"), CKR_FUNCTION_REJECTED);
+}
+
+TEST(TaskTable, ChecksTimes) {
+  test::FakeDevice device;
+  TaskLimits limits;
+  limits.max_ttl = 60s;
+  TaskTable tasks(device, limits, nullptr);
+  EXPECT_EQ(open(tasks, "zero", 0s), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(open(tasks, "negative", -5s), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(open(tasks, "most", 60s), CKR_OK);
+  EXPECT_EQ(open(tasks, "over", 61s), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(open(tasks, "absurd", std::chrono::seconds::max()), CKR_ARGUMENTS_BAD);
+}
+
+TEST(TaskTable, CutsTheLabelOnACharacterBoundary) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const std::string id = std::string(31, 'x') + "é";
+  EXPECT_EQ(tasks.open({id, {}})->label(), std::string(31, 'x'));
+}
+
+TEST(TaskTable, GivesEachTaskASlotAndASerialOfItsOwn) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto a = tasks.open({"a", {}});
+  const auto b = tasks.open({"b", {}});
+  EXPECT_NE(a->slot(), b->slot());
+  EXPECT_NE(a->serial(), b->serial());
+  EXPECT_EQ(a->serial().size(), 16U);
+  EXPECT_EQ(tasks.slots(), (std::vector{a->slot(), b->slot()}));
+  tasks.end(a->slot(), TaskState::closed);
+  const auto again = tasks.open({"a", {}});
+  EXPECT_NE(again->slot(), a->slot());
+  EXPECT_NE(again->serial(), a->serial());
+}
+
+TEST(TaskTable, EndsAreFinalAndHappenOnce) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto task = tasks.open({"a", {}});
+  task->generate(*task->open_scope(), {CKK_EC, 256});
+  EXPECT_EQ(task->state(), TaskState::active);
+  const auto report = tasks.end(task->slot(), TaskState::revoked);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->destroyed, 1U);
+  EXPECT_EQ(task->end(TaskState::closed), std::nullopt);
+  EXPECT_EQ(tasks.end(task->slot(), TaskState::closed), std::nullopt);
+  EXPECT_EQ(task->state(), TaskState::revoked);
+  EXPECT_EQ(device.state.living, 0);
+  EXPECT_TRUE(tasks.ended_lately(task->slot()));
+  EXPECT_THROW(task->generate(*task->open_scope(), {CKK_EC, 256}), Error);
+  EXPECT_EQ(device.state.living, 0);
+}
+
+TEST(TaskTable, ReportsKeysThatTheDeviceStillOwes) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto task = tasks.open({"a", {}});
+  task->generate(*task->open_scope(), {CKK_EC, 256});
+  device.state.refuse_destruction = true;
+  const auto report = tasks.end(task->slot(), TaskState::closed);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->destroyed, 0U);
+  EXPECT_EQ(report->pending, 1U);
+  EXPECT_THROW(report->require_destroyed(), Error);
+}
+
+TEST(TaskTable, DestroysAKeyWhoseTaskEndsWhileItIsBeingMade) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto task = tasks.open({"a", {}});
+  device.state.on_generate = [&] { task->end(TaskState::revoked); };
+  try {
+    task->generate(*task->open_scope(), {CKK_EC, 256});
+    FAIL() << "a key was made for a task that had ended";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.rv(), CKR_DEVICE_REMOVED);
+  }
+  EXPECT_EQ(device.state.living, 0);
+}
+
+TEST(TaskTable, EndsEachTaskAtItsOwnDeadline) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto first = tasks.open({"first", 1s});
+  const auto second = tasks.open({"second", 100s});
+  EXPECT_EQ(tasks.next_deadline(), first->deadline());
+  tasks.expire_due(first->deadline() - 1ns);
+  EXPECT_EQ(first->state(), TaskState::open);
+  tasks.expire_due(first->deadline());
+  EXPECT_EQ(first->state(), TaskState::expired);
+  EXPECT_EQ(second->state(), TaskState::open);
+  EXPECT_EQ(tasks.next_deadline(), second->deadline());
+  tasks.expire_due(second->deadline());
+  EXPECT_EQ(second->state(), TaskState::expired);
+  EXPECT_EQ(tasks.next_deadline(), BootClock::time_point::max());
+}
+
+TEST(TaskTable, TellsOfTokensThatComeAndGo) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto seen = tasks.last_event();
+  const auto task = tasks.open({"a", {}});
+  const auto came = tasks.event_after(seen);
+  ASSERT_TRUE(came);
+  EXPECT_EQ(came->slot, task->slot());
+  EXPECT_FALSE(tasks.event_after(came->number));
+  tasks.end(task->slot(), TaskState::closed);
+  EXPECT_TRUE(tasks.event_after(came->number));
+}
+
+TEST(TaskTable, AWaiterHearsOfADeadlineThatNobodyElseMeets) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto task = tasks.open({"a", 1s});
+  const auto event = tasks.wait_for_event(tasks.last_event());
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->slot, task->slot());
+  EXPECT_EQ(task->state(), TaskState::expired);
+}
+
+TEST(TaskTable, LimitsOpenTasks) {
+  test::FakeDevice device;
+  TaskLimits limits;
+  limits.max_tasks = 2;
+  TaskTable tasks(device, limits, nullptr);
+  EXPECT_EQ(open(tasks, "a"), CKR_OK);
+  EXPECT_EQ(open(tasks, "b"), CKR_OK);
+  EXPECT_EQ(open(tasks, "c"), CKR_SESSION_COUNT);
+  EXPECT_EQ(tasks.end_all(TaskState::closed).pending, 0U);
+  EXPECT_EQ(open(tasks, "c"), CKR_OK);
+}
+
+TEST(TaskTable, ThreadsThatEndAndExpireTheSameTasksDontHang) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<std::shared_ptr<Task>> open_tasks;
+    for (int i = 0; i < 20; ++i) open_tasks.push_back(tasks.open({std::to_string(i), 10s}));
+    const auto deadline = open_tasks.back()->deadline();
+    std::vector<std::jthread> threads;
+    threads.emplace_back([&] { tasks.end_all(TaskState::closed); });
+    threads.emplace_back([&] { tasks.expire_due(deadline); });
+    threads.emplace_back([&] {
+      for (const auto& task : open_tasks) tasks.end(task->slot(), TaskState::revoked);
+    });
+    threads.clear();
+    for (const auto& task : open_tasks) EXPECT_TRUE(is_final(task->state()));
+    EXPECT_TRUE(tasks.slots().empty());
+  }
+}
+
+}  // namespace
+}  // namespace mayfly
