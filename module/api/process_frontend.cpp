@@ -42,6 +42,7 @@ void ProcessFrontend::initialize(const InitializeArguments& arguments) {
   try {
     instance_ = std::make_unique<Instance>(StartOptions::read(arguments.reserved)).release();
   } catch (...) {
+    crypto::release();
     word_.store(word(kIdle));
     throw;
   }

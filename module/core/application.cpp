@@ -25,8 +25,12 @@ std::shared_ptr<Task> Application::task(SlotId slot) const {
 std::shared_ptr<Token> Application::token_for(SlotId slot) {
   const std::shared_ptr<Task> found = task(slot);
   const std::scoped_lock lock(mutex_);
-  std::erase_if(tokens_, [](const auto& entry) { return is_final(entry.second->task().state()); });
   if (const auto known = tokens_.find(slot.value); known != tokens_.end()) return known->second;
+  if (tokens_.size() >= purge_at_) {
+    std::erase_if(tokens_,
+                  [](const auto& entry) { return is_final(entry.second->task().state()); });
+    purge_at_ = kFewTokens + 2 * tokens_.size();
+  }
   auto token = std::make_shared<Token>(found, sessions_);
   found->add_observer(token);
   tokens_.emplace(slot.value, token);

@@ -68,8 +68,11 @@ class Application {
   Token::SessionTable sessions_;
   std::atomic<std::uint64_t> seen_event_;
 
-  mutable std::mutex mutex_;  // guards tokens_
+  static constexpr std::size_t kFewTokens = 64;
+
+  mutable std::mutex mutex_;  // guards what follows
   std::unordered_map<CK_SLOT_ID, std::shared_ptr<Token>> tokens_;
+  std::size_t purge_at_ = kFewTokens;  // tokens of ended tasks are dropped from time to time
 };
 
 }  // namespace mayfly
