@@ -40,10 +40,8 @@ void Attributes::set(CK_ATTRIBUTE_TYPE type, ByteView value) {
   // Room for what an object of a task usually has, so that one is made with two allocations.
   static constexpr std::size_t kUsualCount = 32;
   static constexpr std::size_t kUsualBytes = 512;
-  if (places_.empty()) {
-    places_.reserve(kUsualCount);
-    values_.reserve(kUsualBytes);
-  }
+  if (places_.capacity() < kUsualCount) places_.reserve(kUsualCount);
+  if (values_.capacity() < kUsualBytes) values_.reserve(kUsualBytes);
   const auto known =
       std::ranges::find_if(places_, [type](const Place& place) { return place.type == type; });
   if (known != places_.end() && value.size() <= known->size) {

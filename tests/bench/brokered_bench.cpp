@@ -1,7 +1,71 @@
+#include <filesystem>
+#include <list>
+
+#include <benchmark/benchmark.h>
+
 #include "bench/module_bench.h"
+#include "bench/server_process.h"
+#include "bench/signer.h"
+#include "support/raw_module.h"
 
 namespace mayfly::bench {
+namespace {
 
-void register_brokered_benchmarks(const test::SoftHsmToken&) {}
+/// A copy of p11-kit's client in this process, connected to an address. One copy has one address,
+/// so each server gets a file of its own.
+Target connect(const std::string& name, const std::string& address, const std::string& label,
+               const std::filesystem::path& folder) {
+  const auto copy = folder / ("p11-kit-client-" + name + ".so");
+  std::filesystem::copy_file(MAYFLY_P11_KIT_CLIENT, copy);
+  setenv("P11_KIT_SERVER_ADDRESS", address.c_str(), 1);
+  Target target{name, load(copy.string()), 0, ""};
+  initialize(target.functions);
+  target.slot = find_slot(target.functions, label);
+  return target;
+}
+
+void log_in(const Target& target, const SecretBuffer& pin) {
+  CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+  test::expect_ok(
+      target.functions->C_OpenSession(target.slot, CKF_SERIAL_SESSION, nullptr, nullptr, &session),
+      "C_OpenSession");
+  Bytes copy = to_bytes(pin.view());
+  test::expect_ok(target.functions->C_Login(session, CKU_USER, copy.data(), copy.size()),
+                  "C_Login");
+}
+
+void bench_sign(benchmark::State& state, const Target& target) {
+  Signer signer(target);
+  for (auto _ : state) signer.sign();
+}
+
+}  // namespace
+
+void register_brokered_benchmarks(const test::SoftHsmToken& token) {
+  static constexpr const char* kTask = "bench-brokered";
+  static std::list<ServerProcess> servers;  // ended when the program ends
+  const std::string address = "P11_KIT_SERVER_ADDRESS=";
+
+  const auto& broker = servers.emplace_back(
+      std::vector<std::string>{MAYFLY_COMMAND, "run", "--task", kTask, "--", "sh", "-c",
+                               "echo " + address + "$P11_KIT_SERVER_ADDRESS; exec sleep 3600"},
+      address);
+  const Target ours = connect("broker", broker.address(), kTask, token.folder());
+
+  const auto& server = servers.emplace_back(
+      std::vector<std::string>{"p11-kit", "server", "-f", "-n",
+                               (token.folder() / "p11-kit.sock").string(), "--provider",
+                               token.module_path().string(), token.uri()},
+      address);
+  const Target theirs = connect("p11-kit-server", server.address(), token.label(), token.folder());
+  log_in(theirs, token.pin());
+
+  for (const Target& target : {theirs, ours}) {
+    benchmark::RegisterBenchmark(("sign/" + target.name).c_str(), bench_sign, target)
+        ->Threads(1)
+        ->UseRealTime()
+        ->Unit(benchmark::kMicrosecond);
+  }
+}
 
 }  // namespace mayfly::bench

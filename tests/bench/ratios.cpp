@@ -1,24 +1,15 @@
 #include "bench/ratios.h"
 
-#include <algorithm>
-#include <iostream>
+#include <ostream>
 
 namespace mayfly::bench {
-namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-}  // namespace
-
 void RatioReporter::ReportRuns(const std::vector<Run>& runs) {
   for (const Run& run : runs) {
-    if (run.run_type != Run::RT_Iteration || run.error_occurred) continue;
-    times_[run.run_name.function_name + "/" + run.run_name.threads].push_back(
-        run.GetAdjustedRealTime());
+    // With repetitions, the library gives their median; it may be all that it gives.
+    const bool is_median = run.run_type == Run::RT_Aggregate && run.aggregate_name == "median";
+    const bool is_single = run.run_type == Run::RT_Iteration && run.repetitions <= 1;
+    if (run.error_occurred || (!is_median && !is_single)) continue;
+    times_[run.run_name.function_name + "/" + run.run_name.threads] = run.GetAdjustedRealTime();
   }
   ConsoleReporter::ReportRuns(runs);
 }
@@ -27,13 +18,13 @@ void RatioReporter::Finalize() {
   auto& out = GetOutputStream();
   out << "\nratios of medians (time; below 1 is faster than the base)\n";
   for (const Pair& pair : pairs_) {
-    for (const auto& [name, values] : times_) {
+    for (const auto& [name, time] : times_) {
       if (name.rfind(pair.name + "/", 0) != 0) continue;
       const std::string variant = name.substr(pair.name.size());
       const auto base = times_.find(pair.base + variant);
       if (base == times_.end()) continue;
       out << "  " << pair.name << variant << " : " << pair.base << variant << " = "
-          << median(values) / median(base->second) << "  (aim: at most " << pair.aim << ")\n";
+          << time / base->second << "  (aim: at most " << pair.aim << ")\n";
     }
   }
 }

@@ -27,7 +27,7 @@ class RatioReporter final : public benchmark::ConsoleReporter {
 
  private:
   std::vector<Pair> pairs_;
-  std::map<std::string, std::vector<double>> times_;
+  std::map<std::string, double> times_;
 };
 
 }  // namespace mayfly::bench
