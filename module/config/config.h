@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/log.h"
 #include "base/secret.h"
@@ -16,61 +17,71 @@ namespace mayfly {
 /// Where a PIN comes from. It is read when it is needed and never kept in the configuration.
 ///
 /// Written as `file:PATH`, `fd:NUMBER`, `credential:NAME` (a file in $CREDENTIALS_DIRECTORY, as
-/// systemd gives it) or `command:PROGRAM ARGUMENTS…` (its standard output; no shell). One newline at
-/// the end is cut off. Relative paths are relative to the configuration's folder.
+/// systemd gives it) or `command:PROGRAM ARGUMENTS…` (its standard output; an absolute path, split
+/// at spaces, no shell). One newline at the end is cut off. Relative paths are relative to the
+/// configuration's folder.
 struct PinSource {
   enum class Kind { file, descriptor, credential, command };
 
   Kind kind = Kind::file;
-  std::string value;
+  std::string value;  ///< what stands after the colon; a file's path is absolute
 
-  /// "file:/etc/mayfly/pin": for messages.
+  /// Understands a source as it is written.
+  /// @param folder  What a relative path is relative to.
+  /// @throws Error CKR_GENERAL_ERROR for anything else. The message never repeats `text`: somebody
+  ///         may have written the PIN itself there.
+  [[nodiscard]] static PinSource parse(std::string_view text, const std::filesystem::path& folder);
+
+  /// "file:/etc/mayfly/pin": for messages. Of a command, the program without its arguments.
   [[nodiscard]] std::string describe() const;
 
-  /// Reads the PIN.
+  /// Reads the PIN, waiting 10 seconds at most. A file descriptor is left open and, where it can
+  /// seek, where it stood; from a pipe a PIN can be read once only.
   /// @throws Error CKR_GENERAL_ERROR when the source can't be read, is empty, is longer than 255
-  ///         bytes, or is a file that others than its owner can read.
+  ///         bytes, holds control characters, or is a file that others than its owner can read;
+  ///         when a command fails or is not done in time.
   [[nodiscard]] SecretBuffer read() const;
 };
 
 /// [device]: what holds the keys.
 struct DeviceConfig {
-  std::filesystem::path module;               ///< device.module: the vendor's PKCS#11 library
-  std::string token;                          ///< device.token: a PKCS#11 URI (RFC 7512)
-  PinSource pin_source;                       ///< device.pin-source
+  std::filesystem::path module;                    ///< device.module: the vendor's PKCS#11 library
+  std::string token;                               ///< device.token: a PKCS#11 URI (RFC 7512)
+  PinSource pin_source;                            ///< device.pin-source
   std::map<std::string, std::string> environment;  ///< [device.env]: what the library needs set
-  std::size_t max_sessions = 0;               ///< device.max-sessions: 0 asks the token
+  std::size_t max_sessions = 0;                    ///< device.max-sessions: 0 asks the token
 };
 
 /// [task]: how long tasks may live.
 struct TaskConfig {
-  std::chrono::seconds ttl{std::chrono::minutes(15)};      ///< task.ttl
-  std::chrono::seconds max_ttl{std::chrono::hours(24)};    ///< task.max-ttl
+  std::chrono::seconds ttl{std::chrono::minutes(15)};    ///< task.ttl
+  std::chrono::seconds max_ttl{std::chrono::hours(24)};  ///< task.max-ttl
 };
 
 /// [login]: whether clients log in to a task's token.
 struct LoginConfig {
-  bool required = false;                 ///< login.required
-  std::optional<PinSource> pin_source;   ///< login.pin-source: needed when required
+  bool required = false;                ///< login.required
+  std::optional<PinSource> pin_source;  ///< login.pin-source: needed when required
 };
 
 /// [policy]: what a task's keys may do.
 struct PolicyConfig {
-  bool strict_usage = false;  ///< policy.usage = "strict": refuse usages that are else narrowed away
+  bool strict_usage =
+      false;  ///< policy.usage = "strict": refuse usages that are else narrowed away
 };
 
 /// [limits]: bounds on what one process holds.
 struct LimitsConfig {
-  std::size_t max_tasks = 10'000;      ///< limits.tasks
-  std::size_t max_sessions = 4'096;    ///< limits.sessions, for each application
-  std::size_t max_objects = 20'000;    ///< limits.objects, for each task
-  std::size_t max_connections = 256;   ///< limits.connections, for each task of a broker
+  std::size_t max_tasks = 10'000;     ///< limits.tasks
+  std::size_t max_sessions = 4'096;   ///< limits.sessions, for each application
+  std::size_t max_objects = 20'000;   ///< limits.objects, for each task
+  std::size_t max_connections = 256;  ///< limits.connections, for each task of a broker
 };
 
 /// [log]: where refusals are written.
 struct LogConfig {
-  log::Level level = log::Level::warn;   ///< log.level
-  std::filesystem::path file;            ///< log.file: empty for standard error
+  log::Level level = log::Level::warn;  ///< log.level
+  std::filesystem::path file;           ///< log.file: empty for standard error
 };
 
 /// [broker]: how `mayfly run` serves a task.
@@ -95,14 +106,26 @@ struct Config {
   /// @throws Error CKR_GENERAL_ERROR when there is none; the message lists where it looked.
   [[nodiscard]] static std::filesystem::path find(const std::string& explicit_path);
 
+  /// The folder of a user's own configuration: $XDG_CONFIG_HOME/mayfly, or ~/.config/mayfly without
+  /// it. Empty when the user has no home.
+  [[nodiscard]] static std::filesystem::path user_folder();
+
   /// Reads and checks a configuration file.
-  /// @throws Error CKR_GENERAL_ERROR with "FILE:LINE: what is wrong; how to mend it" for an unknown
-  ///         key, a wrong type, a value out of range, or a file that others than its owner can write.
+  ///
+  /// All paths in it that are relative are relative to its folder; a device.module without a slash
+  /// stays a bare name.
+  /// @throws Error CKR_GENERAL_ERROR with "FILE:LINE: what is wrong; how to mend it" for what is no
+  ///         TOML, an unknown key, a missing one, a wrong type or a value out of range; with "FILE:
+  ///         what is wrong; how to mend it" for a file that can't be read, that belongs to somebody
+  ///         else than root and this process's user, or that others than its owner can write.
   [[nodiscard]] static Config load(const std::filesystem::path& file);
 };
 
 /// A length of time as people write it: a whole number with s, m, h or d ("90s", "15m", "24h").
 /// Nothing for anything else, for zero, and for more than ten years.
 [[nodiscard]] std::optional<std::chrono::seconds> parse_duration(std::string_view text) noexcept;
+
+/// A length of time as parse_duration() reads it, in the largest unit that is exact.
+[[nodiscard]] std::string format_duration(std::chrono::seconds duration);
 
 }  // namespace mayfly

@@ -9,12 +9,10 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/utf8.h"
 
 namespace mayfly {
 namespace {
 
-constexpr std::size_t kMaxIdSize = MAYFLY_TASK_ID_MAX;
 constexpr std::size_t kRememberedEvents = 1024;
 // The condition variable's clock stands still while the machine sleeps; deadlines do not.
 constexpr BootClock::duration kLongestNap = std::chrono::seconds(1);
@@ -27,30 +25,6 @@ std::string random_serial() {
   return to_hex(bytes);
 }
 
-void check_id(const std::string& id) {
-  if (id.empty()) throw Error(CKR_ARGUMENTS_BAD, "a task ID must not be empty");
-  if (id.size() > kMaxIdSize) {
-    throw Error(CKR_ARGUMENTS_BAD,
-                "a task ID has at most 255 bytes, this one has " + std::to_string(id.size()));
-  }
-  if (!is_printable_utf8(id)) {
-    throw Error(CKR_ARGUMENTS_BAD, "a task ID must be UTF-8 without control characters");
-  }
-}
-
-std::chrono::seconds checked_ttl(const TaskRequest& request, const TaskLimits& limits) {
-  const auto ttl = request.ttl.value_or(limits.default_ttl);
-  if (ttl < std::chrono::seconds(1)) {
-    throw Error(CKR_ARGUMENTS_BAD, "a ttl must be at least one second");
-  }
-  if (ttl > limits.max_ttl) {
-    throw Error(CKR_ARGUMENTS_BAD,
-                "a ttl of " + std::to_string(ttl.count()) + " s is over the most allowed, " +
-                    std::to_string(limits.max_ttl.count()) + " s; see task.max-ttl");
-  }
-  return ttl;
-}
-
 }  // namespace
 
 TaskTable::TaskTable(Device& device, TaskLimits limits, std::shared_ptr<Login> login)
@@ -60,8 +34,10 @@ TaskTable::TaskTable(Device& device, TaskLimits limits, std::shared_ptr<Login> l
       next_deadline_(BootClock::time_point::max().time_since_epoch().count()) {}
 
 std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
-  check_id(request.id);
-  const auto deadline = BootClock::now() + checked_ttl(request, limits_);
+  const auto ttl = request.ttl.value_or(limits_.default_ttl);
+  check_task_id(request.id);
+  check_ttl(ttl, limits_.max_ttl);
+  const auto deadline = BootClock::now() + ttl;
   auto task = std::make_shared<Task>(
       Task::Identity{request.id, random_serial(), next_handle<SlotId>()}, deadline, limits_.policy,
       login_, device_,

@@ -14,14 +14,9 @@
 #include <vector>
 
 #include "core/task.h"
+#include "core/task_request.h"
 
 namespace mayfly {
-
-/// What somebody who opens a task asks for.
-struct TaskRequest {
-  std::string id;
-  std::optional<std::chrono::seconds> ttl;  ///< nothing takes the default
-};
 
 /// What bounds the tasks of a table.
 struct TaskLimits {

@@ -1,0 +1,226 @@
+#include "config/config.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <limits>
+#include <system_error>
+#include <vector>
+
+#include "base/error.h"
+#include "config/bounded_read.h"
+#include "config/guarded_file.h"
+#include "config/keys.h"
+#include "config/suggestion.h"
+#include "config/value.h"
+
+namespace mayfly {
+namespace {
+
+constexpr std::size_t kMaxFileSize = 256 * 1024;
+
+std::string read_file(const std::filesystem::path& file) {
+  const Descriptor descriptor = open_guarded(file.string(), Exposure::readable);
+  Bytes content(kMaxFileSize + 1);
+  try {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    content.resize(read_to_end(descriptor.number(), content, deadline));
+  } catch (const std::system_error& error) {
+    throw Error(CKR_GENERAL_ERROR,
+                file.string() + ": can't be read: " + std::strerror(error.code().value()));
+  }
+  if (content.size() > kMaxFileSize) {
+    throw Error(CKR_GENERAL_ERROR, file.string() +
+                                       ": is larger than 256 KiB, which no configuration is; name "
+                                       "the right file");
+  }
+  return std::string(as_text(content));
+}
+
+toml::table parse(const std::string& text, const std::filesystem::path& file) {
+  try {
+    return toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    fail_at(file, error.source().begin.line,
+            "is no valid TOML: " + std::string(error.description()) +
+                "; mend this line or the one before it");
+  }
+}
+
+/// What the file says, not yet understood.
+struct Entry {
+  const ConfigKey* key;
+  const toml::node* node;
+
+  [[nodiscard]] std::size_t line() const noexcept { return node->source().begin.line; }
+};
+
+/// Turns a parsed file into a Config. Errors are reported in the order of the lines.
+class Loader {
+ public:
+  explicit Loader(const std::filesystem::path& file) : file_(file) { config_.file = file; }
+
+  Config load(const toml::table& root) {
+    collect(root);
+    for (const Entry& entry : entries_) {
+      entry.key->set(config_, Value(*entry.node, entry.key->full_name(), file_));
+    }
+    check_required(root);
+    check_ttl();
+    check_login();
+    return std::move(config_);
+  }
+
+ private:
+  void collect(const toml::table& root);
+  void collect_table(const ConfigTable& table, const toml::node& node);
+  [[noreturn]] void refuse_unknown(std::string_view table, std::string_view name,
+                                   const toml::node& node) const;
+  void check_required(const toml::table& root) const;
+  void check_ttl() const;
+  void check_login() const;
+  [[nodiscard]] const Entry* find(std::string_view full_name) const;
+
+  const std::filesystem::path& file_;
+  Config config_;
+  std::vector<Entry> entries_;
+};
+
+const ConfigTable* find_table(std::string_view name) noexcept {
+  for (const ConfigTable& table : config_tables()) {
+    if (table.name == name) return &table;
+  }
+  return nullptr;
+}
+
+const ConfigKey* find_key(std::string_view table, std::string_view name) noexcept {
+  for (const ConfigKey& key : config_keys()) {
+    if (key.table == table && key.name == name) return &key;
+  }
+  return nullptr;
+}
+
+void Loader::collect(const toml::table& root) {
+  for (const auto& [name, node] : root) {
+    const ConfigTable* table = find_table(name.str());
+    if (table == nullptr) refuse_unknown("", name.str(), node);
+    collect_table(*table, node);
+  }
+  std::sort(entries_.begin(), entries_.end(),
+            [](const Entry& a, const Entry& b) { return a.line() < b.line(); });
+}
+
+void Loader::collect_table(const ConfigTable& table, const toml::node& node) {
+  const std::string name(table.name);
+  if (!node.is_table()) {
+    fail_at(file_, node.source().begin.line,
+            name + " must be one table; write [" + name + "] and its keys below it");
+  }
+  for (const auto& [key_name, value] : *node.as_table()) {
+    const ConfigKey* key = find_key(table.name, key_name.str());
+    if (key == nullptr) refuse_unknown(table.name, key_name.str(), value);
+    entries_.push_back({key, &value});
+  }
+}
+
+std::string keys_of(std::string_view table) {
+  std::string list;
+  for (const ConfigKey& key : config_keys()) {
+    if (key.table == table) list += (list.empty() ? "" : ", ") + std::string(key.name);
+  }
+  return list;
+}
+
+std::string names_of_tables() {
+  std::string list;
+  for (const ConfigTable& table : config_tables()) {
+    list += (list.empty() ? "[" : ", [") + std::string(table.name) + "]";
+  }
+  return list;
+}
+
+/// The known table or key that was most likely meant; empty if none is near.
+std::string nearest(std::string_view table, std::string_view name) {
+  std::string best;
+  std::size_t best_distance = std::numeric_limits<std::size_t>::max();
+  const auto offer = [&](std::size_t distance, const std::string& text) {
+    if (distance < best_distance && is_likely_slip(name, distance)) {
+      best = text;
+      best_distance = distance;
+    }
+  };
+  if (table.empty()) {
+    for (const ConfigTable& known : config_tables()) {
+      offer(edit_distance(name, known.name), "[" + std::string(known.name) + "]");
+    }
+  }
+  for (const ConfigKey& known : config_keys()) {
+    // A key in the wrong table is a slip as well.
+    offer(edit_distance(name, known.name) + (known.table == table ? 0 : 1), known.full_name());
+  }
+  return best;
+}
+
+void Loader::refuse_unknown(std::string_view table, std::string_view name,
+                            const toml::node& node) const {
+  const bool in_table = !table.empty();
+  const std::string full = (in_table ? std::string(table) + "." : "") + printable(name);
+  const std::string kind = in_table || !node.is_table() ? "unknown key " : "unknown table ";
+  const std::string near = nearest(table, printable(name));
+  std::string hint;
+  if (!near.empty()) {
+    hint = "did you mean " + near + "?";
+  } else if (in_table) {
+    hint = "the keys of [" + std::string(table) + "] are " + keys_of(table);
+  } else {
+    hint = "the tables are " + names_of_tables();
+  }
+  fail_at(file_, node.source().begin.line, kind + full + "; " + hint);
+}
+
+const Entry* Loader::find(std::string_view full_name) const {
+  for (const Entry& entry : entries_) {
+    if (entry.key->full_name() == full_name) return &entry;
+  }
+  return nullptr;
+}
+
+void Loader::check_required(const toml::table& root) const {
+  for (const ConfigKey& key : config_keys()) {
+    if (!key.required || find(key.full_name()) != nullptr) continue;
+    const toml::node* table = root.get(key.table);
+    fail_at(file_, table == nullptr ? 1 : table->source().begin.line,
+            key.full_name() + " is missing; add a line such as " + std::string(key.name) + " = " +
+                std::string(key.example) + " under [" + std::string(key.table) + "]");
+  }
+}
+
+void Loader::check_ttl() const {
+  if (config_.task.ttl <= config_.task.max_ttl) return;
+  const Entry* ttl = find("task.ttl");
+  const Entry* max_ttl = find("task.max-ttl");
+  const Entry* blamed = ttl != nullptr ? ttl : max_ttl;
+  fail_at(file_, blamed == nullptr ? 1 : blamed->line(),
+          "task.ttl (" + format_duration(config_.task.ttl) + (ttl == nullptr ? " unless set" : "") +
+              ") is longer than task.max-ttl (" + format_duration(config_.task.max_ttl) +
+              (max_ttl == nullptr ? " unless set" : "") +
+              "); shorten the one or lengthen the other");
+}
+
+void Loader::check_login() const {
+  if (!config_.login.required || config_.login.pin_source) return;
+  const Entry* required = find("login.required");
+  fail_at(file_, required == nullptr ? 1 : required->line(),
+          "login.required is true, but login.pin-source is missing; add pin-source = \"file:PATH\" "
+          "under [login]");
+}
+
+}  // namespace
+
+Config Config::load(const std::filesystem::path& file) {
+  const std::filesystem::path absolute = std::filesystem::absolute(file);
+  const toml::table root = parse(read_file(absolute), absolute);
+  return Loader(absolute).load(root);
+}
+
+}  // namespace mayfly

@@ -1,0 +1,155 @@
+#include "config/keys.h"
+
+#include <array>
+
+#include "config/value.h"
+
+namespace mayfly {
+namespace {
+
+constexpr std::size_t kMostOfAnything = 1'000'000;
+constexpr std::string_view kUsages = "narrow|strict";
+constexpr std::string_view kLevels = "debug|info|warn|error|off";
+
+std::string show_text(std::string_view text) { return text.empty() ? "" : toml_text(text); }
+std::string show_bool(bool value) { return value ? "true" : "false"; }
+std::string show_duration(std::chrono::seconds value) { return toml_text(format_duration(value)); }
+
+std::string show_pin_source(const PinSource& source) {
+  if (source.value.empty()) return "";
+  return toml_text(source.kind == PinSource::Kind::command ? "command:" + source.value
+                                                           : source.describe());
+}
+
+/// The entry of a list separated by `|` that stands at `index`.
+std::string_view entry(std::string_view list, std::size_t index) {
+  for (; index > 0; --index) list.remove_prefix(list.find('|') + 1);
+  return list.substr(0, list.find('|'));
+}
+
+std::string show_environment(const Config& config) {
+  if (config.device.environment.empty()) return "";
+  std::string text = "{";
+  for (const auto& [name, value] : config.device.environment) {
+    text += (text.size() == 1 ? " " : ", ") + name + " = " + toml_text(value);
+  }
+  return text + " }";
+}
+
+constexpr std::array<ConfigTable, 7> kTables = {{
+    {"device", "What holds the keys: a token of a PKCS#11 module."},
+    {"task", "How long tasks may live."},
+    {"login", "Whether clients log in to a task's token."},
+    {"policy", "What a task's keys may do."},
+    {"limits", "Bounds on what one process holds."},
+    {"log", "Where refusals and faults are written."},
+    {"broker", "How `mayfly run` serves a task."},
+}};
+
+constexpr std::array<ConfigKey, 17> kKeys = {{
+    {"device", "module", "path",
+     "The PKCS#11 library of the device. A name without / is looked for where p11-kit keeps its "
+     "modules.",
+     "\"/usr/lib/softhsm/libsofthsm2.so\"", true,
+     [](Config& c, const Value& v) { c.device.module = v.library(); },
+     [](const Config& c) { return show_text(c.device.module.native()); }},
+    {"device", "token", "PKCS#11 URI",
+     "The token that keys are made in, as a PKCS#11 URI (RFC 7512) that names exactly one.",
+     "\"pkcs11:token=mayfly\"", true,
+     [](Config& c, const Value& v) { c.device.token = v.token_uri(); },
+     [](const Config& c) { return show_text(c.device.token); }},
+    {"device", "pin-source", "PIN source",
+     "Where the token's user PIN comes from: file:PATH, fd:NUMBER, credential:NAME or "
+     "command:PROGRAM ARGUMENTS. The PIN itself never stands in this file.",
+     "\"file:pin\"", true, [](Config& c, const Value& v) { c.device.pin_source = v.pin_source(); },
+     [](const Config& c) { return show_pin_source(c.device.pin_source); }},
+    {"device", "max-sessions", "whole number, 0 to 1000000",
+     "The most sessions that are opened on the token at once; 0 asks the token.", "", false,
+     [](Config& c, const Value& v) { c.device.max_sessions = v.number(0, kMostOfAnything); },
+     [](const Config& c) { return std::to_string(c.device.max_sessions); }},
+    {"device", "env", "table of texts",
+     "Environment variables that the library reads. The mayfly command sets them; a program that "
+     "loads libmayfly.so itself must have them set.",
+     "{ SOFTHSM2_CONF = \"/etc/softhsm/softhsm2.conf\" }", false,
+     [](Config& c, const Value& v) { c.device.environment = v.environment(); }, show_environment},
+    {"task", "ttl", "length of time",
+     "How long a task lives when nothing else is asked for: a whole number with s, m, h or d.", "",
+     false, [](Config& c, const Value& v) { c.task.ttl = v.duration(); },
+     [](const Config& c) { return show_duration(c.task.ttl); }},
+    {"task", "max-ttl", "length of time", "The longest that a task can be asked to live.", "",
+     false, [](Config& c, const Value& v) { c.task.max_ttl = v.duration(); },
+     [](const Config& c) { return show_duration(c.task.max_ttl); }},
+    {"login", "required", "true or false",
+     "Whether a client must log in to a task's token before it can use its keys.", "", false,
+     [](Config& c, const Value& v) { c.login.required = v.boolean(); },
+     [](const Config& c) { return show_bool(c.login.required); }},
+    {"login", "pin-source", "PIN source",
+     "Where the PIN comes from that clients log in with. Needed when login.required is true.",
+     "\"file:login-pin\"", false,
+     [](Config& c, const Value& v) { c.login.pin_source = v.pin_source(); },
+     [](const Config& c) {
+       return c.login.pin_source ? show_pin_source(*c.login.pin_source) : std::string();
+     }},
+    {"policy", "usage", "\"narrow\" or \"strict\"",
+     "What happens when a client asks for a key that may do more than sign: narrow makes the key "
+     "without the rest, strict refuses.",
+     "", false, [](Config& c, const Value& v) { c.policy.strict_usage = v.choice(kUsages) == 1; },
+     [](const Config& c) { return toml_text(entry(kUsages, c.policy.strict_usage ? 1 : 0)); }},
+    {"limits", "tasks", "whole number, 1 to 1000000", "The most tasks that are open at once.", "",
+     false, [](Config& c, const Value& v) { c.limits.max_tasks = v.number(1, kMostOfAnything); },
+     [](const Config& c) { return std::to_string(c.limits.max_tasks); }},
+    {"limits", "sessions", "whole number, 1 to 1000000",
+     "The most PKCS#11 sessions of one application.", "", false,
+     [](Config& c, const Value& v) { c.limits.max_sessions = v.number(1, kMostOfAnything); },
+     [](const Config& c) { return std::to_string(c.limits.max_sessions); }},
+    {"limits", "objects", "whole number, 1 to 1000000", "The most objects of one task.", "", false,
+     [](Config& c, const Value& v) { c.limits.max_objects = v.number(1, kMostOfAnything); },
+     [](const Config& c) { return std::to_string(c.limits.max_objects); }},
+    {"limits", "connections", "whole number, 1 to 65536",
+     "The most clients that are connected to one task of a broker at once.", "", false,
+     [](Config& c, const Value& v) { c.limits.max_connections = v.number(1, 65'536); },
+     [](const Config& c) { return std::to_string(c.limits.max_connections); }},
+    {"log", "level", "\"debug\", \"info\", \"warn\", \"error\" or \"off\"",
+     "The least serious lines that are written.", "", false,
+     [](Config& c, const Value& v) { c.log.level = static_cast<log::Level>(v.choice(kLevels)); },
+     [](const Config& c) {
+       return toml_text(entry(kLevels, static_cast<std::size_t>(c.log.level)));
+     }},
+    {"log", "file", "path", "The file that lines are appended to; standard error without it.",
+     "\"/var/log/mayfly.log\"", false, [](Config& c, const Value& v) { c.log.file = v.path(); },
+     [](const Config& c) { return show_text(c.log.file.native()); }},
+    {"broker", "runtime-folder", "path",
+     "The folder for the sockets of tasks: its path must be short and nobody else may write in it. "
+     "Without it, $XDG_RUNTIME_DIR/mayfly, else /tmp.",
+     "\"/run/mayfly\"", false,
+     [](Config& c, const Value& v) { c.broker.runtime_folder = v.path(); },
+     [](const Config& c) { return show_text(c.broker.runtime_folder.native()); }},
+}};
+
+}  // namespace
+
+std::string ConfigKey::full_name() const { return std::string(table) + "." + std::string(name); }
+
+std::span<const ConfigTable> config_tables() noexcept { return kTables; }
+std::span<const ConfigKey> config_keys() noexcept { return kKeys; }
+
+std::string toml_text(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += c;
+    } else if (byte < 0x20 || byte == 0x7f) {
+      quoted += "\\u00";
+      quoted += kDigits[byte >> 4];
+      quoted += kDigits[byte & 0x0f];
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "\"";
+}
+
+}  // namespace mayfly

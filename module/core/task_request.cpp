@@ -1,0 +1,32 @@
+#include "core/task_request.h"
+
+#include "base/error.h"
+#include "base/utf8.h"
+
+namespace mayfly {
+
+void check_task_id(const std::string& id) {
+  if (id.empty()) {
+    throw Error(CKR_ARGUMENTS_BAD, "the task ID is empty; it takes 1 to 255 bytes");
+  }
+  if (id.size() > MAYFLY_TASK_ID_MAX) {
+    throw Error(CKR_ARGUMENTS_BAD, "the task ID is longer than 255 bytes");
+  }
+  if (!is_printable_utf8(id)) {
+    throw Error(CKR_ARGUMENTS_BAD,
+                "the task ID is not UTF-8 or holds control characters; it takes printable text");
+  }
+}
+
+void check_ttl(std::chrono::seconds ttl, std::chrono::seconds most) {
+  if (ttl < std::chrono::seconds(1)) {
+    throw Error(CKR_ARGUMENTS_BAD, "the ttl is shorter than a second; it takes at least 1s");
+  }
+  if (ttl > most) {
+    throw Error(CKR_ARGUMENTS_BAD, "the ttl of " + std::to_string(ttl.count()) +
+                                       " s is longer than the configuration allows; take at most " +
+                                       std::to_string(most.count()) + " s, or raise task.max-ttl");
+  }
+}
+
+}  // namespace mayfly

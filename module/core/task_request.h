@@ -1,0 +1,23 @@
+// What a task can be opened with.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace mayfly {
+
+/// What somebody who opens a task asks for.
+struct TaskRequest {
+  std::string id;
+  std::optional<std::chrono::seconds> ttl;  ///< nothing takes the default
+};
+
+/// @throws Error CKR_ARGUMENTS_BAD for an ID that is empty, longer than 255 bytes, not UTF-8, or
+///         holds control characters.
+void check_task_id(const std::string& id);
+
+/// @throws Error CKR_ARGUMENTS_BAD for a ttl under a second or over `most`.
+void check_ttl(std::chrono::seconds ttl, std::chrono::seconds most);
+
+}  // namespace mayfly

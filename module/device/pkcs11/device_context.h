@@ -1,0 +1,43 @@
+// What the parts of one open device share.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/fork_epoch.h"
+#include "device/pkcs11/login.h"
+#include "device/pkcs11/mechanism_map.h"
+#include "device/pkcs11/pending_keys.h"
+#include "device/pkcs11/session_pool.h"
+#include "device/pkcs11/token_search.h"
+#include "device/pkcs11/vendor_module.h"
+
+namespace mayfly::pkcs11 {
+
+/// One token of a vendor's module, open. Shared by the device, its scopes and its keys, which may
+/// be dropped in any order.
+struct DeviceContext {
+  DeviceContext(CK_FUNCTION_LIST_PTR function_list, const Token& token, std::size_t max_sessions,
+                std::function<SecretBuffer()> fetch_pin)
+      : functions(function_list),
+        mechanisms(functions, token.slot),
+        login(functions, token, std::move(fetch_pin)),
+        sessions(functions, token.slot, max_sessions) {}
+
+  const CK_FUNCTION_LIST_PTR functions;
+  const MechanismMap mechanisms;
+  Login login;
+  SessionPool sessions;
+  PendingKeys pending;
+  std::atomic<std::size_t> open_scopes{0};
+  std::atomic<bool> closed{false};
+
+  /// Whether calls may reach the device: it is open, and this is the process that opened it. What a
+  /// forked child has of its parent's device is a copy that must not be used.
+  [[nodiscard]] bool usable() const noexcept { return !closed && epoch_ == ForkEpoch::current(); }
+
+ private:
+  const std::uint64_t epoch_ = ForkEpoch::current();
+};
+
+}  // namespace mayfly::pkcs11

@@ -1,0 +1,143 @@
+#include "device/pkcs11/key_generation.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "base/error.h"
+#include "device/pkcs11/vendor_module.h"
+
+namespace mayfly::pkcs11 {
+namespace {
+
+// Templates and parameters are only read by the device; the standard's structures predate const.
+CK_BBOOL yes = CK_TRUE;
+CK_BBOOL no = CK_FALSE;
+
+constexpr std::uint8_t kExponent[] = {0x01, 0x00, 0x01};
+// PKCS#11 3.0, 2.3.10 lets a device want Ed25519 by OID (RFC 8410) or by this PrintableString.
+constexpr std::uint8_t kEd25519Name[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r',
+                                         'd',  's',  '2', '5', '5', '1', '9'};
+
+CK_ATTRIBUTE flag(CK_ATTRIBUTE_TYPE type, CK_BBOOL& value) { return {type, &value, sizeof value}; }
+
+CK_ATTRIBUTE bytes(CK_ATTRIBUTE_TYPE type, ByteView value) {
+  return {type, const_cast<std::uint8_t*>(value.data()), value.size()};
+}
+
+CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const KeySpec& spec,
+               ByteView curve, KeyPairHandles& made) {
+  CK_ULONG modulus_bits = spec.bits;
+  std::vector<CK_ATTRIBUTE> public_template = {flag(CKA_TOKEN, no), flag(CKA_VERIFY, yes)};
+  if (spec.type == CKK_RSA) {
+    public_template.push_back({CKA_MODULUS_BITS, &modulus_bits, sizeof modulus_bits});
+    public_template.push_back(bytes(CKA_PUBLIC_EXPONENT, kExponent));
+  } else {
+    public_template.push_back(bytes(CKA_EC_PARAMS, curve));
+  }
+  std::array<CK_ATTRIBUTE, 9> private_template = {
+      flag(CKA_TOKEN, no),       flag(CKA_PRIVATE, yes), flag(CKA_SENSITIVE, yes),
+      flag(CKA_EXTRACTABLE, no), flag(CKA_SIGN, yes),    flag(CKA_SIGN_RECOVER, no),
+      flag(CKA_DECRYPT, no),     flag(CKA_UNWRAP, no),   flag(CKA_DERIVE, no)};
+  CK_MECHANISM mechanism = {generation_mechanism(spec.type).value(), nullptr, 0};
+  return functions->C_GenerateKeyPair(session, &mechanism, public_template.data(),
+                                      public_template.size(), private_template.data(),
+                                      private_template.size(), &made.public_key, &made.private_key);
+}
+
+bool refuses_curve_encoding(CK_RV rv) noexcept {
+  return rv == CKR_CURVE_NOT_SUPPORTED || rv == CKR_DOMAIN_PARAMS_INVALID ||
+         rv == CKR_ATTRIBUTE_VALUE_INVALID || rv == CKR_TEMPLATE_INCONSISTENT;
+}
+
+[[noreturn]] void distrust(const std::string& why) {
+  throw Error(CKR_DEVICE_ERROR,
+              "the device made a key that can't be trusted, so it was destroyed: " + why);
+}
+
+void check_private_key(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
+                       CK_OBJECT_HANDLE key) {
+  struct Demand {
+    CK_ATTRIBUTE_TYPE type;
+    CK_BBOOL value;
+    const char* name;
+  };
+  static constexpr std::array<Demand, 6> kDemands = {{
+      {CKA_SENSITIVE, CK_TRUE, "CKA_SENSITIVE"},
+      {CKA_ALWAYS_SENSITIVE, CK_TRUE, "CKA_ALWAYS_SENSITIVE"},
+      {CKA_EXTRACTABLE, CK_FALSE, "CKA_EXTRACTABLE"},
+      {CKA_NEVER_EXTRACTABLE, CK_TRUE, "CKA_NEVER_EXTRACTABLE"},
+      {CKA_LOCAL, CK_TRUE, "CKA_LOCAL"},
+      {CKA_TOKEN, CK_FALSE, "CKA_TOKEN"},
+  }};
+  std::array<CK_BBOOL, kDemands.size()> values;
+  std::array<CK_ATTRIBUTE, kDemands.size()> attributes;
+  for (std::size_t i = 0; i < kDemands.size(); ++i) {
+    values[i] =
+        kDemands[i].value == CK_TRUE ? CK_FALSE : CK_TRUE;  // an untouched one must not pass
+    attributes[i] = flag(kDemands[i].type, values[i]);
+  }
+  const CK_RV rv =
+      functions->C_GetAttributeValue(session, key, attributes.data(), attributes.size());
+  for (std::size_t i = 0; i < kDemands.size(); ++i) {
+    if (attributes[i].ulValueLen != sizeof(CK_BBOOL) || values[i] != kDemands[i].value) {
+      distrust(std::string("its ") + kDemands[i].name + " is not as asked for");
+    }
+  }
+  check(rv, "reading a new private key's attributes");
+}
+
+PublicKey read_point(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const KeySpec& spec,
+                     CK_OBJECT_HANDLE key) {
+  std::array<std::uint8_t, 256> point;
+  CK_ATTRIBUTE attribute = {CKA_EC_POINT, point.data(), point.size()};
+  check(functions->C_GetAttributeValue(session, key, &attribute, 1), "reading a new public key");
+  if (attribute.ulValueLen > point.size()) distrust("its public point has an absurd length");
+  const auto decoded = decode_ec_point(spec, ByteView(point).first(attribute.ulValueLen));
+  if (!decoded) distrust("its public point is no point of the curve");
+  return PublicKey::from_point(spec, *decoded);
+}
+
+PublicKey read_modulus(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
+                       const KeySpec& spec, CK_OBJECT_HANDLE key) {
+  std::array<std::uint8_t, 2049> modulus;  // 16384 bits and a leading zero
+  std::array<std::uint8_t, 64> exponent;
+  std::array<CK_ATTRIBUTE, 2> attributes = {{
+      {CKA_MODULUS, modulus.data(), modulus.size()},
+      {CKA_PUBLIC_EXPONENT, exponent.data(), exponent.size()},
+  }};
+  check(functions->C_GetAttributeValue(session, key, attributes.data(), attributes.size()),
+        "reading a new public key");
+  if (attributes[0].ulValueLen > modulus.size() || attributes[1].ulValueLen > exponent.size()) {
+    distrust("its modulus or exponent has an absurd length");
+  }
+  PublicKey result = PublicKey::from_rsa(ByteView(modulus).first(attributes[0].ulValueLen),
+                                         ByteView(exponent).first(attributes[1].ulValueLen));
+  if (result.spec() != spec) distrust("its modulus has not as many bits as asked for");
+  if (!equal(result.exponent(), kExponent)) distrust("its exponent is not as asked for");
+  return result;
+}
+
+}  // namespace
+
+CK_RV generate_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
+                        const KeySpec& spec, KeyPairHandles& made) {
+  const CK_RV rv = generate(functions, session, spec, ec_params(spec), made);
+  if (spec.type != CKK_EC_EDWARDS || !refuses_curve_encoding(rv)) return rv;
+  return generate(functions, session, spec, kEd25519Name, made);
+}
+
+PublicKey inspect_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
+                           const KeySpec& spec, const KeyPairHandles& pair) {
+  check_private_key(functions, session, pair.private_key);
+  try {
+    return spec.type == CKK_RSA ? read_modulus(functions, session, spec, pair.public_key)
+                                : read_point(functions, session, spec, pair.public_key);
+  } catch (const Error& error) {
+    // PublicKey finds a caller's argument at fault; here it is the device's answer.
+    if (error.rv() != CKR_ATTRIBUTE_VALUE_INVALID) throw;
+    distrust(error.what());
+  }
+}
+
+}  // namespace mayfly::pkcs11

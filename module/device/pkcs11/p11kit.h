@@ -1,0 +1,46 @@
+// The border to p11-kit: loading modules, error texts, URIs.
+//
+// <p11-kit/pkcs11.h> and base/pkcs11.h declare the same names in two ways and can't meet in one
+// file. Only p11kit.cpp includes p11-kit; PKCS#11 structures cross as void* and unsigned long,
+// which is safe because the standard fixes their layout.
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace mayfly::pkcs11::p11kit {
+
+/// Loads a module, shared and counted with its other users in this process.
+/// @param reason  Receives why it can't be loaded.
+/// @return its CK_FUNCTION_LIST, or null.
+[[nodiscard]] void* load_module(const std::string& path, std::string& reason);
+
+/// Gives back what load_module() returned.
+void release_module(void* functions) noexcept;
+
+/// What a CK_RV means, in English.
+[[nodiscard]] std::string meaning(unsigned long rv);
+
+/// A PKCS#11 URI (RFC 7512) that names a token.
+class Uri {
+ public:
+  /// Reads the URI; complaint() tells whether it is a good one.
+  explicit Uri(const std::string& text);
+
+  /// What is wrong with it as the name of a token; empty when nothing is. Holds no part of the URI.
+  [[nodiscard]] const std::string& complaint() const noexcept { return complaint_; }
+
+  /// Whether the token is meant.
+  /// @param token_info  Its CK_TOKEN_INFO.
+  [[nodiscard]] bool matches(unsigned long slot, const void* token_info) const noexcept;
+
+ private:
+  struct Free {
+    void operator()(void* uri) const noexcept;
+  };
+
+  std::unique_ptr<void, Free> uri_;
+  std::string complaint_;
+};
+
+}  // namespace mayfly::pkcs11::p11kit

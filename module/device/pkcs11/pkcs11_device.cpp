@@ -1,0 +1,165 @@
+#include "device/pkcs11/pkcs11_device.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "base/error.h"
+#include "base/fork_epoch.h"
+#include "base/log.h"
+#include "device/pkcs11/device_context.h"
+#include "device/pkcs11/pkcs11_scope.h"
+#include "device/pkcs11/start_lock.h"
+
+namespace mayfly {
+namespace pkcs11 {
+namespace {
+
+void check_environment(const std::map<std::string, std::string>& expected) {
+  for (const auto& [name, value] : expected) {
+    const char* actual = std::getenv(name.c_str());
+    if (actual != nullptr && value == actual) continue;
+    throw Error(CKR_GENERAL_ERROR, "the environment variable " + name +
+                                       (actual == nullptr ? " is not set" : " has another value") +
+                                       "; the device's module needs the one that device.env gives: "
+                                       "start this program with it");
+  }
+}
+
+/// How many sessions may be open at once; 0 for no limit.
+std::size_t session_limit(std::size_t wanted, const Token& token) {
+  const CK_ULONG most = token.info.ulMaxSessionCount;
+  const bool unlimited = most == CK_EFFECTIVELY_INFINITE || most == CK_UNAVAILABLE_INFORMATION;
+  std::size_t limit = wanted;
+  if (!unlimited) limit = wanted == 0 ? most : std::min<std::size_t>(wanted, most);
+  if (limit == 1) {
+    throw Error(CKR_GENERAL_ERROR, "one session on the token \"" + token.label() +
+                                       "\" is not enough: one is for keys and one for signing; set "
+                                       "device.max-sessions to 2 or more, if the token allows it");
+  }
+  return limit;
+}
+
+DeviceInfo describe_token(const CK_TOKEN_INFO& info, bool hardware) {
+  return {
+      padded_text(info.manufacturerID, sizeof info.manufacturerID),
+      padded_text(info.model, sizeof info.model),
+      padded_text(info.serialNumber, sizeof info.serialNumber),
+      std::to_string(info.firmwareVersion.major) + "." + std::to_string(info.firmwareVersion.minor),
+      hardware};
+}
+
+class Pkcs11Device final : public Device {
+ public:
+  explicit Pkcs11Device(const std::filesystem::path& module) : module_(module.string()) {}
+
+  /// The rest of opening. If it throws, close() gives back what was taken.
+  void start(Pkcs11DeviceOptions options);
+
+  [[nodiscard]] const DeviceInfo& info() const noexcept override { return info_; }
+
+  [[nodiscard]] bool supports(const KeySpec& spec) const noexcept override {
+    return context_->mechanisms.supports(spec);
+  }
+
+  [[nodiscard]] SignInput sign_input(Scheme scheme, Hash hash) const noexcept override {
+    return context_->mechanisms.plan(scheme, hash).input;
+  }
+
+  std::shared_ptr<KeyScope> open_scope(const ScopeOwner&) override {
+    return std::make_shared<Pkcs11Scope>(context_);
+  }
+
+  std::size_t retry_pending() noexcept override;
+  [[nodiscard]] DeviceHealth health() noexcept override;
+  void close() noexcept override;
+
+ private:
+  void log_out() noexcept;
+
+  VendorModule module_;
+  CK_SLOT_ID slot_ = 0;
+  DeviceInfo info_;
+  std::shared_ptr<DeviceContext> context_;
+};
+
+void Pkcs11Device::start(Pkcs11DeviceOptions options) {
+  const StartLock lock(options.start_lock);
+  module_.initialize();
+  const Token token = find_token(module_, options.token);
+  slot_ = token.slot;
+  context_ = std::make_shared<DeviceContext>(module_.functions(), token,
+                                             session_limit(options.max_sessions, token),
+                                             std::move(options.fetch_pin));
+  info_ = describe_token(token.info, context_->mechanisms.hardware());
+  const SessionPool::Lease lease = context_->sessions.lend();
+  if (!lease) {
+    throw Error(CKR_SESSION_COUNT,
+                "the token \"" + token.label() +
+                    "\" has no session left; close other applications' sessions");
+  }
+  if (context_->login.wanted()) context_->login.log_in(lease.session().handle);
+}
+
+std::size_t Pkcs11Device::retry_pending() noexcept {
+  if (!context_->usable()) return context_->pending.count();
+  return context_->pending.retry(context_->functions, context_->sessions);
+}
+
+DeviceHealth Pkcs11Device::health() noexcept {
+  DeviceHealth health;
+  health.pending = context_->pending.count();
+  health.open_scopes = context_->open_scopes;
+  try {
+    CK_TOKEN_INFO info{};
+    const CK_RV rv = context_->usable() ? context_->functions->C_GetTokenInfo(slot_, &info)
+                                        : CKR_CRYPTOKI_NOT_INITIALIZED;
+    health.reachable = rv == CKR_OK;
+    if (!health.reachable) {
+      health.message = "the device does not answer: " + describe(rv);
+    } else if (health.pending > 0) {
+      health.message = "the device still owes the destruction of some keys";
+    }
+  } catch (...) {  // no memory for a sentence; the numbers stand
+  }
+  return health;
+}
+
+void Pkcs11Device::close() noexcept {
+  if (context_ != nullptr) {
+    if (!context_->usable()) return;
+    log_out();
+    context_->closed = true;
+    context_->functions->C_CloseAllSessions(slot_);
+    context_->sessions.forget_all();
+    context_->pending.clear();
+  }
+  module_.close();
+}
+
+void Pkcs11Device::log_out() noexcept {
+  try {
+    const SessionPool::Lease lease = context_->sessions.lend();
+    if (lease) context_->login.log_out(lease.session().handle);
+  } catch (const std::exception& error) {
+    log::warn(std::string("the login to the device could not be ended: ") + error.what());
+  }
+}
+
+}  // namespace
+}  // namespace pkcs11
+
+std::unique_ptr<Device> open_pkcs11_device(Pkcs11DeviceOptions options) {
+  pkcs11::check_environment(options.environment);
+  ForkEpoch::watch();
+  auto device = std::make_unique<pkcs11::Pkcs11Device>(options.module);
+  try {
+    device->start(std::move(options));
+  } catch (...) {
+    device->close();
+    throw;
+  }
+  return device;
+}
+
+}  // namespace mayfly

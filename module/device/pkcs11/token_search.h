@@ -1,0 +1,28 @@
+// Finding the token that a URI names.
+#pragma once
+
+#include <string>
+
+#include "base/pkcs11.h"
+#include "device/pkcs11/vendor_module.h"
+
+namespace mayfly::pkcs11 {
+
+/// A token of the vendor's module, as C_GetTokenInfo describes it.
+struct Token {
+  CK_SLOT_ID slot = 0;
+  CK_TOKEN_INFO info{};
+
+  [[nodiscard]] std::string label() const;
+};
+
+/// A field of a PKCS#11 structure without its padding; what is no printable UTF-8 becomes "?".
+[[nodiscard]] std::string padded_text(const CK_UTF8CHAR* field, std::size_t size);
+
+/// The one initialised token that the URI names, by token, manufacturer, serial, model or slot-id.
+/// @throws Error CKR_GENERAL_ERROR for a bad URI, CKR_TOKEN_NOT_PRESENT when no token or several
+/// match;
+///         the message lists the tokens that there are.
+[[nodiscard]] Token find_token(const VendorModule& module, const std::string& uri);
+
+}  // namespace mayfly::pkcs11

@@ -1,0 +1,212 @@
+# shellcheck shell=bash
+# What the tests with real clients share. Sourced by one script for each client.
+#
+# Such a script has one function for each test and ends with `run_test "$@"`; its first argument is
+# the name of the test. ctest gives the environment:
+#
+#   MAYFLY_COMMAND  the mayfly command
+#   MAYFLY_LIBRARY  libmayfly.so
+#   CLIENT_PRELOAD  what a client has to preload to be able to load MAYFLY_LIBRARY: the runtime of
+#                   AddressSanitizer, or nothing
+#
+# Each test has a folder of its own, $WORK, which is where it runs, with a new device in it.
+
+set -euo pipefail
+shopt -s inherit_errexit
+
+TEST_SCRIPT=$(realpath -- "$0")
+# What the last command printed that `succeeds` or `refused` ran.
+OUTPUT=
+
+fail() {
+  printf 'FAILED: %s\n' "$*" >&2
+  exit 1
+}
+
+# succeeds COMMAND...: the command must succeed.
+succeeds() {
+  local status=0
+  OUTPUT=$("$@" 2>&1) || status=$?
+  if ((status != 0)); then
+    fail "expected success, got status $status of: $*"$'\n'"$OUTPUT"
+  fi
+}
+
+# refused PATTERN COMMAND...: the command must fail by itself, not of a signal, and say something
+# that matches the extended regular expression.
+refused() {
+  local pattern=$1 status=0
+  shift
+  OUTPUT=$("$@" 2>&1) || status=$?
+  if ((status == 0)); then
+    fail "expected a refusal ($pattern), but this succeeded: $*"$'\n'"$OUTPUT"
+  fi
+  # 126 and 127: not run at all; from 129 on: ended by a signal. NSS's tools refuse with 255.
+  if ((status >= 126 && status <= 192)); then
+    fail "expected a refusal ($pattern), got status $status of: $*"$'\n'"$OUTPUT"
+  fi
+  says "$pattern"
+}
+
+# says PATTERN: what the last command printed must match the extended regular expression.
+says() {
+  grep --extended-regexp --quiet -- "$1" <<< "$OUTPUT" ||
+    fail "expected something that matches: $1"$'\n'"seen: $OUTPUT"
+}
+
+# says_not PATTERN: nothing that the last command printed may match.
+says_not() {
+  if grep --extended-regexp --quiet -- "$1" <<< "$OUTPUT"; then
+    fail "expected nothing that matches: $1"$'\n'"seen: $OUTPUT"
+  fi
+}
+
+# says_times COUNT PATTERN: so many lines that the last command printed must match.
+says_times() {
+  local seen
+  seen=$(grep --extended-regexp --count -- "$2" <<< "$OUTPUT") || true
+  ((seen == $1)) || fail "expected $1 lines that match: $2; seen $seen"$'\n'"in: $OUTPUT"
+}
+
+# in_task ID COMMAND...: runs a command, or a function of this script, inside a task, through the
+# broker.
+in_task() {
+  local id=$1
+  shift
+  if declare -F "$1" > /dev/null; then set -- "$BASH" "$TEST_SCRIPT" --inside "$@"; fi
+  "$MAYFLY_COMMAND" run --task "$id" -- "$@"
+}
+
+# in_process ID COMMAND...: the same without a broker: each process that the command makes is a task
+# of its own, and loads libmayfly.so itself. What clients leak themselves is not looked at.
+in_process() {
+  local id=$1
+  shift
+  if declare -F "$1" > /dev/null; then set -- "$BASH" "$TEST_SCRIPT" --inside "$@"; fi
+  env MAYFLY_TASK="$id" MAYFLY_PKCS11_MODULE="$MAYFLY_LIBRARY" \
+    SOFTHSM2_CONF="$DEVICE/softhsm2.conf" LD_PRELOAD="${CLIENT_PRELOAD-}" \
+    ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" "$@"
+}
+
+# outside COMMAND...: runs a command as a process meets it that is in no task.
+outside() {
+  env --unset=P11_KIT_SERVER_ADDRESS "$@"
+}
+
+# The client's pkcs11-tool, on the token of the task that it is called in.
+pkcs11_tool() {
+  pkcs11-tool --module "$MAYFLY_PKCS11_MODULE" "$@"
+}
+
+# Lists all that the device itself holds, logged in with its own PIN.
+list_device() {
+  DEVICE_PIN=$(< "$DEVICE/pin") SOFTHSM2_CONF=$DEVICE/softhsm2.conf \
+    pkcs11-tool --module "$(device_module)" --token-label mayfly --login --pin env:DEVICE_PIN \
+    --list-objects
+}
+
+device_module() {
+  sed -n 's/^module = "\(.*\)"$/\1/p' "$DEVICE/mayfly.toml"
+}
+
+# The device must be reachable and hold no key.
+expect_empty_device() {
+  succeeds list_device
+  says_not 'Key Object'
+}
+
+# generate_ec LABEL ID [CURVE]: makes a key pair and writes its public key to LABEL.pem.
+generate_ec() {
+  succeeds pkcs11_tool --keypairgen --key-type "EC:${3:-prime256v1}" --label "$1" --id "$2"
+  export_public_key "$1" "$2" "${3:-prime256v1}"
+}
+
+# generate_rsa LABEL ID [BITS]
+generate_rsa() {
+  succeeds pkcs11_tool --keypairgen --key-type "rsa:${3:-2048}" --label "$1" --id "$2"
+  export_public_key "$1" "$2" rsa
+}
+
+# export_public_key LABEL ID CURVE
+export_public_key() {
+  if [[ $3 == secp384r1 ]]; then
+    write_p384_public_key "$1" "$2"
+  else
+    succeeds pkcs11_tool --read-object --type pubkey --id "$2" --output-file "$1.der"
+  fi
+  succeeds openssl pkey -pubin -inform DER -in "$1.der" -out "$1.pem"
+}
+
+# pkcs11-tool 0.23 can't read a P-384 public key, of whatever token, but it lists the point.
+write_p384_public_key() {
+  succeeds pkcs11_tool --list-objects --type pubkey --id "$2"
+  local point header=3076301006072a8648ce3d020106052b81040022036200
+  point=$(sed -n 's/^ *EC_POINT: *0461\(04[0-9a-f]*\)$/\1/p' <<< "$OUTPUT")
+  # shellcheck disable=SC2001,SC2059
+  printf "$(sed 's/../\\x&/g' <<< "$header$point")" > "$1.der"
+}
+
+# Writes an OpenSSL configuration that names the task's token as the engine's module, and makes
+# OpenSSL use it.
+use_engine() {
+  cat > engine.cnf << END
+openssl_conf = openssl_init
+[openssl_init]
+engines = engines
+[engines]
+pkcs11 = pkcs11
+[pkcs11]
+engine_id = pkcs11
+MODULE_PATH = $MAYFLY_PKCS11_MODULE
+[req]
+distinguished_name = name
+[name]
+END
+  export OPENSSL_CONF=$PWD/engine.cnf
+}
+
+# Writes a file of a few random lines, so that no signature can stem from somewhere else.
+make_message() {
+  openssl rand -base64 200 > "$1"
+}
+
+make_work_folder() {
+  WORK=$(mktemp --directory --tmpdir mayfly-client.XXXXXX)
+  trap 'rm -rf -- "$WORK"' EXIT
+  DEVICE=$WORK/device
+  # Nothing of the person who runs this may reach a client.
+  local name
+  for name in $(compgen -e); do
+    case $name in
+      MAYFLY_COMMAND | MAYFLY_LIBRARY) ;;
+      MAYFLY_* | P11_KIT_* | SOFTHSM2_CONF | OPENSSL_CONF | GNUTLS_* | SSH_* | JAVA_* | JDK_* | XDG_*)
+        unset "$name"
+        ;;
+    esac
+  done
+  mkdir --mode=0700 "$WORK/home" "$WORK/runtime"
+  export WORK DEVICE HOME=$WORK/home XDG_RUNTIME_DIR=$WORK/runtime LC_ALL=C.UTF-8
+  export MAYFLY_CONF=$DEVICE/mayfly.toml
+  cd -- "$WORK"
+  succeeds "$MAYFLY_COMMAND" init --folder "$DEVICE"
+}
+
+# No test may leave anything behind: no key on the device, no socket, no folder of a run.
+expect_nothing_left() {
+  expect_empty_device
+  OUTPUT=$(find "$XDG_RUNTIME_DIR" -mindepth 1 -not -path "$XDG_RUNTIME_DIR/mayfly")
+  [[ -z $OUTPUT ]] || fail "expected no file of a run, seen: $OUTPUT"
+}
+
+# Runs the test of that name; or, called by in_task, a function of the script inside the task.
+run_test() {
+  if [[ $1 == --inside ]]; then
+    shift
+    "$@"
+    return
+  fi
+  declare -F "test_$1" > /dev/null || fail "there is no test $1"
+  make_work_folder
+  "test_$1"
+  expect_nothing_left
+}

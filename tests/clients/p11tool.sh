@@ -1,0 +1,147 @@
+#!/bin/bash
+# GnuTLS: p11tool and certtool.
+# shellcheck source=lib.sh
+source "$(dirname -- "$0")/lib.sh"
+
+p11() {
+  p11tool --provider="$MAYFLY_PKCS11_MODULE" --batch "$@" < /dev/null
+}
+
+token() {
+  printf 'pkcs11:token=%s' "$MAYFLY_TASK_ID"
+}
+
+# key LABEL TYPE
+key() {
+  printf 'pkcs11:token=%s;object=%s;type=%s' "$MAYFLY_TASK_ID" "$1" "$2"
+}
+
+make_keys() {
+  succeeds p11 --generate-privkey=ecdsa --curve=secp256r1 --label=p256 --id=01 --outfile=p256.pem \
+    "$(token)"
+  succeeds p11 --generate-privkey=rsa --bits=2048 --label=rsa --id=02 --outfile=rsa.pem "$(token)"
+  # --login is what people give by habit.
+  succeeds p11 --login --generate-privkey=ecdsa --curve=secp384r1 --label=p384 --id=03 \
+    --outfile=p384.pem "$(token)"
+}
+
+test_lists_the_token() {
+  in_task demo list_token
+}
+
+list_token() {
+  succeeds p11 --list-tokens
+  says 'URL: pkcs11:model=task%20token;manufacturer=mayfly;serial=[0-9a-f]{16};token=demo$'
+  says_not 'Requires login'
+  succeeds p11 --list-mechanisms "$(token)"
+  says 'CKM_ECDSA keysize range \(256, 521\) sign verify'
+}
+
+test_generates_and_lists_keys() {
+  in_task demo list_keys
+}
+
+list_keys() {
+  make_keys
+  succeeds p11 --list-all "$(token)"
+  says 'Type: Private key \(EC/ECDSA-SECP256R1\)'
+  says 'Type: Private key \(EC/ECDSA-SECP384R1\)'
+  says 'Type: Private key \(RSA-2048\)'
+  says_times 3 'Flags: CKA_PRIVATE; CKA_NEVER_EXTRACTABLE; CKA_SENSITIVE;'
+  says_times 3 'Type: Public key'
+}
+
+test_signs() {
+  in_task demo sign
+}
+
+sign() {
+  make_keys
+  local label
+  for label in p256 p384 rsa; do
+    succeeds p11 --test-sign "$(key "$label" private)"
+    says 'Verifying against public key in the token\.\.\. ok'
+  done
+  succeeds p11 --test-sign --sign-params=rsa-pss "$(key rsa private)"
+  says 'RSA-PSS-SHA256\.\.\. ok'
+}
+
+test_certtool_makes_certificates() {
+  in_task demo make_certificate
+}
+
+make_certificate() {
+  make_keys
+  printf 'cn = "demo"\nexpiration_days = 1\nsigning_key\n' > template
+  local label
+  for label in p256 rsa; do
+    succeeds certtool --provider="$MAYFLY_PKCS11_MODULE" --generate-self-signed \
+      --load-privkey "$(key "$label" private)" --load-pubkey "$(key "$label" public)" \
+      --template template --outfile certificate
+    succeeds openssl verify -check_ss_sig -CAfile certificate certificate
+    succeeds p11 --write --load-certificate certificate --label="$label" "$(token)"
+    succeeds p11 --export "$(key "$label" cert)"
+    says 'BEGIN CERTIFICATE'
+  done
+}
+
+test_gives_no_private_key() {
+  in_task demo try_to_move_keys
+}
+
+try_to_move_keys() {
+  make_keys
+  refused 'Error in pkcs11_export' p11 --export "$(key p256 private)"
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out own.pem
+  refused 'PKCS #11 error' p11 --write --load-privkey own.pem --label=own "$(token)"
+  succeeds p11 --list-privkeys "$(token)"
+  says_times 3 'Type: Private key'
+}
+
+test_deletes_keys() {
+  in_task demo delete_key
+}
+
+delete_key() {
+  make_keys
+  succeeds p11 --delete "$(key p256 private)"
+  says '1 objects? deleted'
+  refused 'Cannot import private key' p11 --test-sign "$(key p256 private)"
+}
+
+test_finds_nothing_outside_the_task() {
+  in_task demo look_from_outside
+}
+
+look_from_outside() {
+  make_keys
+  succeeds outside p11tool --provider="$MAYFLY_PKCS11_MODULE" --batch --list-tokens
+  says_not 'demo'
+  refused 'Cannot import private key' \
+    outside p11tool --provider="$MAYFLY_PKCS11_MODULE" --batch --test-sign "$(key p256 private)"
+  in_task other look_from_other "$(key p256 private)"
+}
+
+look_from_other() {
+  refused 'Cannot import private key' p11 --test-sign "$1"
+  succeeds p11 --list-all "$(token)"
+  says_not 'key'
+}
+
+test_works_in_process() {
+  in_process demo make_key_in_process
+}
+
+# Each call is a task of its own: a key ends with the process that made it.
+make_key_in_process() {
+  MAYFLY_TASK_ID=$MAYFLY_TASK
+  make_keys
+  local label
+  for label in p256 p384 rsa; do
+    succeeds openssl pkey -pubin -in "$label.pem" -noout
+  done
+  succeeds p11 --list-all "$(token)"
+  says_not 'key'
+}
+
+run_test "$@"

@@ -1,0 +1,203 @@
+// Whatever is killed, no key lives on and nothing is left behind.
+#include <signal.h>
+#include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "integration/broker/mayfly_run.h"
+
+namespace mayfly::test {
+namespace {
+
+using testing::AnyOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+const std::string kSignOn = client("sign-on") + " & " + client("sign-on") + " & wait";
+
+void expect_no_process(const BrokerHome& home) {
+  EXPECT_TRUE(eventually([&] { return home.processes().empty(); }))
+      << testing::PrintToString(home.processes());
+}
+
+/// The next run works, and sweeps what dead ones left.
+void expect_healthy(const BrokerHome& home) {
+  const Outcome outcome = run_script(home, "next", client("generate") + " && " + client("count"));
+  EXPECT_EQ(outcome.output, "1\n") << outcome.errors;
+  EXPECT_THAT(home.run_folders(), IsEmpty());
+}
+
+/// Waits for both clients of kSignOn.
+bool both_sign(const MayflyRun& run) {
+  return eventually([&] {
+    const std::string output = run.output();
+    return output.find("signing") != output.rfind("signing");
+  });
+}
+
+TEST(RunKill, TheCommand) {
+  const BrokerHome home;
+  for (int round = 0; round < rounds(); ++round) {
+    MayflyRun run(home, "t", {"/bin/sh", "-c", "echo $$; " + kSignOn});
+    ASSERT_TRUE(both_sign(run)) << run.errors() << run.output();
+    pid_t command = 0;
+    std::istringstream(run.output()) >> command;
+    kill(command, SIGKILL);
+    const Outcome outcome = run.wait();
+    EXPECT_EQ(outcome.wait_status, SIGKILL);
+    EXPECT_THAT(home.run_folders(), IsEmpty());
+    expect_no_process(home);
+  }
+  expect_healthy(home);
+}
+
+TEST(RunKill, TheSupervisor) {
+  const BrokerHome home;
+  for (int round = 0; round < rounds(); ++round) {
+    MayflyRun run(home, "t", {"/bin/sh", "-c", kSignOn});
+    ASSERT_TRUE(both_sign(run)) << run.errors() << run.output();
+    run.send(SIGKILL);
+    EXPECT_EQ(run.wait().wait_status, SIGKILL);
+    // The worker dies at once, the clients of that, the shell of SIGTERM.
+    expect_no_process(home);
+    EXPECT_THAT(home.run_folders(), SizeIs(1));
+    if (round % 5 == 0) expect_healthy(home);
+  }
+  expect_healthy(home);
+}
+
+TEST(RunKill, TheSupervisorAtAnyMoment) {
+  const BrokerHome home;
+  for (int round = 0; round < rounds(); ++round) {
+    MayflyRun run(home, "t", {"/bin/sh", "-c", client("generate")});
+    usleep(static_cast<useconds_t>(round % 40) * 1'000);  // the moment is the point of this test
+    run.send(SIGKILL);
+    run.wait();
+    expect_no_process(home);
+  }
+  expect_healthy(home);
+}
+
+TEST(RunKill, TheWorker) {
+  const BrokerHome home;
+  for (int round = 0; round < rounds(); ++round) {
+    // The clients die of SIGPIPE; the command goes on and gives its status.
+    MayflyRun run(home, "t", {"/bin/sh", "-c", kSignOn + "; " + client("slots") + "; exit 9"});
+    ASSERT_TRUE(both_sign(run)) << run.errors() << run.output();
+    kill(run.worker(), SIGKILL);
+    const Outcome outcome = run.wait();
+    EXPECT_EQ(WEXITSTATUS(outcome.wait_status), 9);
+    EXPECT_THAT(outcome.errors, HasSubstr("mayfly: task t is lost"));
+    // No token, or if the client was faster than the supervisor, no connection.
+    EXPECT_THAT(outcome.output, AnyOf(EndsWith("\n0\n"), EndsWith("C_Initialize answered 48\n")));
+    EXPECT_THAT(home.run_folders(), IsEmpty());
+    expect_no_process(home);
+  }
+  EXPECT_THAT(home.log(), HasSubstr("task t is lost"));
+  expect_healthy(home);
+}
+
+TEST(RunKill, AWorkerThatDoesNotAnswerIsKilledAtTheEnd) {
+  const BrokerHome home;
+  MayflyRun run(home, "t", {"/bin/sh", "-c", client("generate") + "; echo up; sleep 600"});
+  ASSERT_TRUE(run.says("up")) << run.errors();
+  kill(run.worker(), SIGSTOP);
+  run.send(SIGTERM);
+  const Outcome outcome = run.wait();
+  EXPECT_EQ(outcome.wait_status, SIGTERM);
+  EXPECT_THAT(outcome.errors, HasSubstr("the end of task t was not confirmed"));
+  expect_no_process(home);
+  expect_healthy(home);
+}
+
+TEST(RunKill, AClientInTheMiddleOfASignature) {
+  const BrokerHome home;
+  MayflyRun run(home, "t",
+                {"/bin/bash", "-c",
+                 "for i in $(seq " + std::to_string(rounds()) + "); do " + client("sign-on") +
+                     " > out & while ! grep -q signing out; do :; done; kill -9 $!; wait $!; "
+                     "done 2> /dev/null; " +
+                     client("count")},
+                {{}, [&] { std::filesystem::current_path(home.folder()); }});
+  EXPECT_EQ(run.wait().output, "0\n");
+  EXPECT_THAT(home.log(), HasSubstr("task t ended (closed), 0 keys destroyed"));
+  expect_healthy(home);
+}
+
+TEST(RunKill, ADaemonOfTheCommandIsEnded) {
+  const BrokerHome home;
+  const auto mark = home.folder() / "daemon";
+  const Outcome outcome = run_script(home, "t",
+                                     "(setsid sh -c 'trap \"\" TERM; echo up > " + mark.string() +
+                                         "; while :; do sleep 1; done' &) ; while [ ! -s " +
+                                         mark.string() + " ]; do sleep 0.01; done");
+  EXPECT_EQ(outcome.wait_status, 0) << outcome.errors;
+  expect_no_process(home);
+}
+
+TEST(RunKill, AStoppedChildOfTheCommandIsEnded) {
+  const BrokerHome home;
+  EXPECT_EQ(run_script(home, "t", "sleep 600 & kill -STOP $!").wait_status, 0);
+  expect_no_process(home);
+}
+
+TEST(RunKill, SigtermToTheSupervisorEndsEverythingInOrder) {
+  const BrokerHome home;
+  MayflyRun run(home, "t", {"/bin/sh", "-c", client("generate") + "; echo up; sleep 600"});
+  ASSERT_TRUE(run.says("up")) << run.errors();
+  run.send(SIGTERM);
+  EXPECT_EQ(run.wait().wait_status, SIGTERM);
+  EXPECT_THAT(home.log(), HasSubstr("task t ended (closed), 1 keys destroyed"));
+  EXPECT_THAT(home.run_folders(), IsEmpty());
+  expect_no_process(home);
+}
+
+TEST(RunKill, SigtermBeforeTheDeviceIsOpenEndsEverythingInOrder) {
+  const BrokerHome home;
+  home.configure("command:/bin/sleep 600");
+  MayflyRun run(home, "t", {"/bin/echo", "ran"});
+  ASSERT_GT(run.worker(), 0);
+  run.send(SIGTERM);
+  const Outcome outcome = run.wait();
+  EXPECT_EQ(outcome.wait_status, SIGTERM);
+  EXPECT_EQ(outcome.output, "");
+  EXPECT_THAT(home.run_folders(), IsEmpty());
+  expect_no_process(home);
+}
+
+TEST(RunKill, OnlyWhatIsProvablyADeadRunOfOursIsSwept) {
+  const BrokerHome home;
+  namespace fs = std::filesystem;
+  const fs::path place = home.runtime_folder();
+  fs::create_directory(place);
+  fs::permissions(place, fs::perms::owner_all);
+  const auto make = [&](const std::string& name, int mode, bool locked) {
+    fs::create_directory(place / name);
+    fs::permissions(place / name, static_cast<fs::perms>(mode));
+    if (locked) std::ofstream(place / name / "lock");
+  };
+  make("mayfly-aaaaaa", 0700, true);   // a dead run
+  make("mayfly-bbbbbb", 0700, false);  // no lock file: perhaps just being made
+  make("mayfly-cccccc", 0755, true);   // not as we make them
+  make("mayfly-notours", 0700, true);  // not as we name them
+  make("precious", 0700, true);
+  fs::create_symlink(place / "precious", place / "mayfly-dddddd");
+  MayflyRun living(home, "living", {"/bin/sh", "-c", "echo up; sleep 600"});
+  ASSERT_TRUE(living.says("up")) << living.errors();
+  EXPECT_EQ(run_script(home, "t", client("slots")).output, "1\n");
+  EXPECT_FALSE(fs::exists(place / "mayfly-aaaaaa"));
+  for (const char* kept : {"mayfly-bbbbbb", "mayfly-cccccc/lock", "mayfly-notours/lock",
+                           "precious/lock", "mayfly-dddddd"}) {
+    EXPECT_TRUE(fs::exists(place / kept)) << kept;
+  }
+  living.send(SIGTERM);
+  EXPECT_EQ(living.wait().wait_status, SIGTERM);
+}
+
+}  // namespace
+}  // namespace mayfly::test

@@ -1,0 +1,306 @@
+// Every way in which a configuration file can be wrong, and what the person who wrote it is told.
+#include <ostream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/config.h"
+#include "unit/config/message_of.h"
+#include "unit/temp_folder.h"
+
+namespace mayfly {
+namespace {
+
+/// The lines that must be there, so that a bad file is bad for one reason. Four lines.
+constexpr char kDevice[] =
+    "[device]\n"
+    "module = \"/usr/lib/softhsm/libsofthsm2.so\"\n"
+    "token = \"pkcs11:token=mayfly\"\n"
+    "pin-source = \"file:pin\"\n";
+
+struct BadFile {
+  const char* name;
+  std::string content;
+  std::string message;  ///< without the file's name
+
+  friend std::ostream& operator<<(std::ostream& out, const BadFile& bad) { return out << bad.name; }
+};
+
+std::string device_with(const std::string& line) { return kDevice + line + "\n"; }
+
+std::string device(const std::string& module, const std::string& token, const std::string& pin) {
+  return "[device]\n" + module + "\n" + token + "\n" + pin + "\n";
+}
+
+const char kModule[] = "module = \"/m.so\"";
+const char kToken[] = "token = \"pkcs11:token=t\"";
+const char kPin[] = "pin-source = \"file:pin\"";
+
+const std::string kAllTables = "[device], [task], [login], [policy], [limits], [log], [broker]";
+const std::string kPinSourceKinds =
+    "a pin-source says where the PIN is, not what it is; write file:PATH, fd:NUMBER, "
+    "credential:NAME or command:PROGRAM ARGUMENTS";
+const std::string kDurationHint =
+    " is no length of time from 1s to 3650d; write a whole number with s, m, h or d, such as "
+    "\"15m\"";
+
+std::vector<BadFile> unknown_names() {
+  return {
+      {"MisspeltKey", device_with("max-session = 3"),
+       ":5: unknown key device.max-session; did you mean device.max-sessions?"},
+      {"UnderscoreForHyphen", device_with("pin_source = \"file:pin\""),
+       ":5: unknown key device.pin_source; did you mean device.pin-source?"},
+      {"KeyFarFromAll", device_with("colour = \"red\""),
+       ":5: unknown key device.colour; the keys of [device] are module, token, pin-source, "
+       "max-sessions, env"},
+      {"KeyInWrongTable", device_with("[task]\nusage = \"strict\""),
+       ":6: unknown key task.usage; did you mean policy.usage?"},
+      {"KeyOutsideTables", std::string("max-ttl = \"1h\"\n") + kDevice,
+       ":1: unknown key max-ttl; did you mean task.max-ttl?"},
+      {"KeyOutsideTablesFarFromAll", std::string("wallpaper = \"1h\"\n") + kDevice,
+       ":1: unknown key wallpaper; the tables are " + kAllTables},
+      {"MisspeltTable", device_with("[limit]\ntasks = 3"),
+       ":5: unknown table limit; did you mean [limits]?"},
+      {"TableFarFromAll", device_with("[entertainment]"),
+       ":5: unknown table entertainment; the tables are " + kAllTables},
+      {"ControlCharactersInKey", device_with("\"a\\nb:1: forged\" = 1"),
+       ":5: unknown key device.a?b:1: forged; the keys of [device] are module, token, pin-source, "
+       "max-sessions, env"},
+      {"EndlessKey", device_with(std::string(500, 'x') + " = 1"),
+       ":5: unknown key device." + std::string(64, 'x') +
+           "; the keys of [device] are module, token, pin-source, max-sessions, env"},
+      {"CaseCounts", device_with("[Task]\nttl = \"1m\""),
+       ":5: unknown table Task; did you mean [task]?"},
+      {"EmptyKey", device_with("\"\" = 1"),
+       ":5: unknown key device.; the keys of [device] are module, token, pin-source, max-sessions, "
+       "env"},
+      {"PinInTheFile", device_with("pin = \"1234\""),
+       ":5: unknown key device.pin; the keys of [device] are module, token, pin-source, "
+       "max-sessions, env"},
+  };
+}
+
+std::vector<BadFile> missing_keys() {
+  return {
+      {"Empty", "",
+       ":1: device.module is missing; add a line such as module = "
+       "\"/usr/lib/softhsm/libsofthsm2.so\" under [device]"},
+      {"NoModule", device("", kToken, kPin),
+       ":1: device.module is missing; add a line such as module = "
+       "\"/usr/lib/softhsm/libsofthsm2.so\" under [device]"},
+      {"NoToken", device(kModule, "", kPin),
+       ":1: device.token is missing; add a line such as token = \"pkcs11:token=mayfly\" under "
+       "[device]"},
+      {"NoPinSource", "[log]\nlevel = \"off\"\n" + device(kModule, kToken, ""),
+       ":3: device.pin-source is missing; add a line such as pin-source = \"file:pin\" under "
+       "[device]"},
+      {"LoginWithoutPinSource", device_with("[login]\nrequired = true"),
+       ":6: login.required is true, but login.pin-source is missing; add pin-source = "
+       "\"file:PATH\" under [login]"},
+  };
+}
+
+std::vector<BadFile> wrong_types() {
+  return {
+      {"ModuleNumber", device("module = 3", kToken, kPin),
+       ":2: device.module must be a path in quotes, not a whole number; put it in quotes"},
+      {"TokenArray", device(kModule, "token = [\"pkcs11:token=t\"]", kPin),
+       ":3: device.token must be a text in quotes, not an array; put it in quotes"},
+      {"PinSourceNumber", device(kModule, kToken, "pin-source = 1234"),
+       ":4: device.pin-source must be a PIN source in quotes, not a whole number; put it in "
+       "quotes"},
+      {"MaxSessionsText", device_with("max-sessions = \"3\""),
+       ":5: device.max-sessions must be a whole number, not a text; write it in digits without "
+       "quotes"},
+      {"MaxSessionsFraction", device_with("max-sessions = 3.5"),
+       ":5: device.max-sessions must be a whole number, not a number with a fraction; write it in "
+       "digits without quotes"},
+      {"TtlNumber", device_with("[task]\nttl = 900"),
+       ":6: task.ttl must be a length of time in quotes, not a whole number; put it in quotes"},
+      {"TtlLocalTime", device_with("[task]\nttl = 00:15:00"),
+       ":6: task.ttl must be a length of time in quotes, not a date or time; put it in quotes"},
+      {"RequiredText", device_with("[login]\nrequired = \"yes\""),
+       ":6: login.required must be true or false, not a text; write true or false without quotes"},
+      {"EnvText", device_with("env = \"A=b\""),
+       ":5: device.env must be a table, not a text; write [device.env] and NAME = \"value\" lines "
+       "below it"},
+      {"EnvValueNumber", device_with("[device.env]\nA = 3"),
+       ":6: device.env.A must be a text in quotes, not a whole number; put it in quotes"},
+      {"TableIsNumber", std::string("task = 3\n") + kDevice,
+       ":1: task must be one table; write [task] and its keys below it"},
+      {"ArrayOfTables", std::string("[[task]]\nttl = \"1m\"\n") + kDevice,
+       ":1: task must be one table; write [task] and its keys below it"},
+      {"TableForKey", device_with("[device.max-sessions]\na = 1"),
+       ":5: device.max-sessions must be a whole number, not a table; write it in digits without "
+       "quotes"},
+  };
+}
+
+std::vector<BadFile> wrong_texts() {
+  return {
+      {"ModuleEmpty", device("module = \"\"", kToken, kPin),
+       ":2: device.module is empty; give it a path or leave the key out"},
+      {"ModuleHome", device("module = \"~/lib.so\"", kToken, kPin),
+       ":2: device.module starts with ~, which is not expanded; write the full path"},
+      {"ModuleControl", device("module = \"/lib\\u0000.so\"", kToken, kPin),
+       ":2: device.module holds control characters; leave them out"},
+      {"TokenEmpty", device(kModule, "token = \"\"", kPin),
+       ":3: device.token is empty; give it a value or leave the key out"},
+      {"TokenLabelOnly", device(kModule, "token = \"mayfly\"", kPin),
+       ":3: device.token is no PKCS#11 URI that names a token; write \"pkcs11:token=LABEL\""},
+      {"TokenAny", device(kModule, "token = \"pkcs11:\"", kPin),
+       ":3: device.token is no PKCS#11 URI that names a token; write \"pkcs11:token=LABEL\""},
+      {"TokenWithPin", device(kModule, "token = \"pkcs11:token=t?pin-value=4711\"", kPin),
+       ":3: device.token holds pin-value, but no PIN belongs into a URI; use the key "
+       "device.pin-source"},
+      {"TokenWithPinSource", device(kModule, "token = \"pkcs11:token=t?pin-source=/pin\"", kPin),
+       ":3: device.token holds pin-source, but no PIN belongs into a URI; use the key "
+       "device.pin-source"},
+      {"PinSourceIsThePin", device(kModule, kToken, "pin-source = \"4711\""),
+       ":4: device.pin-source is wrong: " + kPinSourceKinds},
+      {"PinSourceUnknownKind", device(kModule, kToken, "pin-source = \"env:PIN\""),
+       ":4: device.pin-source is wrong: " + kPinSourceKinds},
+      {"PinSourceEmpty", device(kModule, kToken, "pin-source = \"\""),
+       ":4: device.pin-source is wrong: " + kPinSourceKinds},
+      {"PinSourceFileEmpty", device(kModule, kToken, "pin-source = \"file:\""),
+       ":4: device.pin-source is wrong: a pin-source file: needs a path; write file:/full/path"},
+      {"PinSourceFileHome", device(kModule, kToken, "pin-source = \"file:~/pin\""),
+       ":4: device.pin-source is wrong: a pin-source file: does not expand ~; write the full path"},
+      {"PinSourceFdName", device(kModule, kToken, "pin-source = \"fd:three\""),
+       ":4: device.pin-source is wrong: a pin-source fd: needs the number of a descriptor that can "
+       "be read; write fd:3, say"},
+      {"PinSourceCredentialPath", device(kModule, kToken, "pin-source = \"credential:../pin\""),
+       ":4: device.pin-source is wrong: a pin-source credential: needs the credential's name, "
+       "without a path; write credential:NAME"},
+      {"PinSourceCommandName", device(kModule, kToken, "pin-source = \"command:pass hsm\""),
+       ":4: device.pin-source is wrong: a pin-source command: needs the program's full path; write "
+       "command:/full/path ARGUMENTS"},
+      {"PinSourceZeroByte", device(kModule, kToken, "pin-source = \"file:/a\\u0000b\""),
+       ":4: device.pin-source is wrong: a pin-source can't hold a zero byte; leave it out"},
+      {"EnvName", device_with("[device.env]\n\"A B\" = \"c\""),
+       ":6: device.env.A B is no name of an environment variable; use letters, digits and _"},
+      {"EnvNameDigit", device_with("[device.env]\n1A = \"c\""),
+       ":6: device.env.1A is no name of an environment variable; use letters, digits and _"},
+      {"EnvValueZeroByte", device_with("[device.env]\nA = \"c\\u0000\""),
+       ":6: device.env.A holds a zero byte; leave it out"},
+      {"UsageUnknown", device_with("[policy]\nusage = \"loose\""),
+       ":6: policy.usage is none of its values; choose one of \"narrow\", \"strict\""},
+      {"LevelUnknown", device_with("[log]\nlevel = \"warning\""),
+       ":6: log.level is none of its values; choose one of \"debug\", \"info\", \"warn\", "
+       "\"error\", \"off\""},
+      {"LevelJoined", device_with("[log]\nlevel = \"debug|info\""),
+       ":6: log.level is none of its values; choose one of \"debug\", \"info\", \"warn\", "
+       "\"error\", \"off\""},
+      {"RuntimeFolderEmpty", device_with("[broker]\nruntime-folder = \"\""),
+       ":6: broker.runtime-folder is empty; give it a path or leave the key out"},
+  };
+}
+
+std::vector<BadFile> out_of_range() {
+  return {
+      {"MaxSessionsNegative", device_with("max-sessions = -1"),
+       ":5: device.max-sessions is -1, out of range; choose 0 to 1000000"},
+      {"MaxSessionsHuge", device_with("max-sessions = 1000001"),
+       ":5: device.max-sessions is 1000001, out of range; choose 0 to 1000000"},
+      {"TasksZero", device_with("[limits]\ntasks = 0"),
+       ":6: limits.tasks is 0, out of range; choose 1 to 1000000"},
+      {"SessionsZero", device_with("[limits]\nsessions = 0"),
+       ":6: limits.sessions is 0, out of range; choose 1 to 1000000"},
+      {"ObjectsMost", device_with("[limits]\nobjects = 9223372036854775807"),
+       ":6: limits.objects is 9223372036854775807, out of range; choose 1 to 1000000"},
+      {"ConnectionsHuge", device_with("[limits]\nconnections = 65537"),
+       ":6: limits.connections is 65537, out of range; choose 1 to 65536"},
+      {"TtlZero", device_with("[task]\nttl = \"0s\""), ":6: task.ttl" + kDurationHint},
+      {"TtlNegative", device_with("[task]\nttl = \"-5m\""), ":6: task.ttl" + kDurationHint},
+      {"TtlAbsurd", device_with("[task]\nttl = \"11000d\""), ":6: task.ttl" + kDurationHint},
+      {"TtlOverflow", device_with("[task]\nttl = \"18446744073709551617s\""),
+       ":6: task.ttl" + kDurationHint},
+      {"TtlWithoutUnit", device_with("[task]\nttl = \"15\""), ":6: task.ttl" + kDurationHint},
+      {"MaxTtlUnit", device_with("[task]\nmax-ttl = \"2w\""), ":6: task.max-ttl" + kDurationHint},
+      {"TtlOverMaxTtl", device_with("[task]\nmax-ttl = \"1h\"\nttl = \"90m\""),
+       ":7: task.ttl (90m) is longer than task.max-ttl (1h); shorten the one or lengthen the "
+       "other"},
+      {"DefaultTtlOverMaxTtl", device_with("[task]\nmax-ttl = \"5m\""),
+       ":6: task.ttl (15m unless set) is longer than task.max-ttl (5m); shorten the one or "
+       "lengthen "
+       "the other"},
+      {"TtlOverDefaultMaxTtl", device_with("[task]\nttl = \"2d\""),
+       ":6: task.ttl (2d) is longer than task.max-ttl (1d unless set); shorten the one or lengthen "
+       "the other"},
+  };
+}
+
+/// The first error in the file counts, not the first in the alphabet.
+std::vector<BadFile> order_of_lines() {
+  return {
+      {"FirstLineFirst", device_with("[task]\nttl = 1\nmax-ttl = 2\n[limits]\ntasks = 0"),
+       ":6: task.ttl must be a length of time in quotes, not a whole number; put it in quotes"},
+  };
+}
+
+class BadFileTest : public testing::TestWithParam<BadFile> {};
+
+TEST_P(BadFileTest, SaysWhereWhatAndHowToMend) {
+  const test::TempFolder folder;
+  const auto file = folder.write("mayfly.toml", GetParam().content);
+  EXPECT_EQ(test::message_of([&] { return Config::load(file); }),
+            file.string() + GetParam().message);
+}
+
+std::string name_of(const testing::TestParamInfo<BadFile>& bad) { return bad.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(UnknownNames, BadFileTest, testing::ValuesIn(unknown_names()), name_of);
+INSTANTIATE_TEST_SUITE_P(MissingKeys, BadFileTest, testing::ValuesIn(missing_keys()), name_of);
+INSTANTIATE_TEST_SUITE_P(WrongTypes, BadFileTest, testing::ValuesIn(wrong_types()), name_of);
+INSTANTIATE_TEST_SUITE_P(WrongTexts, BadFileTest, testing::ValuesIn(wrong_texts()), name_of);
+INSTANTIATE_TEST_SUITE_P(OutOfRange, BadFileTest, testing::ValuesIn(out_of_range()), name_of);
+INSTANTIATE_TEST_SUITE_P(OrderOfLines, BadFileTest, testing::ValuesIn(order_of_lines()), name_of);
+
+/// What the TOML parser complains about is its own wording; the line and the frame are ours.
+struct BadSyntax {
+  const char* name;
+  std::string content;
+  int line;
+};
+
+class BadSyntaxTest : public testing::TestWithParam<BadSyntax> {};
+
+TEST_P(BadSyntaxTest, NamesTheLine) {
+  const test::TempFolder folder;
+  const auto file = folder.write("mayfly.toml", GetParam().content);
+  const std::string message = test::message_of([&] { return Config::load(file); });
+  EXPECT_THAT(message, testing::StartsWith(file.string() + ":" + std::to_string(GetParam().line) +
+                                           ": is no valid TOML: "));
+  EXPECT_THAT(message, testing::EndsWith("; mend this line or the one before it"));
+  EXPECT_THAT(message, testing::Not(testing::HasSubstr("\n")));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Syntax, BadSyntaxTest,
+    testing::Values(BadSyntax{"NoQuotes", "[device]\nmodule = /usr/lib/m.so\n", 2},
+                    BadSyntax{"OpenQuote", "[device]\nmodule = \"/usr/lib/m.so\n", 2},
+                    BadSyntax{"OpenTable", "[device\n", 1},
+                    BadSyntax{"NoValue", "[device]\nmodule =\n", 2},
+                    BadSyntax{"DuplicateKey", device_with("token = \"pkcs11:token=t\""), 5},
+                    BadSyntax{"DuplicateTable", device_with("[device]"), 5},
+                    BadSyntax{"NotUtf8", "[device]\nmodule = \"/\xff\"\n", 2},
+                    BadSyntax{"BadEscape", "[device]\nmodule = \"\\q\"\n", 2},
+                    BadSyntax{"TwoOnOneLine", "[device]\nmodule = \"a\" token = \"b\"\n", 2},
+                    BadSyntax{"Nested", "a = " + std::string(10'000, '['), 1}),
+    [](const auto& bad) { return std::string(bad.param.name); });
+
+TEST(BadFile, NeverRepeatsWhatMayBeAPin) {
+  const test::TempFolder folder;
+  for (const std::string line :
+       {"pin-source = \"s3cret\"", "pin-source = \"s3cret:x\"", "pin = \"s3cret\"",
+        "pin-source = s3cret", "token = \"s3cret\"", "[login]\npin-source = \"fd:s3cret\"",
+        "[login]\npin-source = \"command:s3cret\""}) {
+    const auto file = folder.write("mayfly.toml", "[device]\n" + line + "\n");
+    const std::string message = test::message_of([&] { return Config::load(file); });
+    EXPECT_NE(message, "no error");
+    EXPECT_THAT(message, testing::Not(testing::HasSubstr("s3cret"))) << line;
+  }
+}
+
+}  // namespace
+}  // namespace mayfly

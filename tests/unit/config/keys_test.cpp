@@ -1,0 +1,109 @@
+// The table of keys agrees with itself and with what the program does.
+#include "config/keys.h"
+
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "unit/temp_folder.h"
+
+namespace mayfly {
+namespace {
+
+/// A value that differs from the default, for every key.
+const std::map<std::string, std::string>& other_values() {
+  static const std::map<std::string, std::string> kValues = {
+      {"device.module", "\"/m.so\""},
+      {"device.token", "\"pkcs11:token=a%22b\""},
+      {"device.pin-source", "\"command:/bin/cat /pin \\\"x\\\"\""},
+      {"device.max-sessions", "7"},
+      {"device.env", "{ A = \"b\\\\c\", D = \"\" }"},
+      {"task.ttl", "\"1m\""},
+      {"task.max-ttl", "\"36h\""},
+      {"login.required", "true"},
+      {"login.pin-source", "\"fd:7\""},
+      {"policy.usage", "\"strict\""},
+      {"limits.tasks", "1"},
+      {"limits.sessions", "2"},
+      {"limits.objects", "3"},
+      {"limits.connections", "4"},
+      {"log.level", "\"off\""},
+      {"log.file", "\"/var/log/mayfly\""},
+      {"broker.runtime-folder", "\"/run/mayfly\""},
+  };
+  return kValues;
+}
+
+/// A file that holds every key.
+std::string write_out(const auto& value_of) {
+  std::string text;
+  for (const ConfigKey& key : config_keys()) {
+    const std::string value = value_of(key);
+    if (!value.empty()) text += key.full_name() + " = " + value + "\n";
+  }
+  return text;
+}
+
+TEST(Keys, HaveUniqueNamesKnownTablesAndWords) {
+  std::set<std::string> names;
+  std::set<std::string_view> tables;
+  for (const ConfigTable& table : config_tables()) {
+    EXPECT_TRUE(tables.insert(table.name).second) << table.name;
+    EXPECT_TRUE(table.doc.ends_with(".")) << table.name;
+  }
+  for (const ConfigKey& key : config_keys()) {
+    EXPECT_TRUE(names.insert(key.full_name()).second) << key.full_name();
+    EXPECT_TRUE(tables.contains(key.table)) << key.full_name();
+    EXPECT_TRUE(key.doc.ends_with(".")) << key.full_name();
+    EXPECT_FALSE(key.type.empty()) << key.full_name();
+  }
+}
+
+TEST(Keys, RequiredKeysHaveNoDefault) {
+  for (const ConfigKey& key : config_keys()) {
+    EXPECT_TRUE(!key.required || key.show(Config{}).empty()) << key.full_name();
+  }
+}
+
+TEST(Keys, WithoutADefaultHaveAnExampleThatLoads) {
+  for (const ConfigKey& key : config_keys()) {
+    EXPECT_EQ(key.example.empty(), !key.show(Config{}).empty()) << key.full_name();
+  }
+  const test::TempFolder folder;
+  const Config config = Config::load(folder.write(
+      "mayfly.toml", write_out([](const ConfigKey& key) { return std::string(key.example); })));
+  for (const ConfigKey& key : config_keys()) {
+    EXPECT_NE(key.show(config), "") << key.full_name();
+  }
+}
+
+TEST(Keys, EveryValueReadsBackAsWritten) {
+  const test::TempFolder folder;
+  const Config config = Config::load(folder.write(
+      "mayfly.toml",
+      write_out([](const ConfigKey& key) { return other_values().at(key.full_name()); })));
+  for (const ConfigKey& key : config_keys()) {
+    EXPECT_EQ(key.show(config), other_values().at(key.full_name())) << key.full_name();
+    EXPECT_NE(key.show(config), key.show(Config{})) << key.full_name();
+  }
+}
+
+TEST(Keys, WritingTheDefaultsChangesNothing) {
+  const test::TempFolder folder;
+  const Config config = Config::load(
+      folder.write("mayfly.toml", write_out([](const ConfigKey& key) {
+                     return key.required ? other_values().at(key.full_name()) : key.show(Config{});
+                   })));
+  for (const ConfigKey& key : config_keys()) {
+    if (key.required) continue;
+    EXPECT_EQ(key.show(config), key.show(Config{})) << key.full_name();
+  }
+}
+
+TEST(Keys, TextsAreQuotedForToml) {
+  EXPECT_EQ(toml_text("a\"b\\c\n\x7f\xc3\xa4"), "\"a\\\"b\\\\c\\u000a\\u007f\xc3\xa4\"");
+}
+
+}  // namespace
+}  // namespace mayfly

@@ -1,0 +1,87 @@
+#include "tools/broker/child_process.h"
+
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "config/descriptor.h"
+
+namespace mayfly::broker {
+namespace {
+
+[[noreturn]] void throw_errno(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  result.reserve(strings.size() + 1);
+  for (const std::string& string : strings) result.push_back(const_cast<char*>(string.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+/// The child's part: becomes the program, or tells the parent why not.
+[[noreturn]] void become(const Program& program, const std::function<void()>& prepare, int report) {
+  int reason = 0;
+  try {
+    const std::vector<char*> arguments = pointers(program.arguments);
+    const std::vector<char*> environment = pointers(program.environment);
+    prepare();
+    execvpe(program.file.c_str(), arguments.data(), environment.data());
+    reason = errno;
+  } catch (const std::system_error& error) {
+    reason = error.code().value();
+  } catch (...) {
+    reason = ENOMEM;
+  }
+  [[maybe_unused]] const ssize_t written = write(report, &reason, sizeof reason);
+  _exit(127);
+}
+
+}  // namespace
+
+std::vector<std::string> environment_of_this_process() {
+  std::vector<std::string> result;
+  for (char** entry = environ; *entry != nullptr; ++entry) result.emplace_back(*entry);
+  return result;
+}
+
+pid_t spawn(const Program& program, const std::function<void()>& prepare) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("pipe");
+  const Descriptor from_child(ends[0]);
+  Descriptor to_parent(ends[1]);
+  const pid_t child = fork();
+  if (child < 0) throw_errno("fork");
+  if (child == 0) become(program, prepare, to_parent.number());
+  to_parent.reset();
+  int reason = 0;
+  ssize_t size = 0;
+  do {
+    size = read(from_child.number(), &reason, sizeof reason);
+  } while (size < 0 && errno == EINTR);
+  if (size == 0) return child;  // closed by the exec
+  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  throw std::system_error(size == sizeof reason ? reason : EIO, std::generic_category(), "exec");
+}
+
+void follow_parent(pid_t parent, int signal) {
+  if (prctl(PR_SET_PDEATHSIG, signal) != 0) throw_errno("prctl");
+  // It may have died before the kernel knew of our wish.
+  if (getppid() != parent) throw std::system_error(ESRCH, std::generic_category(), "parent");
+}
+
+void set_close_on_exec(int descriptor, bool close) noexcept {
+  const int flags = fcntl(descriptor, F_GETFD);
+  if (flags >= 0) {
+    fcntl(descriptor, F_SETFD, close ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC);
+  }
+}
+
+}  // namespace mayfly::broker

@@ -1,0 +1,31 @@
+#include "tools/broker/command_environment.h"
+
+#include <string_view>
+#include <unistd.h>
+
+#include "tools/broker/child_process.h"
+
+namespace mayfly::broker {
+namespace {
+
+constexpr const char* kClientModule = MAYFLY_P11KIT_MODULES "/p11-kit-client.so";
+
+void set(std::vector<std::string>& environment, const std::string& name, const std::string& value) {
+  const std::string start = name + "=";
+  std::erase_if(environment, [&](const std::string& entry) { return entry.starts_with(start); });
+  if (!value.empty()) environment.push_back(start + value);
+}
+
+}  // namespace
+
+std::vector<std::string> command_environment(const std::string& task_id,
+                                             const RuntimeFolder& folder) {
+  std::vector<std::string> environment = environment_of_this_process();
+  set(environment, "P11_KIT_SERVER_ADDRESS", folder.address());
+  set(environment, "MAYFLY_TASK_ID", task_id);
+  set(environment, "MAYFLY_PKCS11_MODULE", access(kClientModule, R_OK) == 0 ? kClientModule : "");
+  set(environment, "MAYFLY_P11_KIT_CONFIG", folder.p11kit_config_path().string());
+  return environment;
+}
+
+}  // namespace mayfly::broker

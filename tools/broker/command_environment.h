@@ -1,0 +1,23 @@
+// What a command finds in its environment.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/broker/runtime_folder.h"
+
+namespace mayfly::broker {
+
+/// This process's environment and, in place of what may stand there already:
+///
+/// - P11_KIT_SERVER_ADDRESS: the task's socket, where p11-kit-client.so looks for it
+/// - MAYFLY_TASK_ID
+/// - MAYFLY_PKCS11_MODULE: the full path of p11-kit-client.so, for clients that want a module; not
+///   set if that is not installed
+/// - MAYFLY_P11_KIT_CONFIG: a module configuration for p11-kit that names the socket
+///
+/// Nothing of the device is among it: [device.env] is the worker's.
+[[nodiscard]] std::vector<std::string> command_environment(const std::string& task_id,
+                                                           const RuntimeFolder& folder);
+
+}  // namespace mayfly::broker

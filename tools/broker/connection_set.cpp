@@ -1,0 +1,135 @@
+#include "tools/broker/connection_set.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <exception>
+#include <optional>
+#include <poll.h>
+#include <string>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "api/connection_frontend.h"
+#include "api/function_lists.h"
+#include "tools/broker/p11kit_door.h"
+
+namespace mayfly::broker {
+namespace {
+
+/// Who is at the other side of a socket, as the kernel noted it at connect(2).
+std::optional<ucred> peer_of(int socket) noexcept {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+  return peer;
+}
+
+/// Whether the other side is gone: clients that die are nothing to warn of.
+bool is_hung_up(int socket) noexcept {
+  pollfd entry{socket, 0, 0};
+  return poll(&entry, 1, 0) > 0 && (entry.revents & POLLHUP) != 0;
+}
+
+}  // namespace
+
+ConnectionSet::ConnectionSet(TaskTable& tasks, Limits limits)
+    : tasks_(tasks), limits_(limits), finished_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!finished_) throw std::system_error(errno, std::generic_category(), "eventfd");
+}
+
+void ConnectionSet::serve(Descriptor socket) {
+  reap();
+  const std::optional<ucred> peer = peer_of(socket.number());
+  if (!peer || peer->uid != geteuid()) {
+    log_.warn(
+        "refused a connection" +
+        (peer ? " of user " + std::to_string(peer->uid) + ", process " + std::to_string(peer->pid)
+              : std::string(" of an unknown user")) +
+        ": only user " + std::to_string(geteuid()) + ", whose task this is, may connect");
+    return;
+  }
+  if (connections_.size() >= limits_.connections) {
+    log_.warn("refused a connection of process " + std::to_string(peer->pid) + ": " +
+              std::to_string(limits_.connections) + " are open; see limits.connections");
+    return;
+  }
+  Connection& connection = connections_.emplace_back();
+  connection.socket = std::move(socket);
+  try {
+    connection.thread = std::thread([this, &connection] { run(connection); });
+  } catch (const std::system_error& error) {
+    connections_.pop_back();
+    log_.warn("refused a connection, there is no thread for it: " + std::string(error.what()));
+  }
+}
+
+void ConnectionSet::run(Connection& connection) noexcept {
+  try {
+    talk(connection.socket.number());
+  } catch (const std::exception& error) {
+    log_.warn("a connection was ended by a fault: " + std::string(error.what()));
+  }
+  {
+    // Notified with the lock held: once it is free, the set may be gone.
+    const std::scoped_lock lock(mutex_);
+    connection.done = true;
+    one_finished_.notify_all();
+    eventfd_write(finished_.number(), 1);
+  }
+}
+
+void ConnectionSet::talk(int socket) {
+  if (!has_spoken(socket)) return;
+  api::ConnectionFrontend frontend(tasks_, limits_.sessions);
+  const api::BoundFrontend bound(frontend);
+  const std::string problem = serve_p11kit(api::function_list(), socket);
+  if (!problem.empty() && !is_hung_up(socket)) log_.warn("a connection was ended: " + problem);
+}
+
+bool ConnectionSet::has_spoken(int socket) {
+  pollfd entry{socket, POLLIN, 0};
+  if (poll(&entry, 1, static_cast<int>(limits_.first_byte.count())) <= 0) {
+    log_.warn("hung up on a client that said nothing for " +
+              std::to_string(limits_.first_byte.count()) + " ms");
+    return false;
+  }
+  char first = 0;
+  return recv(socket, &first, 1, MSG_PEEK) == 1;
+}
+
+void ConnectionSet::reap() {
+  eventfd_t count = 0;
+  eventfd_read(finished_.number(), &count);
+  join_finished();
+}
+
+void ConnectionSet::join_finished() {
+  std::list<Connection> finished;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (auto entry = connections_.begin(); entry != connections_.end();) {
+      const auto connection = entry++;
+      if (connection->done) finished.splice(finished.end(), connections_, connection);
+    }
+  }
+  for (Connection& connection : finished) connection.thread.join();
+}
+
+bool ConnectionSet::shut_down(std::chrono::milliseconds timeout) {
+  for (const Connection& connection : connections_) {
+    ::shutdown(connection.socket.number(), SHUT_RDWR);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  {
+    std::unique_lock lock(mutex_);
+    one_finished_.wait_until(lock, deadline, [this] {
+      return std::ranges::all_of(connections_, [](const auto& entry) { return entry.done; });
+    });
+  }
+  join_finished();
+  return connections_.empty();
+}
+
+}  // namespace mayfly::broker

@@ -1,0 +1,61 @@
+// What the supervisor and its worker say to each other.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/pkcs11.h"
+#include "config/descriptor.h"
+
+namespace mayfly::broker {
+
+enum class MessageKind : std::uint8_t {
+  ready = 1,    ///< worker: the task is open and the socket is served
+  failed = 2,   ///< worker: it could not start; rv and text say why
+  expired = 3,  ///< worker: the deadline has come; pending says what the device still owes
+  end = 4,      ///< supervisor: end the task
+  ended = 5,    ///< worker: the task has ended; pending says what the device still owes
+};
+
+/// One message. What its kind does not mention is zero or empty.
+struct Message {
+  MessageKind kind = MessageKind::ready;
+  CK_RV rv = CKR_OK;
+  std::uint64_t pending = 0;  ///< keys whose destruction the device has not confirmed
+  std::string text;           ///< one sentence for people; cut at ControlChannel::kMaxText bytes
+};
+
+/// ControlChannel is one end of the socket pair between a supervisor and its worker. Messages keep
+/// their boundaries; sending never blocks and never raises SIGPIPE.
+class ControlChannel {
+ public:
+  static constexpr std::size_t kMaxText = 2048;
+
+  ControlChannel() noexcept = default;
+  explicit ControlChannel(Descriptor socket) noexcept : socket_(std::move(socket)) {}
+
+  /// Two connected ends, both close-on-exec.
+  /// @throws std::system_error
+  [[nodiscard]] static std::pair<ControlChannel, ControlChannel> make_pair();
+
+  [[nodiscard]] int descriptor() const noexcept { return socket_.number(); }
+  void close() noexcept { socket_.reset(); }
+
+  /// False if the other side is gone, or does not read.
+  bool send(const Message& message) noexcept;
+
+  /// The next message, waiting for it; nothing if the other side is gone.
+  /// @throws Error CKR_GENERAL_ERROR for bytes that are no message.
+  [[nodiscard]] std::optional<Message> receive();
+
+  /// Waits until receive() does not block. False if that was not so before the deadline.
+  [[nodiscard]] bool wait(std::chrono::steady_clock::time_point deadline) const noexcept;
+
+ private:
+  Descriptor socket_;
+};
+
+}  // namespace mayfly::broker

@@ -1,0 +1,30 @@
+#include "tools/broker/run_request.h"
+
+#include "base/error.h"
+#include "core/task_request.h"
+#include "tools/failure.h"
+
+namespace mayfly::broker {
+namespace {
+
+template <typename Check>
+void check_or_fail(tools::ExitStatus status, Check&& check) {
+  try {
+    check();
+  } catch (const Error& error) {
+    throw tools::Failure(status, error.what());
+  }
+}
+
+}  // namespace
+
+void check(const RunRequest& request, const TaskConfig& config) {
+  if (request.command.empty() || request.command.front().empty()) {
+    throw tools::Failure(tools::kUsage, "no command to run; write it after --");
+  }
+  check_or_fail(tools::kBadTaskId, [&] { check_task_id(request.task_id); });
+  check_or_fail(tools::kBadTtl,
+                [&] { check_ttl(request.ttl.value_or(config.ttl), config.max_ttl); });
+}
+
+}  // namespace mayfly::broker

@@ -1,0 +1,24 @@
+// What `mayfly run` is asked for.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+namespace mayfly::broker {
+
+struct RunRequest {
+  std::string task_id;
+  std::optional<std::chrono::seconds> ttl;  ///< nothing takes task.ttl
+  std::vector<std::string> command;         ///< the program and its arguments
+};
+
+/// Refuses what no task could be opened for, before anything is made for it. TaskTable::open() has
+/// the last word all the same.
+/// @throws tools::Failure kUsage, kBadTaskId or kBadTtl.
+void check(const RunRequest& request, const TaskConfig& config);
+
+}  // namespace mayfly::broker

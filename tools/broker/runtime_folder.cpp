@@ -1,0 +1,161 @@
+#include "tools/broker/runtime_folder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <string_view>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "tools/broker/leftovers.h"
+#include "tools/failure.h"
+
+namespace mayfly::broker {
+namespace {
+
+namespace fs = std::filesystem;
+
+// sockaddr_un has 108 bytes; some clients have room for less.
+constexpr std::size_t kMaxSocketPath = 99;
+constexpr const char* kSocketName = "socket";
+
+[[noreturn]] void refuse(const fs::path& path, const std::string& problem) {
+  throw tools::Failure(tools::kCannotWrite, path.string() + " " + problem +
+                                                "; set broker.runtime-folder to a folder that is "
+                                                "yours alone");
+}
+
+struct Place {
+  fs::path folder;
+  bool may_be_made = true;
+};
+
+Place find_place(const BrokerConfig& config) {
+  if (!config.runtime_folder.empty()) return {config.runtime_folder};
+  const char* const runtime = std::getenv("XDG_RUNTIME_DIR");
+  struct stat status {};
+  if (runtime != nullptr && runtime[0] == '/' && stat(runtime, &status) == 0) {
+    return {fs::path(runtime) / "mayfly"};
+  }
+  return {"/tmp", false};
+}
+
+/// Nobody but us and root may be able to put another folder in the place of ours.
+void check_safe(const fs::path& place) {
+  struct stat status {};
+  if (stat(place.c_str(), &status) != 0) throw tools::file_failure(place.string(), errno);
+  if (!S_ISDIR(status.st_mode)) refuse(place, "is no folder");
+  if (status.st_uid != geteuid() && status.st_uid != 0) {
+    refuse(place, "belongs to another user, who could put his own socket there");
+  }
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
+    refuse(place, "can be written by others and is not sticky; chmod it to 0700");
+  }
+}
+
+/// The lock file gets its name once it is locked, so that a file of that name is never met unlocked
+/// while its owner lives.
+Descriptor make_lock(const fs::path& folder) {
+  const fs::path unnamed = folder / kNewLockName;
+  Descriptor lock(open(unnamed.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!lock || flock(lock.number(), LOCK_EX | LOCK_NB) != 0 ||
+      rename(unnamed.c_str(), (folder / kLockName).c_str()) != 0) {
+    throw tools::file_failure(folder.string(), errno);
+  }
+  return lock;
+}
+
+bool is_plain(char character) noexcept {
+  return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+         (character >= '0' && character <= '9') || character == '/' || character == '.' ||
+         character == '-' || character == '_';
+}
+
+void write_file(const fs::path& file, std::string_view content) {
+  const Descriptor out(
+      open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!out ||
+      write(out.number(), content.data(), content.size()) != static_cast<ssize_t>(content.size())) {
+    throw tools::file_failure(file.parent_path().string(), errno);
+  }
+}
+
+}  // namespace
+
+RuntimeFolder::RuntimeFolder(const BrokerConfig& config) {
+  const Place place = find_place(config);
+  if (place.may_be_made && mkdir(place.folder.c_str(), 0700) != 0 && errno != EEXIST) {
+    throw tools::file_failure(place.folder.string(), errno);
+  }
+  check_safe(place.folder);
+  std::string name = (place.folder / (std::string(kFolderPrefix) + "XXXXXX")).string();
+  if ((fs::path(name) / kSocketName).string().size() > kMaxSocketPath) {
+    refuse(place.folder, "has too long a name for a socket in it, whose path may have " +
+                             std::to_string(kMaxSocketPath) + " bytes; choose a shorter one");
+  }
+  remove_leftovers(place.folder);
+  if (mkdtemp(name.data()) == nullptr) throw tools::file_failure(place.folder.string(), errno);
+  path_ = name;
+  try {
+    lock_ = make_lock(path_);
+  } catch (const tools::Failure&) {
+    remove_folder(path_);
+    throw;
+  }
+}
+
+RuntimeFolder::~RuntimeFolder() { remove_folder(path_); }
+
+fs::path RuntimeFolder::socket_path() const { return path_ / kSocketName; }
+
+std::string RuntimeFolder::address() const {
+  static constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string result = "unix:path=";
+  for (const char character : socket_path().string()) {
+    if (is_plain(character)) {
+      result += character;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(character);
+    result += '%';
+    result += kDigits[byte >> 4U];
+    result += kDigits[byte & 0xfU];
+  }
+  return result;
+}
+
+Descriptor RuntimeFolder::listen() const {
+  const std::string path = socket_path().string();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // The folder is ours alone, so that nobody comes between bind and chmod.
+  if (!socket ||
+      bind(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      chmod(path.c_str(), 0600) != 0 || ::listen(socket.number(), SOMAXCONN) != 0) {
+    throw tools::file_failure(path_.string(), errno);
+  }
+  return socket;
+}
+
+void RuntimeFolder::remove_socket() const noexcept {
+  std::error_code ignored;  // the folder may be gone, too
+  fs::remove(socket_path(), ignored);
+}
+
+void RuntimeFolder::write_p11kit_config() const {
+  write_file(p11kit_config_path(),
+             "# The token of one running task, for a folder that p11-kit reads modules from.\n"
+             "remote: " +
+                 address() + "\n");
+}
+
+}  // namespace mayfly::broker

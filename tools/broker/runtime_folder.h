@@ -1,0 +1,48 @@
+// Where a run keeps its socket.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "config/config.h"
+#include "config/descriptor.h"
+
+namespace mayfly::broker {
+
+/// RuntimeFolder models the folder of one run: mode 0700, with the task's socket, the configuration
+/// for p11-kit, and a lock file that is locked as long as the run lives. It is removed with its
+/// owner; one that was left behind, because its owner was killed, is removed by the next run.
+class RuntimeFolder {
+ public:
+  /// Removes what dead runs left in the same place, then makes a folder: in broker.runtime-folder,
+  /// else in $XDG_RUNTIME_DIR/mayfly, else in /tmp. The first two are made, mode 0700, if their
+  /// parent is there.
+  /// @throws tools::Failure when the place is not safe or not usable, or the socket's path
+  ///         would be too long for a socket.
+  explicit RuntimeFolder(const BrokerConfig& config);
+  ~RuntimeFolder();
+  RuntimeFolder(const RuntimeFolder&) = delete;
+  RuntimeFolder& operator=(const RuntimeFolder&) = delete;
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] std::filesystem::path socket_path() const;
+  /// A p11-kit module configuration that names this run's socket.
+  [[nodiscard]] std::filesystem::path p11kit_config_path() const { return path_ / "mayfly.module"; }
+  /// The socket as p11-kit writes addresses: "unix:path=…".
+  [[nodiscard]] std::string address() const;
+
+  /// Makes the socket, mode 0600, and listens on it.
+  /// @throws tools::Failure
+  [[nodiscard]] Descriptor listen() const;
+  /// Nobody serves the socket any more: clients that start from now on find no token, instead of an
+  /// error.
+  void remove_socket() const noexcept;
+  /// @throws tools::Failure
+  void write_p11kit_config() const;
+
+ private:
+  std::filesystem::path path_;
+  Descriptor lock_;
+};
+
+}  // namespace mayfly::broker

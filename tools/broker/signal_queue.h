@@ -1,0 +1,40 @@
+// Signals, taken one by one.
+#pragma once
+
+#include <optional>
+#include <signal.h>
+
+#include "config/descriptor.h"
+
+namespace mayfly::broker {
+
+/// SignalQueue holds back the signals that a supervisor passes on, and SIGCHLD, as long as it
+/// lives, and gives them out one by one. SIGPIPE and SIGTTOU are held back and never given out.
+class SignalQueue {
+ public:
+  /// @throws std::system_error
+  SignalQueue();
+  /// Drops what nobody took.
+  ~SignalQueue();
+  SignalQueue(const SignalQueue&) = delete;
+  SignalQueue& operator=(const SignalQueue&) = delete;
+
+  /// Readable when a signal is there.
+  [[nodiscard]] int descriptor() const noexcept { return queue_.number(); }
+  /// The next signal, if there is one.
+  [[nodiscard]] std::optional<int> next() noexcept;
+
+  /// The signal mask of before: for programs that are started.
+  [[nodiscard]] const sigset_t& original_mask() const noexcept { return original_mask_; }
+
+ private:
+  sigset_t held_back_{};
+  sigset_t original_mask_{};
+  struct sigaction original_child_action_ {};
+  Descriptor queue_;
+};
+
+/// Whether a signal asks a process to end.
+[[nodiscard]] bool is_ending(int signal) noexcept;
+
+}  // namespace mayfly::broker

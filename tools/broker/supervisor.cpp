@@ -1,0 +1,230 @@
+#include "tools/broker/supervisor.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <poll.h>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "tools/broker/child_process.h"
+#include "tools/broker/command_environment.h"
+#include "tools/broker/command_process.h"
+#include "tools/broker/descendants.h"
+#include "tools/broker/pin_descriptors.h"
+#include "tools/broker/runtime_folder.h"
+#include "tools/broker/signal_queue.h"
+#include "tools/broker/worker_process.h"
+#include "tools/failure.h"
+
+namespace mayfly::broker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// A PIN source may take 10 s, waiting for other workers to start another 10.
+constexpr std::chrono::seconds kStartTime{60};
+constexpr std::chrono::seconds kEndTime{15};
+constexpr std::chrono::seconds kGrace{2};
+
+/// Supervisor models one run, from the first check to the last process.
+class Supervisor {
+ public:
+  Supervisor(const Config& config, const RunRequest& request);
+
+  int run();
+
+ private:
+  [[nodiscard]] std::optional<int> wait_until_ready();
+  void hear_start();
+  void start_command();
+  void watch_command();
+  void take_signals();
+  void wait_for_children();
+  void hear_worker();
+  void worker_is_gone(const std::string& how);
+  void end_task();
+  void end_processes();
+  void announce(const std::string& sentence) const;
+
+  const Config& config_;
+  const RunRequest& request_;
+  const std::vector<int> pin_descriptors_;
+  SignalQueue signals_;
+  RuntimeFolder folder_;
+  WorkerProcess worker_;
+  std::unique_ptr<CommandProcess> command_;
+  std::optional<int> command_status_;
+};
+
+Supervisor::Supervisor(const Config& config, const RunRequest& request)
+    : config_(config),
+      request_(request),
+      pin_descriptors_(pin_descriptors(config)),
+      folder_(config.broker),
+      worker_(config, request, folder_.listen(), pin_descriptors_) {}
+
+int Supervisor::run() {
+  if (const auto signal = wait_until_ready()) {
+    end_task();
+    return *signal;
+  }
+  try {
+    start_command();
+  } catch (const tools::Failure&) {
+    end_task();
+    throw;
+  }
+  watch_command();
+  end_task();
+  end_processes();
+  return *command_status_;
+}
+
+/// Waits for the worker. @return an ending signal that came meanwhile.
+std::optional<int> Supervisor::wait_until_ready() {
+  const auto deadline = steady_clock::now() + kStartTime;
+  while (true) {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+    std::array<pollfd, 2> entries{
+        {{worker_.descriptor(), POLLIN, 0}, {signals_.descriptor(), POLLIN, 0}}};
+    const int ready = poll(entries.data(), entries.size(),
+                           static_cast<int>(std::max(left, milliseconds(0)).count()));
+    if (ready == 0) {
+      throw Error(CKR_DEVICE_ERROR, "the device was not opened after " +
+                                        std::to_string(kStartTime.count()) +
+                                        " s; see what it waits for with: mayfly doctor");
+    }
+    if (entries[0].revents != 0) {
+      hear_start();
+      return std::nullopt;
+    }
+    while (const auto signal = signals_.next()) {
+      if (is_ending(*signal)) return signal;
+    }
+  }
+}
+
+void Supervisor::hear_start() {
+  const std::optional<Message> message = worker_.receive();
+  if (!message) {
+    throw Error(CKR_FUNCTION_FAILED,
+                "the process that opens the device died, perhaps of a fault in " +
+                    config_.device.module.string() + "; try: mayfly doctor");
+  }
+  if (message->kind != MessageKind::ready) throw Error(message->rv, message->text);
+}
+
+void Supervisor::start_command() {
+  folder_.write_p11kit_config();
+  for (const int descriptor : pin_descriptors_) set_close_on_exec(descriptor, true);
+  command_ = std::make_unique<CommandProcess>(
+      request_.command, command_environment(request_.task_id, folder_), signals_);
+}
+
+void Supervisor::watch_command() {
+  wait_for_children();  // of whom a signal may have been taken already
+  while (!command_status_) {
+    std::array<pollfd, 2> entries{
+        {{signals_.descriptor(), POLLIN, 0}, {worker_.descriptor(), POLLIN, 0}}};
+    if (poll(entries.data(), entries.size(), -1) < 0 && errno != EINTR) {
+      throw std::system_error(errno, std::generic_category(), "poll");
+    }
+    if (entries[1].revents != 0) hear_worker();
+    if (entries[0].revents != 0) take_signals();
+  }
+}
+
+void Supervisor::take_signals() {
+  while (const auto signal = signals_.next()) {
+    if (*signal == SIGCHLD) {
+      wait_for_children();
+      if (command_status_) return;
+    } else if (*signal == SIGCONT) {
+      command_->continued();
+    } else {
+      command_->pass_on(*signal);
+    }
+  }
+}
+
+void Supervisor::wait_for_children() {
+  int status = 0;
+  for (pid_t child = 0; (child = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0;) {
+    if (WIFSTOPPED(status)) {
+      if (child == command_->number()) command_->stopped();
+    } else if (child == command_->number()) {
+      command_status_ = status;
+    } else if (child == worker_.number()) {
+      worker_.forget();
+      worker_is_gone(WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
+                                         : "ended by itself");
+    }  // else an orphan that we adopted
+  }
+}
+
+void Supervisor::hear_worker() {
+  const std::optional<Message> message = worker_.receive();
+  if (!message || message->kind != MessageKind::expired) return;
+  announce("task " + request_.task_id + " has reached its deadline; " +
+           (message->pending == 0
+                ? "its keys are destroyed"
+                : std::to_string(message->pending) +
+                      " of its keys can't be used any more, but the device has not confirmed their "
+                      "destruction; it is tried again"));
+}
+
+void Supervisor::worker_is_gone(const std::string& how) {
+  folder_.remove_socket();
+  announce("task " + request_.task_id + " is lost: the process that held its keys " + how +
+           "; the keys are gone, a command that still runs goes on without them");
+}
+
+void Supervisor::end_task() {
+  if (worker_.is_gone()) return;
+  const WorkerEnd end = worker_.end(kEndTime);
+  if (end.how == WorkerEnd::How::died) {
+    worker_is_gone("died");
+  } else if (end.how == WorkerEnd::How::killed) {
+    announce("the end of task " + request_.task_id + " was not confirmed after " +
+             std::to_string(kEndTime.count()) +
+             " s; the process that held its keys was killed, look at the device");
+  } else if (end.pending != 0) {
+    announce(std::to_string(end.pending) + " keys of task " + request_.task_id +
+             " can't be used any more, but the device has not confirmed their destruction; look at "
+             "the device");
+  }
+}
+
+void Supervisor::end_processes() {
+  for (const std::string& process : end_descendants(kGrace)) {
+    announce("process " + process + ", started by the command, can't be ended; end it by hand");
+  }
+}
+
+/// Tells the user, and the log where that is a file.
+void Supervisor::announce(const std::string& sentence) const {
+  const std::string line = "mayfly: " + sentence + "\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+  if (!config_.log.file.empty()) log::warn(sentence);
+}
+
+}  // namespace
+
+int run(const Config& config, const RunRequest& request) {
+  check(request, config.task);
+  try {
+    log::configure(config.log.level, config.log.file.string());
+  } catch (const Error& error) {
+    throw tools::Failure(tools::kBadConfiguration, error.what());
+  }
+  adopt_orphans();
+  return Supervisor(config, request).run();
+}
+
+}  // namespace mayfly::broker

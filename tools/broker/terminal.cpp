@@ -1,0 +1,19 @@
+#include "tools/broker/terminal.h"
+
+#include <unistd.h>
+
+namespace mayfly::broker {
+
+bool Terminal::is_ours() const noexcept { return tcgetpgrp(STDIN_FILENO) == getpgrp(); }
+
+void Terminal::give_to(pid_t group) noexcept {
+  if (tcsetpgrp(STDIN_FILENO, group) == 0) given_ = true;
+}
+
+void Terminal::take_back() noexcept {
+  if (!given_) return;
+  tcsetpgrp(STDIN_FILENO, getpgrp());
+  given_ = false;
+}
+
+}  // namespace mayfly::broker

@@ -1,0 +1,254 @@
+#include "tools/broker/worker.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <memory>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "compose/library.h"
+#include "config/descriptor.h"
+#include "tools/broker/child_process.h"
+#include "tools/broker/connection_set.h"
+#include "tools/broker/control_channel.h"
+#include "tools/broker/limited_log.h"
+#include "tools/configuration.h"
+#include "tools/exit_status.h"
+
+namespace mayfly::broker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kRetryOwed{1'000};     // between attempts to destroy what the device owes
+constexpr milliseconds kLookForOwed{15'000};  // between looks whether it owes something
+constexpr milliseconds kHangUpTime{5'000};    // for calls under way when the task has ended
+constexpr milliseconds kNoRoomPause{100};     // when no descriptor is left for a connection
+
+template <typename Number>
+bool parse(const std::string& text, Number& number) {
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && stop == end;
+}
+
+std::optional<WorkerArguments> parse_arguments(std::span<const std::string> strings) {
+  WorkerArguments arguments;
+  long long ttl = 0;
+  if (strings.size() != 6 || !parse(strings[0], arguments.control) ||
+      !parse(strings[1], arguments.listening) || !parse(strings[2], arguments.supervisor) ||
+      !parse(strings[5], ttl)) {
+    return std::nullopt;
+  }
+  arguments.config = strings[3];
+  arguments.task_id = strings[4];
+  if (ttl > 0) arguments.ttl = std::chrono::seconds(ttl);
+  return arguments;
+}
+
+/// Nobody of the same user can read this process's memory, by a debugger or a core dump.
+void harden() {
+  const rlimit none{0, 0};
+  if (prctl(PR_SET_DUMPABLE, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0) {
+    throw std::system_error(errno, std::generic_category(), "core dumps can't be switched off");
+  }
+  prctl(PR_SET_NAME, "mayfly-worker");
+  umask(077);
+  // Only the control channel ends a worker in order; kill(1) aimed at all of a user's processes
+  // must not be faster than the supervisor.
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(signal, SIG_IGN);
+}
+
+/// A timer on the clock of deadlines, which goes on while the machine sleeps.
+Descriptor make_timer(BootClock::time_point when) {
+  Descriptor timer(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+  const auto since_boot = when.time_since_epoch();
+  const auto whole = std::chrono::floor<std::chrono::seconds>(since_boot);
+  itimerspec time{};
+  time.it_value.tv_sec = whole.count();
+  time.it_value.tv_nsec = (since_boot - whole).count();
+  if (!timer || timerfd_settime(timer.number(), TFD_TIMER_ABSTIME, &time, nullptr) != 0) {
+    throw std::system_error(errno, std::generic_category(), "timerfd");
+  }
+  return timer;
+}
+
+Config load_config(const std::string& file) {
+  Config config = Config::load(file);
+  tools::set_device_environment(config.device.environment);
+  return config;
+}
+
+/// Worker serves one task from its opening to its end.
+class Worker {
+ public:
+  Worker(const WorkerArguments& arguments, ControlChannel& channel);
+
+  /// Serves until the supervisor says that the task shall end, or is gone; then ends it.
+  void run();
+
+ private:
+  void accept_one();
+  void expire();
+  void look_after_owed() noexcept;
+  [[nodiscard]] int pause() const noexcept;
+  bool obey();
+  void end();
+
+  ControlChannel& channel_;
+  Descriptor listening_;
+  Library library_;
+  std::shared_ptr<Task> task_;
+  Descriptor deadline_;
+  ConnectionSet connections_;
+  std::size_t owed_ = 0;
+  steady_clock::time_point next_look_ = steady_clock::now() + kLookForOwed;
+  LimitedLog log_;
+  bool no_room_ = false;  // whether to leave the socket alone for a moment
+};
+
+Worker::Worker(const WorkerArguments& arguments, ControlChannel& channel)
+    : channel_(channel),
+      listening_(arguments.listening),
+      library_(load_config(arguments.config)),
+      task_(library_.tasks().open({arguments.task_id, arguments.ttl})),
+      deadline_(make_timer(task_->deadline())),
+      connections_(library_.tasks(), {.connections = library_.config().limits.max_connections,
+                                      .sessions = library_.config().limits.max_sessions}) {}
+
+void Worker::run() {
+  std::array<pollfd, 4> entries{};
+  bool open = true;
+  while (open) {
+    entries = {{{channel_.descriptor(), POLLIN, 0},
+                {deadline_.number(), POLLIN, 0},
+                {connections_.finished(), POLLIN, 0},
+                {no_room_ ? -1 : listening_.number(), POLLIN, 0}}};
+    const int ready = poll(entries.data(), entries.size(), pause());
+    if (ready < 0 && errno != EINTR) {
+      throw std::system_error(errno, std::generic_category(), "poll");
+    }
+    no_room_ = false;
+    if (ready > 0) {
+      if (entries[1].revents != 0) expire();
+      if (entries[2].revents != 0) connections_.reap();
+      if (entries[3].revents != 0) accept_one();
+      if (entries[0].revents != 0) open = obey();
+    }
+    look_after_owed();
+  }
+  end();
+}
+
+int Worker::pause() const noexcept {
+  if (no_room_) return static_cast<int>(kNoRoomPause.count());
+  const auto left = std::chrono::ceil<milliseconds>(next_look_ - steady_clock::now());
+  return static_cast<int>(std::max(left, milliseconds(0)).count());
+}
+
+void Worker::accept_one() {
+  Descriptor socket(accept4(listening_.number(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (socket) {
+    connections_.serve(std::move(socket));
+    return;
+  }
+  no_room_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+  if (no_room_) log_.warn("no descriptor is left for a connection; raise the limit (ulimit -n)");
+}
+
+void Worker::expire() {
+  // Also waits for a client's call that noticed first and is at it.
+  library_.tasks().end_all(TaskState::expired);
+  deadline_.reset();
+  owed_ = library_.device().retry_pending();
+  Message message;
+  message.kind = MessageKind::expired;
+  message.pending = owed_;
+  channel_.send(message);
+}
+
+void Worker::look_after_owed() noexcept {
+  if (steady_clock::now() < next_look_) return;
+  owed_ = library_.device().retry_pending();
+  next_look_ = steady_clock::now() + (owed_ == 0 ? kLookForOwed : kRetryOwed);
+}
+
+/// False if the task shall end.
+bool Worker::obey() {
+  const std::optional<Message> message = channel_.receive();
+  return message && message->kind != MessageKind::end;
+}
+
+void Worker::end() {
+  listening_.reset();
+  library_.tasks().end_all(TaskState::closed);
+  const bool quiet = connections_.shut_down(kHangUpTime);
+  Message message;
+  message.kind = MessageKind::ended;
+  message.pending = library_.device().retry_pending();
+  // A call that hangs in the device forbids taking the device down; the process's end does it.
+  if (quiet) library_.close();
+  channel_.send(message);
+}
+
+void report_failure(ControlChannel& channel, CK_RV rv, const char* text) {
+  Message message;
+  message.kind = MessageKind::failed;
+  message.rv = rv;
+  message.text = text;
+  channel.send(message);
+}
+
+/// Serves the task. @return the process's exit status.
+int serve(const WorkerArguments& arguments) {
+  ControlChannel channel{Descriptor(arguments.control)};
+  try {
+    harden();
+    // Never destroyed: a call that hangs in the device may still use what it holds.
+    const auto worker = std::make_unique<Worker>(arguments, channel).release();
+    // Not earlier: SoftHSM2 writes to its token's file when it is opened, and a death in the middle
+    // of that destroys the token. Until now there was no key that a dead supervisor could leave
+    // behind.
+    follow_parent(arguments.supervisor, SIGKILL);
+    channel.send({});
+    worker->run();
+    return tools::kOk;
+  } catch (const Error& error) {
+    report_failure(channel, error.rv(), error.what());
+  } catch (const std::exception& error) {
+    report_failure(channel, CKR_GENERAL_ERROR, error.what());
+  }
+  return tools::kInternal;
+}
+
+}  // namespace
+
+std::vector<std::string> to_strings(const WorkerArguments& arguments) {
+  return {std::to_string(arguments.control),
+          std::to_string(arguments.listening),
+          std::to_string(arguments.supervisor),
+          arguments.config,
+          arguments.task_id,
+          std::to_string(arguments.ttl.value_or(std::chrono::seconds(0)).count())};
+}
+
+int run_worker(std::span<const std::string> strings) {
+  const std::optional<WorkerArguments> arguments = parse_arguments(strings);
+  if (!arguments) return tools::kUsage;
+  set_close_on_exec(arguments->control, true);
+  set_close_on_exec(arguments->listening, true);
+  _exit(serve(*arguments));
+}
+
+}  // namespace mayfly::broker

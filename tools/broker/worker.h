@@ -1,0 +1,35 @@
+// The process that holds the device and serves one task.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace mayfly::broker {
+
+/// The first argument of a process that is a worker. Not for people.
+inline constexpr const char* kWorkerCommand = "broker-worker";
+
+/// What a supervisor tells its worker by the command line: no secret is among it.
+struct WorkerArguments {
+  int control = -1;    ///< descriptor of the control channel
+  int listening = -1;  ///< descriptor of the task's socket
+  pid_t supervisor = -1;
+  std::string config;  ///< the configuration file
+  std::string task_id;
+  std::optional<std::chrono::seconds> ttl;
+};
+
+/// The arguments behind kWorkerCommand.
+[[nodiscard]] std::vector<std::string> to_strings(const WorkerArguments& arguments);
+
+/// Runs a worker until its task has ended, then leaves the process without running what libraries
+/// registered for its exit. Failures are the supervisor's to report.
+/// @param arguments  As to_strings() gave them.
+/// @return only if the arguments are none of a supervisor's: kUsage.
+int run_worker(std::span<const std::string> arguments);
+
+}  // namespace mayfly::broker

@@ -1,0 +1,108 @@
+#include "tools/broker/worker_process.h"
+
+#include <cerrno>
+#include <exception>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <string>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "tools/broker/child_process.h"
+#include "tools/broker/worker.h"
+
+namespace mayfly::broker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+void redirect_to_null() {
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0) {
+    throw std::system_error(errno, std::generic_category(), "/dev/null");
+  }
+}
+
+/// The worker's process before it is one: out of the terminal's reach, with the descriptors that it
+/// needs and no others.
+void prepare_worker(const std::vector<int>& descriptors) {
+  setsid();
+  redirect_to_null();
+  if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+    throw std::system_error(errno, std::generic_category(), "close_range");
+  }
+  for (const int descriptor : descriptors) set_close_on_exec(descriptor, false);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+}  // namespace
+
+WorkerProcess::WorkerProcess(const Config& config, const RunRequest& request, Descriptor listening,
+                             std::vector<int> pin_descriptors) {
+  auto [ours, theirs] = ControlChannel::make_pair();
+  WorkerArguments arguments;
+  arguments.control = theirs.descriptor();
+  arguments.listening = listening.number();
+  arguments.supervisor = getpid();
+  arguments.config = config.file.string();
+  arguments.task_id = request.task_id;
+  arguments.ttl = request.ttl;
+  Program program{"/proc/self/exe", {"mayfly", kWorkerCommand}, environment_of_this_process()};
+  for (std::string& text : to_strings(arguments)) program.arguments.push_back(std::move(text));
+  std::vector<int> descriptors = std::move(pin_descriptors);
+  descriptors.insert(descriptors.end(), {arguments.control, arguments.listening});
+  number_ = spawn(program, [&] { prepare_worker(descriptors); });
+  channel_ = std::move(ours);
+}
+
+WorkerProcess::~WorkerProcess() { kill(); }
+
+std::optional<Message> WorkerProcess::receive() noexcept {
+  try {
+    if (auto message = channel_.receive()) return message;
+  } catch (const std::exception&) {  // what it says makes no sense
+  }
+  channel_.close();
+  if (number_ > 0) ::kill(number_, SIGKILL);
+  return std::nullopt;
+}
+
+WorkerEnd WorkerProcess::end(milliseconds timeout) noexcept {
+  const auto deadline = steady_clock::now() + timeout;
+  Message wish;
+  wish.kind = MessageKind::end;
+  channel_.send(wish);
+  // A channel that is closed was found at its end before.
+  WorkerEnd result{channel_.descriptor() < 0 ? WorkerEnd::How::died : WorkerEnd::How::killed};
+  // To confirm is its last act: the end of the channel that follows is the end of the process.
+  while (result.how != WorkerEnd::How::died && channel_.wait(deadline)) {
+    const std::optional<Message> message = receive();
+    if (!message) {
+      if (result.how == WorkerEnd::How::killed) result.how = WorkerEnd::How::died;
+      break;
+    }
+    if (message->kind == MessageKind::ended) {
+      result = {WorkerEnd::How::confirmed, message->pending};
+    }
+  }
+  kill();
+  return result;
+}
+
+void WorkerProcess::forget() noexcept { number_ = -1; }
+
+void WorkerProcess::kill() noexcept {
+  channel_.close();
+  if (number_ < 0) return;
+  ::kill(number_, SIGKILL);
+  while (waitpid(number_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  number_ = -1;
+}
+
+}  // namespace mayfly::broker

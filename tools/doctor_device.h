@@ -1,0 +1,13 @@
+// What `mayfly doctor` looks at on the device.
+#pragma once
+
+#include "config/config.h"
+#include "tools/report.h"
+
+namespace mayfly::tools {
+
+/// From the PIN's source to a key that is made, signs and is destroyed. Logs in once, or not at all
+/// where a wrong PIN could be the last one.
+void check_device(const Config& config, Report& report);
+
+}  // namespace mayfly::tools

@@ -1,0 +1,251 @@
+// `mayfly init`: a configuration that works.
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/utf8.h"
+#include "config/guarded_file.h"
+#include "device/pkcs11/token_search.h"
+#include "tools/commands.h"
+#include "tools/config_text.h"
+#include "tools/configuration.h"
+#include "tools/failure.h"
+#include "tools/new_files.h"
+#include "tools/random_pin.h"
+#include "tools/softhsm.h"
+#include "tools/token_session.h"
+
+namespace mayfly::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kLabel[] = "mayfly";
+
+struct InitOptions {
+  std::string folder;
+  std::string module;
+  std::string token;
+  std::string pin_source;
+  std::vector<std::string> environment;
+  bool json = false;
+};
+
+/// Keeps signals that would end the process waiting until nothing half-made is left behind.
+class SignalsHeld {
+ public:
+  SignalsHeld() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&signals, signal);
+    pthread_sigmask(SIG_BLOCK, &signals, &before_);
+  }
+  ~SignalsHeld() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsHeld(const SignalsHeld&) = delete;
+  SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+fs::path target_folder(const InitOptions& options) {
+  fs::path folder = options.folder.empty() ? Config::user_folder() : fs::path(options.folder);
+  if (folder.empty()) {
+    throw Failure(kCannotWrite, "this user has no home folder; say where with --folder");
+  }
+  folder = fs::absolute(folder).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
+  // SoftHSM2's file knows no quotes, and takes # for a comment.
+  if (!is_printable_utf8(folder.native()) || folder.native().find('#') != std::string::npos) {
+    throw Failure(kCannotWrite,
+                  "the folder's path holds # or control characters, or is no UTF-8; choose another "
+                  "with --folder");
+  }
+  return folder;
+}
+
+std::map<std::string, std::string> parse_environment(const std::vector<std::string>& settings) {
+  std::map<std::string, std::string> variables;
+  for (const std::string& setting : settings) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw Failure(kUsage, "--env wants NAME=VALUE");
+    }
+    variables[setting.substr(0, equals)] = setting.substr(equals + 1);
+  }
+  return variables;
+}
+
+/// Writes the configuration and reads it back: what can't be loaded must not be left behind.
+void write_configuration(const NewFiles& files, const Config& config) {
+  files.write("mayfly.toml", as_bytes(config_text(config)));
+  try {
+    static_cast<void>(Config::load(files.staging() / "mayfly.toml"));
+  } catch (const Error& error) {
+    throw Failure(kBadConfiguration,
+                  std::string("what was asked for makes no good configuration: ") + error.what());
+  }
+}
+
+/// The device's refusal, unless it is the disk that refused it: SoftHSM2 does not tell them apart,
+/// and frees again what it could write.
+[[noreturn]] void fail_token(const NewFiles& files, const Error& error) {
+  static constexpr int kFiles = 8;  // a token is about that many, small ones
+  for (int i = 0; i < kFiles; ++i) {
+    files.write("space-" + std::to_string(i), Bytes(8 * 1024, 0x20));
+  }
+  throw Failure(status_of(error), error.what());
+}
+
+/// A new SoftHSM2 token, all its files in the folder.
+Config init_softhsm(const fs::path& folder) {
+  const fs::path library = find_softhsm();
+  NewFiles files(folder, {"tokens", "softhsm2.conf", "pin", "mayfly.toml"});
+  SecretBuffer pin = make_random_pin();
+  files.make_folder("tokens");
+  files.write("pin", pin.view());
+  files.write("building.conf", as_bytes(softhsm_configuration(files.staging() / "tokens")));
+  try {
+    make_softhsm_token(library, files.staging() / "building.conf", kLabel, pin);
+  } catch (const Error& error) {
+    fail_token(files, error);
+  }
+  fs::remove(files.staging() / "building.conf");
+  files.write("softhsm2.conf", as_bytes(softhsm_configuration(folder / "tokens")));
+
+  Config config;
+  config.file = folder / "mayfly.toml";
+  config.device.module = library;
+  config.device.token = std::string("pkcs11:token=") + kLabel;
+  config.device.pin_source = {PinSource::Kind::file, (folder / "pin").string()};
+  config.device.environment = {{"SOFTHSM2_CONF", (folder / "softhsm2.conf").string()}};
+  write_configuration(files, config);
+  files.commit();
+  return config;
+}
+
+/// Logs in to the token once and out again.
+void try_device(const DeviceConfig& device) {
+  set_device_environment(device.environment);
+  std::optional<SecretBuffer> pin;
+  try {
+    pin = device.pin_source.read();
+  } catch (const Error& error) {
+    throw Failure(kWrongPin, error.what());
+  }
+  std::unique_ptr<pkcs11::VendorModule> module;
+  try {
+    module = std::make_unique<pkcs11::VendorModule>(device.module.string());
+    module->initialize();
+  } catch (const Error& error) {
+    throw Failure(kDeviceMissing, error.what());
+  }
+  try {
+    TokenSession session(*module, pkcs11::find_token(*module, device.token).slot, 0);
+    session.log_in(CKU_USER, *pin);
+  } catch (const Error&) {
+    module->close();
+    throw;
+  }
+  module->close();
+}
+
+/// A configuration for a token that is there already.
+Config init_module(const fs::path& folder, const InitOptions& options) {
+  Config config;
+  config.file = folder / "mayfly.toml";
+  const bool bare = options.module.find('/') == std::string::npos;
+  config.device.module = bare ? fs::path(options.module) : fs::absolute(options.module);
+  config.device.token = options.token;
+  try {
+    config.device.pin_source = PinSource::parse(options.pin_source, fs::current_path());
+  } catch (const Error& error) {
+    throw Failure(kUsage, std::string("--pin-source: ") + error.what());
+  }
+  config.device.environment = parse_environment(options.environment);
+  NewFiles files(folder, {"mayfly.toml"});
+  write_configuration(files, config);
+  try_device(config.device);
+  files.commit();
+  return config;
+}
+
+void print_result(const Config& config, bool json) {
+  if (json) {
+    std::cout << nlohmann::json{{"configuration", config.file.string()},
+                                {"module", config.device.module.string()},
+                                {"token", config.device.token},
+                                {"pin_source", config.device.pin_source.describe()}}
+                     .dump(2)
+              << '\n';
+    return;
+  }
+  std::cout << "Wrote  " << config.file.string() << '\n'
+            << "Module " << config.device.module.string() << '\n'
+            << "Token  " << config.device.token << '\n'
+            << "PIN    from " << config.device.pin_source.describe() << '\n';
+  if (config.file != Config::user_folder() / "mayfly.toml") {
+    std::cout << "Next:  export MAYFLY_CONF=" << shell_word(config.file.native()) << '\n';
+  }
+  std::cout << "Next:  mayfly doctor\n";
+}
+
+void run_init(const InitOptions& options) {
+  const int source_options =
+      !options.module.empty() + !options.token.empty() + !options.pin_source.empty();
+  if (source_options % 3 != 0 || (source_options == 0 && !options.environment.empty())) {
+    throw Failure(kUsage, "--module, --token and --pin-source belong together, and --env to them");
+  }
+  const fs::path folder = target_folder(options);
+  const SignalsHeld held;
+  umask(077);  // for the files that the device's library makes
+  const Config config =
+      options.module.empty() ? init_softhsm(folder) : init_module(folder, options);
+  print_result(config, options.json);
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, int& status) {
+  const auto options = std::make_shared<InitOptions>();
+  CLI::App* command =
+      app.add_subcommand("init", "Set mayfly up: write a configuration, and make a device for it");
+  command->footer(
+      "Without options the device is a new SoftHSM2 token with a random PIN, kept with the\n"
+      "configuration in one folder. With --module, --token and --pin-source it is a token that is\n"
+      "there already, of an HSM, say; its PIN is tried once.\n\n"
+      "Nothing is ever overwritten. If anything goes wrong, nothing is left behind.");
+  command
+      ->add_option("--folder", options->folder,
+                   "Where to put it (default: $XDG_CONFIG_HOME/mayfly or ~/.config/mayfly)")
+      ->type_name("DIR");
+  command
+      ->add_option("--module", options->module,
+                   "The PKCS#11 library of a device that is there already")
+      ->type_name("PATH");
+  command
+      ->add_option("--token", options->token,
+                   "Its token, as a PKCS#11 URI such as pkcs11:token=LABEL")
+      ->type_name("URI");
+  command
+      ->add_option("--pin-source", options->pin_source,
+                   "Where its PIN comes from: file:PATH, fd:NUMBER, credential:NAME or "
+                   "command:PROGRAM")
+      ->type_name("SOURCE");
+  command
+      ->add_option("--env", options->environment,
+                   "An environment variable that the library needs; can be given several times")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  command->add_flag("--json", options->json, "Print the result as JSON");
+  command->callback([options, &status] {
+    run_init(*options);
+    status = kOk;
+  });
+}
+
+}  // namespace mayfly::tools
