@@ -79,6 +79,17 @@ CK_RV ending(Session& session, CK_FLAGS operation, Body&& body) {
   }
 }
 
+/// For functions that end a message, but not the operation, on every error but a too small buffer.
+template <typename Body>
+CK_RV ending_message(Session& session, CK_FLAGS operation, Body&& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    if (error.rv() != CKR_BUFFER_TOO_SMALL) session.cancel_message(operation);
+    throw;
+  }
+}
+
 /// A pointer that must not be NULL. @throws Error CKR_ARGUMENTS_BAD
 template <typename T>
 T& required(T* pointer, const char* name) {

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <new>
+#include <optional>
 
 #include "base/crypto_context.h"
 #include "base/error.h"
@@ -13,10 +14,11 @@ namespace mayfly::api {
 
 struct ProcessFrontend::Instance {
   explicit Instance(const StartOptions& options)
-      : library(Config::load(Config::find(options.config_file))),
-        application(library.tasks(), library.config().limits.max_sessions) {
+      : library(Config::load(Config::find(options.config_file))) {
     try {
+      // Before the application begins: a token that is there from the start is no event.
       if (!options.task_id.empty()) library.tasks().open({options.task_id, options.ttl});
+      application.emplace(library.tasks(), library.config().limits.max_sessions);
     } catch (...) {
       library.close();
       throw;
@@ -24,7 +26,7 @@ struct ProcessFrontend::Instance {
   }
 
   Library library;
-  Application application;
+  std::optional<Application> application;
 };
 
 std::uint64_t ProcessFrontend::word(State state) noexcept {
@@ -58,7 +60,7 @@ void ProcessFrontend::finalize() {
   static_cast<void>(gate_.close());
   instance_->library.tasks().stop_waiting();
   gate_.wait_until_empty();
-  EndReport report = instance_->application.finish();
+  EndReport report = instance_->application->finish();
   report.add(instance_->library.close());
   delete instance_;
   instance_ = nullptr;
@@ -71,7 +73,7 @@ Application& ProcessFrontend::enter(std::size_t& stripe) {
   if (word_.load(std::memory_order_acquire) != word(kReady) || !gate_.enter(stripe)) {
     throw Error(CKR_CRYPTOKI_NOT_INITIALIZED, "the module is not initialised");
   }
-  return instance_->application;
+  return *instance_->application;
 }
 
 Frontend& process_frontend() noexcept {

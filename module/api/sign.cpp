@@ -77,15 +77,17 @@ CK_RV C_SignMessageNext(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter, CK_U
                         CK_ULONG_PTR pulSignatureLen) {
   return with_session("C_SignMessageNext", hSession, [&](Session& session) {
     const std::size_t size = session.message_signature_size();
-    refuse_message_parameter(pParameter, ulParameterLen);
-    const ByteView part = in(pDataPart, ulDataPartLen);
-    // Without a place for a length, it is not the last part (5.14.4).
-    if (pulSignatureLen == nullptr) {
-      session.sign_message_next(part);
-      return CKR_OK;
-    }
-    return out(pSignature, pulSignatureLen, size,
-               [&](ByteSpan room) { return session.sign_message_last(part, room); });
+    return ending_message(session, CKF_MESSAGE_SIGN, [&] {
+      refuse_message_parameter(pParameter, ulParameterLen);
+      const ByteView part = in(pDataPart, ulDataPartLen);
+      // Without a place for a length, it is not the last part (5.14.4).
+      if (pulSignatureLen == nullptr) {
+        session.sign_message_next(part);
+        return CK_RV{CKR_OK};
+      }
+      return out(pSignature, pulSignatureLen, size,
+                 [&](ByteSpan room) { return session.sign_message_last(part, room); });
+    });
   });
 }
 

@@ -74,15 +74,17 @@ CK_RV C_VerifyMessageNext(CK_SESSION_HANDLE hSession, CK_VOID_PTR pParameter,
                           CK_ULONG ulParameterLen, CK_BYTE_PTR pDataPart, CK_ULONG ulDataPartLen,
                           CK_BYTE_PTR pSignature, CK_ULONG ulSignatureLen) {
   return with_session("C_VerifyMessageNext", hSession, [&](Session& session) {
-    refuse_message_parameter(pParameter, ulParameterLen);
-    const ByteView part = in(pDataPart, ulDataPartLen);
-    // Without a signature, it is not the last part (5.16.4).
-    if (pSignature == nullptr) {
-      session.verify_message_next(part);
-    } else {
-      session.verify_message_last(part, in(pSignature, ulSignatureLen));
-    }
-    return CKR_OK;
+    return ending_message(session, CKF_MESSAGE_VERIFY, [&] {
+      refuse_message_parameter(pParameter, ulParameterLen);
+      const ByteView part = in(pDataPart, ulDataPartLen);
+      // Without a signature, it is not the last part (5.16.4).
+      if (pSignature == nullptr) {
+        session.verify_message_next(part);
+      } else {
+        session.verify_message_last(part, in(pSignature, ulSignatureLen));
+      }
+      return CKR_OK;
+    });
   });
 }
 

@@ -43,8 +43,11 @@ class HandleTable {
   void insert(HandleType handle, std::shared_ptr<T> item) {
     Shard& shard = shard_of(handle);
     const std::unique_lock lock(shard.mutex);
-    shard.items.emplace(handle.value, std::move(item));
+    if (shard.items.emplace(handle.value, std::move(item)).second) size_.fetch_add(1);
   }
+
+  /// How many handles there are.
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(); }
 
   /// The item, or null when the handle is not of this table.
   [[nodiscard]] std::shared_ptr<T> find(HandleType handle) const {
@@ -62,6 +65,7 @@ class HandleTable {
     if (found == shard.items.end()) return nullptr;
     std::shared_ptr<T> item = std::move(found->second);
     shard.items.erase(found);
+    size_.fetch_sub(1);
     return item;
   }
 
@@ -79,6 +83,7 @@ class HandleTable {
   }
 
   std::array<Shard, kShards> shards_;
+  std::atomic<std::size_t> size_{0};
 };
 
 }  // namespace mayfly

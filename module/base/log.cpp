@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace mayfly::log {
 namespace {
@@ -79,12 +80,7 @@ void write(Level level, std::string_view message) noexcept {
   const int saved_errno = errno;
   try {
     std::string line = prefix(level);
-    const std::size_t start = line.size();
-    line += message;
-    for (std::size_t i = start; i < line.size(); ++i) {
-      if (static_cast<unsigned char>(line[i]) < 0x20 || line[i] == 0x7f) line[i] = '?';
-    }
-    line += '\n';
+    line += printable_utf8(message) + '\n';
     const std::string* file = log_file.load();
     const bool to_file = file != nullptr && !file->empty();
     const int descriptor = to_file ? open_log(*file) : STDERR_FILENO;

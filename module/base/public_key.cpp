@@ -274,7 +274,8 @@ PublicKey PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
   const Bytes& n = result.modulus_;
   const Bytes& e = result.exponent_;
   const bool odd = !n.empty() && !e.empty() && (n.back() & e.back() & 1) != 0;
-  if (!odd || n.size() < kMinBytes || n.size() > kMaxBytes || e.size() > 32 ||
+  const bool short_by_bits = n.size() == kMinBytes && (n.front() & 0x80) == 0;
+  if (!odd || n.size() < kMinBytes || short_by_bits || n.size() > kMaxBytes || e.size() > 32 ||
       (e.size() == 1 && e.front() == 1)) {
     throw Error(CKR_ATTRIBUTE_VALUE_INVALID,
                 "an RSA public key has a modulus or an exponent that none can have");
@@ -316,6 +317,9 @@ bool PublicKey::verify(const SignatureScheme& scheme, ByteView input, ByteView s
   if (!fits(spec_.type, scheme.scheme)) {
     throw Error(CKR_KEY_TYPE_INCONSISTENT, "the mechanism is not one of the key's type");
   }
+  // Else one signature would have several forms: with zeros in front of its halves, or bytes
+  // behind.
+  if (signature.size() != signature_size()) return false;
   if (scheme.scheme == Scheme::eddsa) return verify_eddsa(libcrypto_key(), input, signature);
 
   const PkeyContext context(

@@ -65,6 +65,8 @@ void SecretBuffer::release() noexcept {
   size_ = mapped_ = 0;
 }
 
-void zeroise(ByteSpan memory) noexcept { explicit_bzero(memory.data(), memory.size()); }
+void zeroise(ByteSpan memory) noexcept {
+  if (!memory.empty()) explicit_bzero(memory.data(), memory.size());
+}
 
 }  // namespace mayfly

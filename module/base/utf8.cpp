@@ -47,6 +47,23 @@ bool is_printable_utf8(std::string_view text) noexcept {
   return true;
 }
 
+std::string printable_utf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    std::string_view rest = text;
+    const char32_t c = take_character(rest);
+    const std::size_t size = c == kMalformed ? 1 : text.size() - rest.size();
+    if (c == kMalformed || is_control(c)) {
+      result += '?';
+    } else {
+      result += text.substr(0, size);
+    }
+    text.remove_prefix(size);
+  }
+  return result;
+}
+
 std::string_view utf8_prefix(std::string_view text, std::size_t max_bytes) noexcept {
   if (text.size() <= max_bytes) return text;
   std::size_t end = max_bytes;

@@ -45,7 +45,7 @@ Token::SessionCounts Application::session_counts(SlotId slot) const {
 
 SessionHandle Application::open_session(SlotId slot, bool read_write) {
   const std::shared_ptr<Token> token = token_for(slot);
-  if (token->session_counts().all >= max_sessions_) {
+  if (sessions_.size() >= max_sessions_) {
     throw Error(CKR_SESSION_COUNT, "the application has " + std::to_string(max_sessions_) +
                                        " sessions open already; see limits.sessions");
   }

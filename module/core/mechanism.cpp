@@ -133,7 +133,7 @@ CK_MECHANISM_INFO mechanism_info(CK_MECHANISM_TYPE type, const Device& device) {
       info.flags = CKF_GENERATE_KEY_PAIR;
       break;
     case MechanismUse::sign:
-      info.flags = CKF_SIGN | CKF_VERIFY;
+      info.flags = CKF_SIGN | CKF_VERIFY | CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY;
       break;
   }
   if (device.info().hardware) info.flags |= CKF_HW;

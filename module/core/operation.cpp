@@ -27,11 +27,16 @@ SignatureOperation::SignatureOperation(std::shared_ptr<Object> key, const Mechan
                                        SignatureScheme scheme, Hash input_hash)
     : key_(std::move(key)), mechanism_(&mechanism), scheme_(scheme), input_hash_(input_hash) {}
 
-void SignatureOperation::update(ByteView part) {
+void SignatureOperation::require_parts() const {
+  // Not CKR_OPERATION_NOT_INITIALIZED: clients take that for a fault and this for what it is.
   if (!mechanism_->multi_part) {
-    throw Error(CKR_OPERATION_NOT_INITIALIZED,
+    throw Error(CKR_FUNCTION_NOT_SUPPORTED,
                 std::string(mechanism_->name) + " takes its data in one part only");
   }
+}
+
+void SignatureOperation::update(ByteView part) {
+  require_parts();
   if (!input_) input_.emplace(input_hash_);
   input_->update(part);
 }
@@ -48,10 +53,7 @@ ByteView SignatureOperation::one_part(ByteView data) {
 }
 
 ByteView SignatureOperation::all_parts() {
-  if (!mechanism_->multi_part) {
-    throw Error(CKR_OPERATION_NOT_INITIALIZED,
-                std::string(mechanism_->name) + " takes its data in one part only");
-  }
+  require_parts();
   if (!input_) input_.emplace(input_hash_);
   prepared_ = input_->finish();
   return prepared_;
@@ -69,7 +71,7 @@ void SignatureOperation::check_input_size(ByteView input, const PublicKey& key) 
       good = !input.empty() && input.size() <= kMaxRawEcdsa;
       break;
     case Scheme::rsa_pkcs1:
-      good = input.size() + kPkcs1Padding <= key.signature_size();
+      good = !input.empty() && input.size() + kPkcs1Padding <= key.signature_size();
       break;
     case Scheme::rsa_pss:
       good = input.size() == digest_size(scheme_.hash);

@@ -47,7 +47,7 @@ class SignatureOperation {
   [[nodiscard]] const Object& key() const noexcept { return *key_; }
   [[nodiscard]] const SignatureScheme& scheme() const noexcept { return scheme_; }
 
-  /// Adds a part. @throws Error CKR_OPERATION_NOT_INITIALIZED if the mechanism is one-part only.
+  /// Adds a part. @throws Error CKR_FUNCTION_NOT_SUPPORTED if the mechanism is one-part only.
   void update(ByteView part);
   [[nodiscard]] bool updated() const noexcept { return input_.has_value(); }
 
@@ -61,6 +61,8 @@ class SignatureOperation {
   void check_input_size(ByteView input, const PublicKey& key) const;
 
  private:
+  void require_parts() const;
+
   std::shared_ptr<Object> key_;
   const Mechanism* mechanism_;
   SignatureScheme scheme_;

@@ -15,4 +15,11 @@ void PinLogin::check(ByteView pin) {
   wrong_.store(0);
 }
 
+CK_FLAGS PinLogin::token_flags() const noexcept {
+  const unsigned wrong = wrong_.load();
+  if (wrong >= kMaxWrong) return CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_LOCKED;
+  if (wrong + 1 == kMaxWrong) return CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY;
+  return wrong == 0 ? 0 : CKF_USER_PIN_COUNT_LOW;
+}
+
 }  // namespace mayfly

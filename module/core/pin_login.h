@@ -16,6 +16,7 @@ class PinLogin final : public Login {
   explicit PinLogin(SecretBuffer pin) : pin_(std::move(pin)) {}
 
   void check(ByteView pin) override;
+  [[nodiscard]] CK_FLAGS token_flags() const noexcept override;
 
  private:
   const SecretBuffer pin_;

@@ -34,4 +34,10 @@ bool Session::cancel(CK_FLAGS flags) {
   return ended;
 }
 
+void Session::cancel_message(CK_FLAGS flag) {
+  const std::scoped_lock lock(mutex_);
+  if (flag == CKF_MESSAGE_SIGN && message_sign_) message_sign_->message.reset();
+  if (flag == CKF_MESSAGE_VERIFY && message_verify_) message_verify_->message.reset();
+}
+
 }  // namespace mayfly

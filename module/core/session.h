@@ -98,6 +98,9 @@ class Session {
   /// CKF_FIND_OBJECTS, CKF_MESSAGE_SIGN, CKF_MESSAGE_VERIFY; others have nothing to end.
   /// @return whether there was one.
   bool cancel(CK_FLAGS flags);
+  /// Ends the message that is being signed (CKF_MESSAGE_SIGN) or verified (CKF_MESSAGE_VERIFY), but
+  /// not the operation that it belongs to.
+  void cancel_message(CK_FLAGS flag);
 
  private:
   /// A signing operation, and the login under which it began.

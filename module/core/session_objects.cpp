@@ -34,6 +34,9 @@ ObjectHandle Session::create_object(const Attributes& wanted) {
 
 ObjectHandle Session::copy_object(ObjectHandle original, const Attributes& changes) {
   const std::shared_ptr<Object> source = object(original);
+  if (changes.flag(CKA_PRIVATE).value_or(source->is_private()) && !token_->has_user_access()) {
+    throw Error(CKR_USER_NOT_LOGGED_IN, "private objects need a login");
+  }
   if (!read_write_ && changes.flag(CKA_TOKEN).value_or(source->is_token_object())) {
     throw Error(CKR_SESSION_READ_ONLY, "a read-only session makes session objects only");
   }

@@ -57,6 +57,11 @@ void Task::check_pin(ByteView pin) {
   if (policy_.login_required) login_->check(pin);
 }
 
+CK_FLAGS Task::login_flags() const noexcept {
+  if (!policy_.login_required) return 0;
+  return CKF_LOGIN_REQUIRED | login_->token_flags();
+}
+
 std::shared_ptr<KeyScope> Task::open_scope() const {
   return device_.open_scope({identity_.id, identity_.serial, deadline_});
 }

@@ -42,6 +42,9 @@ class Login {
   virtual ~Login() = default;
   /// @throws Error CKR_PIN_INCORRECT, or CKR_PIN_LOCKED after too many wrong ones.
   virtual void check(ByteView pin) = 0;
+  /// CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY and CKF_USER_PIN_LOCKED, as they are now
+  /// (PKCS#11 3.0, 3.2).
+  [[nodiscard]] virtual CK_FLAGS token_flags() const noexcept = 0;
 };
 
 /// How many keys an end destroyed, and how many the device still owes.
@@ -99,6 +102,8 @@ class Task {
 
   /// @throws Error CKR_PIN_INCORRECT or CKR_PIN_LOCKED. Any PIN will do when no login is required.
   void check_pin(ByteView pin);
+  /// The flags of CK_TOKEN_INFO that tell of the login.
+  [[nodiscard]] CK_FLAGS login_flags() const noexcept;
 
   /// Whether the task may still be used: it has not ended and its deadline is ahead.
   [[nodiscard]] bool alive(BootClock::time_point now = BootClock::now()) const noexcept {

@@ -10,7 +10,8 @@ void check_task_id(const std::string& id) {
     throw Error(CKR_ARGUMENTS_BAD, "the task ID is empty; it takes 1 to 255 bytes");
   }
   if (id.size() > MAYFLY_TASK_ID_MAX) {
-    throw Error(CKR_ARGUMENTS_BAD, "the task ID is longer than 255 bytes");
+    throw Error(CKR_ARGUMENTS_BAD,
+                "the task ID has " + std::to_string(id.size()) + " bytes; it takes 1 to 255");
   }
   if (!is_printable_utf8(id)) {
     throw Error(CKR_ARGUMENTS_BAD,

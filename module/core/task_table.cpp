@@ -168,8 +168,13 @@ std::uint64_t TaskTable::last_event() const {
 
 std::optional<TaskTable::SlotEvent> TaskTable::event_after(std::uint64_t seen) const {
   const std::shared_lock lock(mutex_);
-  for (const SlotEvent& event : events_) {
-    if (event.number > seen) return event;
+  for (auto event = events_.begin(); event != events_.end(); ++event) {
+    if (event->number <= seen) continue;
+    // What happened to a slot since is one event, however much it was.
+    const bool again = std::any_of(std::next(event), events_.end(), [&](const SlotEvent& later) {
+      return later.slot == event->slot;
+    });
+    if (!again) return *event;
   }
   return std::nullopt;
 }

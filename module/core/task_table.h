@@ -64,7 +64,7 @@ class TaskTable {
     SlotId slot;
   };
   [[nodiscard]] std::uint64_t last_event() const;
-  /// The first event after `seen`, if it is still remembered.
+  /// The first event after `seen` of a slot that has no later one, if it is still remembered.
   [[nodiscard]] std::optional<SlotEvent> event_after(std::uint64_t seen) const;
   /// Waits until there is an event after `seen` or stop_waiting() was called.
   [[nodiscard]] std::optional<SlotEvent> wait_for_event(std::uint64_t seen);

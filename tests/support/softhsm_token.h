@@ -7,8 +7,8 @@
 
 #include "base/pkcs11.h"
 #include "base/secret.h"
-#include "unit/environment.h"
-#include "unit/temp_folder.h"
+#include "support/environment.h"
+#include "support/temp_folder.h"
 
 namespace mayfly::test {
 

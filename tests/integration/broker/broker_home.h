@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "support/softhsm_token.h"
-#include "unit/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace mayfly::test {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "integration/tools/command.h"
-#include "unit/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace mayfly::test {
 

@@ -13,7 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "unit/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace mayfly {
 namespace {

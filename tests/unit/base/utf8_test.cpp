@@ -87,5 +87,25 @@ TEST(Utf8Prefix, EndsOnACharacter) {
   EXPECT_EQ(utf8_prefix("abcd", 3), "abc");
 }
 
+TEST(PrintableUtf8, ReplacesControlCharactersAndWhatIsNoUtf8) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"", ""},
+      {"gr\xc3\xbc\xc3\x9f dich", "gr\xc3\xbc\xc3\x9f dich"},
+      {"a\nb\x1b[31m", "a?b?[31m"},
+      {"a\xc2\x9b"
+       "31m",
+       "a?31m"},  // U+009B starts an escape sequence
+      {"a\xe2\x80\xa8"
+       "b\xe2\x80\xa9",
+       "a?b?"},  // line and paragraph separators
+      {"\xff\xfe\xe2\x82", "????"},
+      {std::string("a\0b", 3), "a?b"},
+  };
+  for (const auto& [text, expected] : cases) {
+    EXPECT_EQ(printable_utf8(text), expected);
+    EXPECT_TRUE(is_printable_utf8(printable_utf8(text)));
+  }
+}
+
 }  // namespace
 }  // namespace mayfly

@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 #include "unit/config/message_of.h"
-#include "unit/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace mayfly {
 namespace {

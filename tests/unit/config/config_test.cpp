@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "unit/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace mayfly {
 namespace {

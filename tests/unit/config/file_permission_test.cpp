@@ -10,7 +10,7 @@
 #include "config/config.h"
 #include "config/guarded_file.h"
 #include "unit/config/message_of.h"
-#include "unit/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace mayfly {
 namespace {

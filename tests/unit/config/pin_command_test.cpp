@@ -17,7 +17,7 @@
 #include "config/bounded_read.h"
 #include "config/descriptor.h"
 #include "unit/config/message_of.h"
-#include "unit/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace mayfly {
 namespace {

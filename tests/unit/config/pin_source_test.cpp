@@ -10,8 +10,8 @@
 #include "config/config.h"
 #include "config/descriptor.h"
 #include "unit/config/message_of.h"
-#include "unit/environment.h"
-#include "unit/temp_folder.h"
+#include "support/environment.h"
+#include "support/temp_folder.h"
 
 namespace mayfly {
 namespace {
