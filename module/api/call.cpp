@@ -90,11 +90,13 @@ Attributes read_template(const CK_ATTRIBUTE* attributes, CK_ULONG count) {
                   "template: " + attribute_name(attribute.type) +
                       (missing ? " is NULL but has a length" : " is longer than 64 KiB"));
     }
-    if (result.contains(attribute.type)) {
+    const ByteView value = in(attribute.pValue, attribute.ulValueLen);
+    const auto before = result.find(attribute.type);
+    if (before && !equal(*before, value)) {
       throw Error(CKR_TEMPLATE_INCONSISTENT,
-                  "template: " + attribute_name(attribute.type) + " is there twice");
+                  "template: " + attribute_name(attribute.type) + " has two values");
     }
-    result.set(attribute.type, in(attribute.pValue, attribute.ulValueLen));
+    result.set(attribute.type, value);
   }
   return result;
 }

@@ -124,7 +124,8 @@ CK_RV out(CK_BYTE* buffer, CK_ULONG* size, std::size_t needed, Produce&& produce
 
 /// A template of attributes, copied. Each value is taken as bytes: pointers inside of one (array
 /// attributes) are never followed.
-/// @throws Error CKR_ARGUMENTS_BAD, CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCONSISTENT (twice).
+/// @throws Error CKR_ARGUMENTS_BAD, CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCONSISTENT (two
+///         values for one type).
 [[nodiscard]] Attributes read_template(const CK_ATTRIBUTE* attributes, CK_ULONG count);
 
 /// A mechanism with its parameter.

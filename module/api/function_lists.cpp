@@ -224,6 +224,6 @@ EXPORTED CK_RV C_GetInterface(CK_UTF8CHAR_PTR pInterfaceName, CK_VERSION_PTR pVe
       result = &interface;
       return CKR_OK;
     }
-    throw mayfly::Error(CKR_FUNCTION_FAILED, "there is no such interface");
+    return CKR_FUNCTION_FAILED;  // clients ask for what they would like best, one after the other
   });
 }

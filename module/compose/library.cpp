@@ -18,9 +18,10 @@ TaskLimits task_limits(const Config& config) {
   return limits;
 }
 
-std::shared_ptr<Login> make_login(const Config& config) {
-  if (!config.login.required) return nullptr;
-  return std::make_shared<PinLogin>(config.login.pin_source.value().read());
+TaskTable::LoginFactory login_factory(const Config& config) {
+  if (!config.login.required) return {};
+  auto pin = std::make_shared<const SecretBuffer>(config.login.pin_source.value().read());
+  return [pin] { return std::make_unique<PinLogin>(pin); };
 }
 
 }  // namespace
@@ -38,9 +39,9 @@ std::unique_ptr<Device> open_device(const Config& config) {
 
 Library::Library(Config config) : config_(std::move(config)) {
   log::configure(config_.log.level, config_.log.file.string());
-  std::shared_ptr<Login> login = make_login(config_);
+  TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
-  tasks_ = std::make_unique<TaskTable>(*device_, task_limits(config_), std::move(login));
+  tasks_ = std::make_unique<TaskTable>(*device_, task_limits(config_), std::move(make_login));
 }
 
 EndReport Library::close() noexcept {

@@ -35,7 +35,7 @@ void EndReport::require_destroyed() const {
 }
 
 Task::Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
-           std::shared_ptr<Login> login, Device& device, EndListener listener)
+           std::unique_ptr<Login> login, Device& device, EndListener listener)
     : identity_(std::move(identity)),
       deadline_(deadline),
       policy_(policy),

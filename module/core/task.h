@@ -36,7 +36,7 @@ struct TaskPolicy {
   std::size_t max_objects = 20'000;  ///< objects of one store, keys included
 };
 
-/// Checks a PIN that a client gives. The only holder of the task's own PIN.
+/// Checks the PINs that clients of one task give.
 class Login {
  public:
   virtual ~Login() = default;
@@ -85,7 +85,7 @@ class Task {
   using EndListener = std::function<void(const Task&, const EndReport&)>;
 
   Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
-       std::shared_ptr<Login> login, Device& device, EndListener listener);
+       std::unique_ptr<Login> login, Device& device, EndListener listener);
 
   [[nodiscard]] const std::string& id() const noexcept { return identity_.id; }
   [[nodiscard]] const std::string& serial() const noexcept { return identity_.serial; }
@@ -136,7 +136,7 @@ class Task {
   const Identity identity_;
   const BootClock::time_point deadline_;
   const TaskPolicy policy_;
-  const std::shared_ptr<Login> login_;
+  const std::unique_ptr<Login> login_;
   Device& device_;
   const EndListener listener_;
   std::atomic<TaskState> state_{TaskState::open};

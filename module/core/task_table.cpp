@@ -27,10 +27,10 @@ std::string random_serial() {
 
 }  // namespace
 
-TaskTable::TaskTable(Device& device, TaskLimits limits, std::shared_ptr<Login> login)
+TaskTable::TaskTable(Device& device, TaskLimits limits, LoginFactory make_login)
     : device_(device),
       limits_(limits),
-      login_(std::move(login)),
+      make_login_(std::move(make_login)),
       next_deadline_(BootClock::time_point::max().time_since_epoch().count()) {}
 
 std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
@@ -40,7 +40,7 @@ std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
   const auto deadline = BootClock::now() + ttl;
   auto task = std::make_shared<Task>(
       Task::Identity{request.id, random_serial(), next_handle<SlotId>()}, deadline, limits_.policy,
-      login_, device_,
+      make_login_ ? make_login_() : nullptr, device_,
       [this](const Task& ended, const EndReport& report) { task_ended(ended, report); });
   {
     const std::unique_lock lock(mutex_);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,8 +30,11 @@ struct TaskLimits {
 /// TaskTable holds the open tasks over one device and is the only way to open and to end one.
 class TaskTable {
  public:
-  /// @param login  Checks PINs for all tasks; may be null when the policy requires no login.
-  TaskTable(Device& device, TaskLimits limits, std::shared_ptr<Login> login);
+  /// Makes the login of a new task.
+  using LoginFactory = std::function<std::unique_ptr<Login>()>;
+
+  /// @param make_login  May be empty when the policy requires no login.
+  TaskTable(Device& device, TaskLimits limits, LoginFactory make_login);
 
   /// Opens a task: a token appears in a new slot.
   /// @throws Error CKR_ARGUMENTS_BAD for an ID that is empty, longer than 255 bytes, not UTF-8 or
@@ -83,7 +87,7 @@ class TaskTable {
 
   Device& device_;
   const TaskLimits limits_;
-  const std::shared_ptr<Login> login_;
+  const LoginFactory make_login_;
   std::atomic<BootClock::rep> next_deadline_;
 
   mutable std::shared_mutex mutex_;  // guards what follows; no device is called with it held

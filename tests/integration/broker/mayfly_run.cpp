@@ -99,7 +99,7 @@ Outcome run_script(const BrokerHome& home, const std::string& task, const std::s
 
 int rounds() {
   const char* const wanted = std::getenv("MAYFLY_TEST_ROUNDS");
-  return wanted == nullptr ? 20 : std::atoi(wanted);
+  return wanted == nullptr ? 200 : std::atoi(wanted);
 }
 
 std::vector<std::string> list_descriptors() { return {MAYFLY_TEST_CLIENT, "descriptors"}; }

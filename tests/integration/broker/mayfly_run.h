@@ -70,7 +70,7 @@ Outcome run_in_task(const BrokerHome& home, const std::string& task,
 /// Runs a shell script in a task to its end.
 Outcome run_script(const BrokerHome& home, const std::string& task, const std::string& script);
 
-/// How often a test that kills something does so: $MAYFLY_TEST_ROUNDS, or 20.
+/// How often a test that kills something does so: $MAYFLY_TEST_ROUNDS, or 200.
 [[nodiscard]] int rounds();
 
 /// A command that lists its open descriptors.

@@ -186,7 +186,8 @@ TEST(ApplicationLogin, HidesPrivateObjectsUntilALoginWhereOneIsRequired) {
   test::FakeDevice device;
   TaskLimits limits;
   limits.policy.login_required = true;
-  TaskTable tasks(device, limits, std::make_shared<PinLogin>(SecretBuffer(as_bytes("pin"))));
+  const auto pin = std::make_shared<const SecretBuffer>(as_bytes("pin"));
+  TaskTable tasks(device, limits, [pin] { return std::make_unique<PinLogin>(pin); });
   const auto task = tasks.open({"task", {}});
   Application application(tasks, 10);
   const auto session = application.session(application.open_session(task->slot(), true));
@@ -204,6 +205,23 @@ TEST(ApplicationLogin, HidesPrivateObjectsUntilALoginWhereOneIsRequired) {
   session->token().logout();
   EXPECT_EQ(device.state.living, 0);  // a private session object
   EXPECT_EQ(session->token().find({}).size(), 2U);
+}
+
+TEST(ApplicationLogin, LocksOneTaskAndNotAnother) {
+  test::FakeDevice device;
+  TaskLimits limits;
+  limits.policy.login_required = true;
+  const auto pin = std::make_shared<const SecretBuffer>(as_bytes("pin"));
+  TaskTable tasks(device, limits, [pin] { return std::make_unique<PinLogin>(pin); });
+  const auto attacked = tasks.open({"attacked", {}});
+  const auto innocent = tasks.open({"innocent", {}});
+  for (unsigned i = 0; i < PinLogin::kMaxWrong; ++i) {
+    EXPECT_EQ(answer([&] { attacked->check_pin(as_bytes("wrong")); }), CKR_PIN_INCORRECT);
+  }
+  EXPECT_EQ(answer([&] { attacked->check_pin(as_bytes("pin")); }), CKR_PIN_LOCKED);
+  EXPECT_EQ(attacked->login_flags() & CKF_USER_PIN_LOCKED, CKF_USER_PIN_LOCKED);
+  EXPECT_EQ(answer([&] { innocent->check_pin(as_bytes("pin")); }), CKR_OK);
+  EXPECT_EQ(innocent->login_flags(), CKF_LOGIN_REQUIRED);
 }
 
 }  // namespace

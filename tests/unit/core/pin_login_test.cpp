@@ -19,7 +19,7 @@ CK_RV check(PinLogin& login, std::string_view pin) {
 }
 
 TEST(PinLogin, AcceptsThePinAndNothingElse) {
-  PinLogin login(SecretBuffer(as_bytes("secret")));
+  PinLogin login(std::make_shared<const SecretBuffer>(as_bytes("secret")));
   EXPECT_EQ(check(login, "secret"), CKR_OK);
   for (const char* wrong : {"", "s", "Secret", "secret ", "secretsecret"}) {
     EXPECT_EQ(check(login, wrong), CKR_PIN_INCORRECT) << wrong;
@@ -27,7 +27,7 @@ TEST(PinLogin, AcceptsThePinAndNothingElse) {
 }
 
 TEST(PinLogin, LocksAfterTenWrongOnesInARowAndStaysLocked) {
-  PinLogin login(SecretBuffer(as_bytes("secret")));
+  PinLogin login(std::make_shared<const SecretBuffer>(as_bytes("secret")));
   for (unsigned i = 0; i + 1 < PinLogin::kMaxWrong; ++i) check(login, "wrong");
   EXPECT_EQ(check(login, "secret"), CKR_OK);  // a right one starts the count anew
   for (unsigned i = 0; i < PinLogin::kMaxWrong; ++i) {
@@ -38,7 +38,7 @@ TEST(PinLogin, LocksAfterTenWrongOnesInARowAndStaysLocked) {
 }
 
 TEST(PinLogin, GivesManyThreadsNoMoreTriesThanOne) {
-  PinLogin login(SecretBuffer(as_bytes("secret")));
+  PinLogin login(std::make_shared<const SecretBuffer>(as_bytes("secret")));
   std::atomic<unsigned> compared{0};
   std::vector<std::jthread> threads;
   for (int i = 0; i < 8; ++i) {
