@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -15,9 +16,39 @@ namespace mayfly::log {
 namespace {
 
 std::atomic<Level> threshold{Level::warn};
-// Replaced, never freed: another thread may be reading the name, and a module must have no static
-// destructor with effects. Setting the same file again allocates nothing.
-std::atomic<const std::string*> log_file{nullptr};
+
+/// The name of the log file, kept in place: it may be replaced while others read it, and a module
+/// that is unloaded must leave nothing behind.
+class FileName {
+ public:
+  static constexpr std::size_t kMaxSize = 4096;  // PATH_MAX
+
+  void set(const std::string& name) noexcept {
+    version_.fetch_add(1);  // odd: being written
+    for (std::size_t i = 0; i < name.size(); ++i) text_[i].store(name[i]);
+    text_[name.size()].store('\0');
+    version_.fetch_add(1);
+  }
+
+  [[nodiscard]] std::string get() const {
+    while (true) {
+      const unsigned before = version_.load();
+      std::string name;
+      for (std::size_t i = 0; i < kMaxSize; ++i) {
+        const char c = text_[i].load();
+        if (c == '\0') break;
+        name += c;
+      }
+      if (before % 2 == 0 && version_.load() == before) return name;
+    }
+  }
+
+ private:
+  std::atomic<unsigned> version_{0};
+  std::array<std::atomic<char>, kMaxSize> text_{};
+};
+
+constinit FileName log_file;
 
 int open_log(const std::string& file) {
   return open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -60,7 +91,9 @@ std::string prefix(Level level) {
 }  // namespace
 
 void configure(Level level, const std::string& file) {
-  const std::string* current = log_file.load();
+  if (file.size() >= FileName::kMaxSize) {
+    throw Error(CKR_GENERAL_ERROR, "the name of the log file is too long; check log.file");
+  }
   if (!file.empty()) {
     const int descriptor = open_log(file);
     if (descriptor < 0) {
@@ -69,7 +102,7 @@ void configure(Level level, const std::string& file) {
     }
     close(descriptor);
   }
-  if (current == nullptr || *current != file) log_file.store(new std::string(file));
+  log_file.set(file);
   threshold.store(level);
 }
 
@@ -81,12 +114,11 @@ void write(Level level, std::string_view message) noexcept {
   try {
     std::string line = prefix(level);
     line += printable_utf8(message) + '\n';
-    const std::string* file = log_file.load();
-    const bool to_file = file != nullptr && !file->empty();
-    const int descriptor = to_file ? open_log(*file) : STDERR_FILENO;
+    const std::string file = log_file.get();
+    const int descriptor = file.empty() ? STDERR_FILENO : open_log(file);
     if (descriptor >= 0) {
       [[maybe_unused]] const ssize_t written = ::write(descriptor, line.data(), line.size());
-      if (to_file) close(descriptor);
+      if (!file.empty()) close(descriptor);
     }
   } catch (...) {  // a log line is never worth a failed call
   }
