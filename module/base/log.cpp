@@ -30,8 +30,9 @@ class FileName {
     version_.fetch_add(1);
   }
 
+  /// Empty if it is being written all the while, as in a child that was forked just then.
   [[nodiscard]] std::string get() const {
-    while (true) {
+    for (int attempt = 0; attempt < 1000; ++attempt) {
       const unsigned before = version_.load();
       std::string name;
       for (std::size_t i = 0; i < kMaxSize; ++i) {
@@ -41,6 +42,7 @@ class FileName {
       }
       if (before % 2 == 0 && version_.load() == before) return name;
     }
+    return {};
   }
 
  private:
