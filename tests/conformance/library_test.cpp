@@ -6,6 +6,10 @@
 #include <set>
 #include <thread>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include <gtest/gtest.h>
 
 #include "conformance/entry_points.h"
@@ -89,6 +93,9 @@ TEST_F(LibraryTest, IsUnloadedAfterItsEndAndLoadedAgain) {
 TEST_F(LibraryTest, IsUnloadedWithoutItsEnd) {
   ASSERT_RV(CKR_OK, finalize());
   expect_in_child([&] {
+#ifdef __SANITIZE_ADDRESS__
+    __lsan_disable();  // what a library that is unloaded so leaves behind is nobody's any more
+#endif
     for (int i = 0; i < 3; ++i) {
       work("forgotten");
       reload();
@@ -183,8 +190,9 @@ TEST_F(LibraryTest, StartsAfreshInEachGeneration) {
 
 // A fork can come while other threads are anywhere in the library: the child must not hang on a
 // lock that one of them held.
+// A sanitizer's own locks do not survive such a fork.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_F(LibraryTest, AnswersInAChildThatWasForkedInTheMiddleOfCalls) {
-  if (kSanitized) GTEST_SKIP() << "a sanitizer's own locks do not survive such a fork";
   std::atomic<bool> stop{false};
   std::vector<std::thread> workers;
   for (int i = 0; i < 4; ++i) {
@@ -211,6 +219,7 @@ TEST_F(LibraryTest, AnswersInAChildThatWasForkedInTheMiddleOfCalls) {
   stop = true;
   for (std::thread& worker : workers) worker.join();
 }
+#endif
 
 }  // namespace
 }  // namespace mayfly::test
