@@ -38,8 +38,9 @@ TEST(Layers, ArrowsRunDownwardsOnly) {
       {"base", {"base", "mayfly"}},
       {"device", {"base", "device"}},
       {"config", {"base", "config"}},
+      {"registry", {"base", "registry"}},
       {"core", {"base", "device", "core"}},
-      {"compose", {"base", "device", "config", "core", "compose"}},
+      {"compose", {"base", "device", "registry", "config", "core", "compose"}},
       {"api", {"base", "config", "core", "compose", "api"}},
   };
   const Includes includes = module_includes();
