@@ -11,6 +11,7 @@ namespace mayfly::tools {
 
 void add_doctor(CLI::App& app, int& status);
 void add_init(CLI::App& app, int& status);
+void add_reap(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
 
 }  // namespace mayfly::tools

@@ -36,6 +36,7 @@ int run(int argc, char** argv) {
   int status = kOk;
   add_init(app, status);
   add_doctor(app, status);
+  add_reap(app, status);
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
 #endif

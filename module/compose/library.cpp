@@ -1,8 +1,10 @@
 #include "compose/library.h"
 
 #include "base/log.h"
+#include "compose/registry_journal.h"
 #include "core/pin_login.h"
 #include "device/pkcs11/pkcs11_device.h"
+#include "registry/sqlite/sqlite_registry.h"
 
 namespace mayfly {
 namespace {
@@ -24,6 +26,23 @@ TaskTable::LoginFactory login_factory(const Config& config) {
   return [pin] { return std::make_unique<PinLogin>(pin); };
 }
 
+/// What processes before this one were killed over. That it can't be cleared up now is no reason
+/// not to work: it is tried again by the next process, and by `mayfly reap`.
+void reap_recorded(Device& device) noexcept {
+  try {
+    const ReapReport report = device.reap(ReapReach::recorded);
+    if (report.destroyed > 0) {
+      log::warn("destroyed " + std::to_string(report.destroyed) + " keys that dead processes left");
+    }
+    if (report.pending > 0) {
+      log::warn("the device would not destroy " + std::to_string(report.pending) +
+                " keys that dead processes left; run: mayfly reap");
+    }
+  } catch (const std::exception& error) {
+    log::warn(std::string("the keys of dead processes were not looked for: ") + error.what());
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Device> open_device(const Config& config) {
@@ -34,6 +53,10 @@ std::unique_ptr<Device> open_device(const Config& config) {
   options.environment = config.device.environment;
   options.max_sessions = config.device.max_sessions;
   options.start_lock = config.file;
+  if (config.device.stored_keys) options.storage = KeyStorage::stored;
+  if (!config.registry.file.empty()) {
+    options.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(config.registry.file));
+  }
   return open_pkcs11_device(std::move(options));
 }
 
@@ -41,6 +64,7 @@ Library::Library(Config config) : config_(std::move(config)) {
   log::configure(config_.log.level, config_.log.file.string());
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
+  if (config_.device.stored_keys) reap_recorded(*device_);
   tasks_ = std::make_unique<TaskTable>(*device_, task_limits(config_), std::move(make_login));
 }
 

@@ -68,6 +68,7 @@ class Loader {
     check_required(root);
     check_ttl();
     check_login();
+    check_registry();
     return std::move(config_);
   }
 
@@ -79,6 +80,7 @@ class Loader {
   void check_required(const toml::table& root) const;
   void check_ttl() const;
   void check_login() const;
+  void check_registry() const;
   [[nodiscard]] const Entry* find(std::string_view full_name) const;
 
   const std::filesystem::path& file_;
@@ -213,6 +215,14 @@ void Loader::check_login() const {
   fail_at(file_, required == nullptr ? 1 : required->line(),
           "login.required is true, but login.pin-source is missing; add pin-source = \"file:PATH\" "
           "under [login]");
+}
+
+void Loader::check_registry() const {
+  if (!config_.device.stored_keys || !config_.registry.file.empty()) return;
+  const Entry* keys = find("device.keys");
+  fail_at(file_, keys == nullptr ? 1 : keys->line(),
+          "device.keys is \"stored\", but registry.file is missing; add file = "
+          "\"/var/lib/mayfly/registry.db\" under [registry]");
 }
 
 }  // namespace

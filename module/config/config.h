@@ -50,6 +50,12 @@ struct DeviceConfig {
   PinSource pin_source;                            ///< device.pin-source
   std::map<std::string, std::string> environment;  ///< [device.env]: what the library needs set
   std::size_t max_sessions = 0;                    ///< device.max-sessions: 0 asks the token
+  bool stored_keys = false;  ///< device.keys = "stored": token objects instead of session objects
+};
+
+/// [registry]: what outlives a process.
+struct RegistryConfig {
+  std::filesystem::path file;  ///< registry.file: empty for none; needed for stored keys
 };
 
 /// [task]: how long tasks may live.
@@ -93,6 +99,7 @@ struct Config {
   std::filesystem::path file;  ///< where it was read from, absolute
 
   DeviceConfig device;
+  RegistryConfig registry;
   TaskConfig task;
   LoginConfig login;
   PolicyConfig policy;

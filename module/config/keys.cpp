@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMostOfAnything = 1'000'000;
 constexpr std::string_view kUsages = "narrow|strict";
+constexpr std::string_view kStorages = "session|stored";
 constexpr std::string_view kLevels = "debug|info|warn|error|off";
 
 std::string show_text(std::string_view text) { return text.empty() ? "" : toml_text(text); }
@@ -36,8 +37,9 @@ std::string show_environment(const Config& config) {
   return text + " }";
 }
 
-constexpr std::array<ConfigTable, 7> kTables = {{
+constexpr std::array<ConfigTable, 8> kTables = {{
     {"device", "What holds the keys: a token of a PKCS#11 module."},
+    {"registry", "What outlives a process: the record of keys that a device stores."},
     {"task", "How long tasks may live."},
     {"login", "Whether clients log in to a task's token."},
     {"policy", "What a task's keys may do."},
@@ -46,7 +48,7 @@ constexpr std::array<ConfigTable, 7> kTables = {{
     {"broker", "How `mayfly run` serves a task."},
 }};
 
-constexpr std::array<ConfigKey, 17> kKeys = {{
+constexpr std::array<ConfigKey, 19> kKeys = {{
     {"device", "module", "path",
      "The PKCS#11 library of the device. A name without / is looked for where p11-kit keeps its "
      "modules.",
@@ -63,6 +65,13 @@ constexpr std::array<ConfigKey, 17> kKeys = {{
      "command:PROGRAM ARGUMENTS. The PIN itself never stands in this file.",
      "\"file:pin\"", true, [](Config& c, const Value& v) { c.device.pin_source = v.pin_source(); },
      [](const Config& c) { return show_pin_source(c.device.pin_source); }},
+    {"device", "keys", "\"session\" or \"stored\"",
+     "How the device holds keys. session: as session objects, which the device itself destroys "
+     "when "
+     "their process dies. stored: as token objects, for a device that can't do that; needs "
+     "registry.file, and `mayfly reap` for what a killed process leaves behind.",
+     "", false, [](Config& c, const Value& v) { c.device.stored_keys = v.choice(kStorages) == 1; },
+     [](const Config& c) { return toml_text(entry(kStorages, c.device.stored_keys ? 1 : 0)); }},
     {"device", "max-sessions", "whole number, 0 to 1000000",
      "The most sessions that are opened on the token at once; 0 asks the token.", "", false,
      [](Config& c, const Value& v) { c.device.max_sessions = v.number(0, kMostOfAnything); },
@@ -72,6 +81,12 @@ constexpr std::array<ConfigKey, 17> kKeys = {{
      "loads libmayfly.so itself must have them set.",
      "{ SOFTHSM2_CONF = \"/etc/softhsm/softhsm2.conf\" }", false,
      [](Config& c, const Value& v) { c.device.environment = v.environment(); }, show_environment},
+    {"registry", "file", "path",
+     "The file, made when it is missing, in a folder that nobody else can write. Needed when "
+     "device.keys is \"stored\".",
+     "\"/var/lib/mayfly/registry.db\"", false,
+     [](Config& c, const Value& v) { c.registry.file = v.path(); },
+     [](const Config& c) { return show_text(c.registry.file.native()); }},
     {"task", "ttl", "length of time",
      "How long a task lives when nothing else is asked for: a whole number with s, m, h or d.", "",
      false, [](Config& c, const Value& v) { c.task.ttl = v.duration(); },

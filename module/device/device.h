@@ -103,6 +103,20 @@ struct DeviceHealth {
   std::size_t open_scopes = 0;  ///< scopes that hold device resources now
 };
 
+/// What Device::reap() looks at.
+enum class ReapReach {
+  recorded,  ///< the keys that this machine has a record of
+  device,    ///< these, and all keys that are on the device
+};
+
+/// What Device::reap() found and did.
+struct ReapReport {
+  std::size_t destroyed = 0;  ///< dead keys that are gone now
+  std::size_t pending = 0;    ///< dead keys that the device would not destroy
+  std::size_t alive = 0;      ///< keys of mayfly's whose owner may live
+  std::size_t foreign = 0;    ///< objects that are not mayfly's, untouched
+};
+
 /// An HSM or a TPM.
 class Device {
  public:
@@ -124,6 +138,13 @@ class Device {
   /// Tries again to destroy the keys that are still owed. Never throws, never blocks for long.
   /// @return how many are still owed.
   virtual std::size_t retry_pending() noexcept = 0;
+
+  /// Destroys the keys that dead processes left in the device's storage. A key is touched only if
+  /// the device itself says that it is mayfly's, and if it is proven dead: its deadline is past, or
+  /// its process. When anything can't be looked up, nothing is destroyed.
+  /// @throws Error what could not be looked up: whatever the device answered, CKR_FUNCTION_FAILED
+  ///         for the record and for processes.
+  virtual ReapReport reap(ReapReach reach) = 0;
 
   [[nodiscard]] virtual DeviceHealth health() noexcept = 0;
 

@@ -47,8 +47,23 @@ CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void* application, CK_NOTIFY
 }
 
 CK_RV get_session_info(CK_SESSION_HANDLE session, CK_SESSION_INFO* info) {
-  const CK_RV rv = fault(Call::get_session_info);
-  return rv != CKR_OK ? rv : real->C_GetSessionInfo(session, info);
+  if (const CK_RV rv = fault(Call::get_session_info)) return rv;
+  const CK_RV rv = real->C_GetSessionInfo(session, info);
+  if (rv == CKR_OK && faulty_module.logged_out) info->state = CKS_RW_PUBLIC_SESSION;
+  return rv;
+}
+
+CK_RV find_objects_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE* wanted, CK_ULONG count) {
+  const CK_RV rv = fault(Call::find_objects_init);
+  return rv != CKR_OK ? rv : real->C_FindObjectsInit(session, wanted, count);
+}
+
+CK_RV find_objects(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE* objects, CK_ULONG most,
+                   CK_ULONG* count) {
+  if (const CK_RV rv = fault(Call::find_objects)) return rv;
+  const CK_RV rv = real->C_FindObjects(session, objects, most, count);
+  if (faulty_module.find_nothing) *count = 0;
+  return rv;
 }
 
 CK_RV close_session(CK_SESSION_HANDLE session) {
@@ -169,6 +184,8 @@ CK_FUNCTION_LIST make_list() {
   list.C_GenerateKeyPair = generate_key_pair;
   list.C_GetAttributeValue = get_attribute_value;
   list.C_DestroyObject = destroy_object;
+  list.C_FindObjectsInit = find_objects_init;
+  list.C_FindObjects = find_objects;
   list.C_SignInit = sign_init;
   list.C_Sign = sign;
   return list;

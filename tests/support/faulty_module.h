@@ -21,10 +21,12 @@ enum class Call {
   get_token_info,
   get_session_info,
   destroy_object,
+  find_objects_init,
+  find_objects,
   sign_init,
   sign,
 };
-inline constexpr std::size_t kCalls = 10;
+inline constexpr std::size_t kCalls = 12;
 
 struct FaultyModule {
   struct Switch {
@@ -51,6 +53,9 @@ struct FaultyModule {
   std::atomic<CK_SESSION_HANDLE> last_session{0};    ///< what C_OpenSession gave last
   std::atomic<CK_SESSION_HANDLE> repeat_session{0};  ///< what it gives next instead of a new one
 
+  std::atomic<bool> find_nothing{false};  ///< C_FindObjects answers well and gives nothing
+  std::atomic<bool> logged_out{false};    ///< C_GetSessionInfo tells of no login
+
   std::atomic<CK_ULONG> longest_data{0};  ///< C_Sign refuses to sign more bytes; 0: no limit
   std::atomic<bool> hold_signing{false};  ///< C_Sign waits as long as this is set
   std::atomic<unsigned> held{0};          ///< calls that wait there
@@ -73,6 +78,8 @@ struct FaultyModule {
     open_sessions = 0;
     last_session = 0;
     repeat_session = 0;
+    find_nothing = false;
+    logged_out = false;
     longest_data = 0;
     hold_signing = false;
   }

@@ -9,6 +9,7 @@
 #include "device/pkcs11/mechanism_map.h"
 #include "device/pkcs11/pending_keys.h"
 #include "device/pkcs11/session_pool.h"
+#include "device/pkcs11/stored_keys.h"
 #include "device/pkcs11/token_search.h"
 #include "device/pkcs11/vendor_module.h"
 
@@ -18,17 +19,21 @@ namespace mayfly::pkcs11 {
 /// be dropped in any order.
 struct DeviceContext {
   DeviceContext(CK_FUNCTION_LIST_PTR function_list, const Token& token, std::size_t max_sessions,
-                std::function<SecretBuffer()> fetch_pin)
+                std::function<SecretBuffer()> fetch_pin, std::shared_ptr<KeyJournal> journal)
       : functions(function_list),
         mechanisms(functions, token.slot),
         login(functions, token, std::move(fetch_pin)),
-        sessions(functions, token.slot, max_sessions) {}
+        sessions(functions, token.slot, max_sessions),
+        stored(journal == nullptr ? nullptr
+                                  : std::make_unique<StoredKeys>(functions, token, sessions, login,
+                                                                 std::move(journal))) {}
 
   const CK_FUNCTION_LIST_PTR functions;
   const MechanismMap mechanisms;
   Login login;
   SessionPool sessions;
   PendingKeys pending;
+  const std::unique_ptr<StoredKeys> stored;  ///< null without a journal: then nothing is stored
   std::atomic<std::size_t> open_scopes{0};
   std::atomic<bool> closed{false};
 

@@ -26,19 +26,26 @@ CK_ATTRIBUTE bytes(CK_ATTRIBUTE_TYPE type, ByteView value) {
 }
 
 CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const KeySpec& spec,
-               ByteView curve, KeyPairHandles& made) {
+               const StoredKeyName* name, ByteView curve, KeyPairHandles& made) {
   CK_ULONG modulus_bits = spec.bits;
-  std::vector<CK_ATTRIBUTE> public_template = {flag(CKA_TOKEN, no), flag(CKA_VERIFY, yes)};
+  CK_BBOOL& stored = name != nullptr ? yes : no;
+  std::vector<CK_ATTRIBUTE> public_template = {flag(CKA_TOKEN, stored), flag(CKA_VERIFY, yes)};
   if (spec.type == CKK_RSA) {
     public_template.push_back({CKA_MODULUS_BITS, &modulus_bits, sizeof modulus_bits});
     public_template.push_back(bytes(CKA_PUBLIC_EXPONENT, kExponent));
   } else {
     public_template.push_back(bytes(CKA_EC_PARAMS, curve));
   }
-  std::array<CK_ATTRIBUTE, 9> private_template = {
-      flag(CKA_TOKEN, no),       flag(CKA_PRIVATE, yes), flag(CKA_SENSITIVE, yes),
+  std::vector<CK_ATTRIBUTE> private_template = {
+      flag(CKA_TOKEN, stored),   flag(CKA_PRIVATE, yes), flag(CKA_SENSITIVE, yes),
       flag(CKA_EXTRACTABLE, no), flag(CKA_SIGN, yes),    flag(CKA_SIGN_RECOVER, no),
       flag(CKA_DECRYPT, no),     flag(CKA_UNWRAP, no),   flag(CKA_DERIVE, no)};
+  if (name != nullptr) {
+    for (std::vector<CK_ATTRIBUTE>* half : {&public_template, &private_template}) {
+      half->push_back(bytes(CKA_LABEL, as_bytes(name->label())));
+      half->push_back(bytes(CKA_ID, name->id()));
+    }
+  }
   CK_MECHANISM mechanism = {generation_mechanism(spec.type).value(), nullptr, 0};
   return functions->C_GenerateKeyPair(session, &mechanism, public_template.data(),
                                       public_template.size(), private_template.data(),
@@ -55,33 +62,33 @@ bool refuses_curve_encoding(CK_RV rv) noexcept {
               "the device made a key that can't be trusted, so it was destroyed: " + why);
 }
 
-void check_private_key(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
+void check_private_key(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, CK_BBOOL stored,
                        CK_OBJECT_HANDLE key) {
   struct Demand {
     CK_ATTRIBUTE_TYPE type;
     CK_BBOOL value;
     const char* name;
   };
-  static constexpr std::array<Demand, 6> kDemands = {{
+  constexpr std::size_t kDemands = 6;
+  const std::array<Demand, kDemands> demands = {{
       {CKA_SENSITIVE, CK_TRUE, "CKA_SENSITIVE"},
       {CKA_ALWAYS_SENSITIVE, CK_TRUE, "CKA_ALWAYS_SENSITIVE"},
       {CKA_EXTRACTABLE, CK_FALSE, "CKA_EXTRACTABLE"},
       {CKA_NEVER_EXTRACTABLE, CK_TRUE, "CKA_NEVER_EXTRACTABLE"},
       {CKA_LOCAL, CK_TRUE, "CKA_LOCAL"},
-      {CKA_TOKEN, CK_FALSE, "CKA_TOKEN"},
+      {CKA_TOKEN, stored, "CKA_TOKEN"},
   }};
-  std::array<CK_BBOOL, kDemands.size()> values;
-  std::array<CK_ATTRIBUTE, kDemands.size()> attributes;
-  for (std::size_t i = 0; i < kDemands.size(); ++i) {
-    values[i] =
-        kDemands[i].value == CK_TRUE ? CK_FALSE : CK_TRUE;  // an untouched one must not pass
-    attributes[i] = flag(kDemands[i].type, values[i]);
+  std::array<CK_BBOOL, kDemands> values;
+  std::array<CK_ATTRIBUTE, kDemands> attributes;
+  for (std::size_t i = 0; i < demands.size(); ++i) {
+    values[i] = demands[i].value == CK_TRUE ? CK_FALSE : CK_TRUE;  // an untouched one must not pass
+    attributes[i] = flag(demands[i].type, values[i]);
   }
   const CK_RV rv =
       functions->C_GetAttributeValue(session, key, attributes.data(), attributes.size());
-  for (std::size_t i = 0; i < kDemands.size(); ++i) {
-    if (attributes[i].ulValueLen != sizeof(CK_BBOOL) || values[i] != kDemands[i].value) {
-      distrust(std::string("its ") + kDemands[i].name + " is not as asked for");
+  for (std::size_t i = 0; i < demands.size(); ++i) {
+    if (attributes[i].ulValueLen != sizeof(CK_BBOOL) || values[i] != demands[i].value) {
+      distrust(std::string("its ") + demands[i].name + " is not as asked for");
     }
   }
   check(rv, "reading a new private key's attributes");
@@ -121,15 +128,16 @@ PublicKey read_modulus(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session
 }  // namespace
 
 CK_RV generate_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
-                        const KeySpec& spec, KeyPairHandles& made) {
-  const CK_RV rv = generate(functions, session, spec, ec_params(spec), made);
+                        const KeySpec& spec, const StoredKeyName* name, KeyPairHandles& made) {
+  const CK_RV rv = generate(functions, session, spec, name, ec_params(spec), made);
   if (spec.type != CKK_EC_EDWARDS || !refuses_curve_encoding(rv)) return rv;
-  return generate(functions, session, spec, kEd25519Name, made);
+  return generate(functions, session, spec, name, kEd25519Name, made);
 }
 
 PublicKey inspect_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
-                           const KeySpec& spec, const KeyPairHandles& pair) {
-  check_private_key(functions, session, pair.private_key);
+                           const KeySpec& spec, const StoredKeyName* name,
+                           const KeyPairHandles& pair) {
+  check_private_key(functions, session, name != nullptr ? CK_TRUE : CK_FALSE, pair.private_key);
   try {
     return spec.type == CKK_RSA ? read_modulus(functions, session, spec, pair.public_key)
                                 : read_point(functions, session, spec, pair.public_key);

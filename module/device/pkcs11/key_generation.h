@@ -3,6 +3,7 @@
 
 #include "base/public_key.h"
 #include "device/pkcs11/mechanism_map.h"
+#include "device/pkcs11/stored_key_name.h"
 
 namespace mayfly::pkcs11 {
 
@@ -12,16 +13,20 @@ struct KeyPairHandles {
   CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
 };
 
-/// Asks the device's own generator for a key pair of session objects: private, sensitive, not
-/// extractable, for signing and nothing else.
+/// Asks the device's own generator for a key pair: private, sensitive, not extractable, for signing
+/// and nothing else.
+/// @param name  What to call token objects; null for session objects.
 /// @return what the device answered.
 [[nodiscard]] CK_RV generate_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
-                                      const KeySpec& spec, KeyPairHandles& made);
+                                      const KeySpec& spec, const StoredKeyName* name,
+                                      KeyPairHandles& made);
 
 /// Checks with the device that the private key is what was asked for, and reads the public key.
+/// @param name  As it was given to generate_key_pair().
 /// @throws Error CKR_DEVICE_ERROR when the device says otherwise, or what it says makes no sense;
 ///         whatever it answered when it can't be asked. The key must then be destroyed.
 [[nodiscard]] PublicKey inspect_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
-                                         const KeySpec& spec, const KeyPairHandles& pair);
+                                         const KeySpec& spec, const StoredKeyName* name,
+                                         const KeyPairHandles& pair);
 
 }  // namespace mayfly::pkcs11

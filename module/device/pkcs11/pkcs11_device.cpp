@@ -10,6 +10,7 @@
 #include "device/pkcs11/device_context.h"
 #include "device/pkcs11/pkcs11_scope.h"
 #include "device/pkcs11/start_lock.h"
+#include "device/pkcs11/stored_scope.h"
 
 namespace mayfly {
 namespace pkcs11 {
@@ -66,20 +67,24 @@ class Pkcs11Device final : public Device {
     return context_->mechanisms.plan(scheme, hash).input;
   }
 
-  std::shared_ptr<KeyScope> open_scope(const ScopeOwner&) override {
+  std::shared_ptr<KeyScope> open_scope(const ScopeOwner& owner) override {
+    if (storage_ == KeyStorage::stored) return std::make_shared<StoredScope>(context_, owner);
     return std::make_shared<Pkcs11Scope>(context_);
   }
 
   std::size_t retry_pending() noexcept override;
+  ReapReport reap(ReapReach reach) override;
   [[nodiscard]] DeviceHealth health() noexcept override;
   void close() noexcept override;
 
  private:
+  [[nodiscard]] std::size_t pending() const noexcept;
   void log_out() noexcept;
 
   VendorModule module_;
   CK_SLOT_ID slot_ = 0;
   DeviceInfo info_;
+  KeyStorage storage_ = KeyStorage::session;
   std::shared_ptr<DeviceContext> context_;
 };
 
@@ -88,9 +93,10 @@ void Pkcs11Device::start(Pkcs11DeviceOptions options) {
   module_.initialize();
   const Token token = find_token(module_, options.token);
   slot_ = token.slot;
-  context_ = std::make_shared<DeviceContext>(module_.functions(), token,
-                                             session_limit(options.max_sessions, token),
-                                             std::move(options.fetch_pin));
+  storage_ = options.storage;
+  context_ = std::make_shared<DeviceContext>(
+      module_.functions(), token, session_limit(options.max_sessions, token),
+      std::move(options.fetch_pin), std::move(options.journal));
   info_ = describe_token(token.info, context_->mechanisms.hardware());
   const SessionPool::Lease lease = context_->sessions.lend();
   if (!lease) {
@@ -101,14 +107,26 @@ void Pkcs11Device::start(Pkcs11DeviceOptions options) {
   if (context_->login.wanted()) context_->login.log_in(lease.session().handle);
 }
 
+std::size_t Pkcs11Device::pending() const noexcept {
+  return context_->pending.count() + (context_->stored == nullptr ? 0 : context_->stored->owed());
+}
+
 std::size_t Pkcs11Device::retry_pending() noexcept {
-  if (!context_->usable()) return context_->pending.count();
-  return context_->pending.retry(context_->functions, context_->sessions);
+  if (context_->usable()) {
+    context_->pending.retry(context_->functions, context_->sessions);
+    if (context_->stored != nullptr) context_->stored->retry();
+  }
+  return pending();
+}
+
+ReapReport Pkcs11Device::reap(ReapReach reach) {
+  if (!context_->usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
+  return context_->stored == nullptr ? ReapReport() : context_->stored->reap(reach);
 }
 
 DeviceHealth Pkcs11Device::health() noexcept {
   DeviceHealth health;
-  health.pending = context_->pending.count();
+  health.pending = pending();
   health.open_scopes = context_->open_scopes;
   try {
     CK_TOKEN_INFO info{};
@@ -128,6 +146,7 @@ DeviceHealth Pkcs11Device::health() noexcept {
 void Pkcs11Device::close() noexcept {
   if (context_ != nullptr) {
     if (!context_->usable()) return;
+    if (context_->stored != nullptr) context_->stored->destroy_all();
     log_out();
     context_->closed = true;
     context_->functions->C_CloseAllSessions(slot_);
@@ -150,6 +169,9 @@ void Pkcs11Device::log_out() noexcept {
 }  // namespace pkcs11
 
 std::unique_ptr<Device> open_pkcs11_device(Pkcs11DeviceOptions options) {
+  if (options.storage == KeyStorage::stored && options.journal == nullptr) {
+    throw Error(CKR_GENERAL_ERROR, "keys can't be stored on the device without a journal of them");
+  }
   pkcs11::check_environment(options.environment);
   ForkEpoch::watch();
   auto device = std::make_unique<pkcs11::Pkcs11Device>(options.module);

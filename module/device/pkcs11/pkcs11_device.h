@@ -10,8 +10,15 @@
 
 #include "base/secret.h"
 #include "device/device.h"
+#include "device/key_journal.h"
 
 namespace mayfly {
+
+/// How the device holds key pairs.
+enum class KeyStorage {
+  session,  ///< as session objects: the device itself destroys them with their session
+  stored,   ///< as token objects, for devices that can't do that; mayfly destroys them
+};
 
 /// Which device to open, and how.
 struct Pkcs11DeviceOptions {
@@ -35,12 +42,15 @@ struct Pkcs11DeviceOptions {
   /// A readable file that all processes with this device share, usually their configuration:
   /// opening is done one process after the other. Empty for none.
   std::filesystem::path start_lock;
+
+  KeyStorage storage = KeyStorage::session;
+
+  /// Where stored keys are recorded. Needed to store keys, and to reap those that others stored.
+  std::shared_ptr<KeyJournal> journal;
 };
 
 /// Loads the module, finds the token and logs in, once: a refused PIN is not tried again.
 ///
-/// Keys are session objects, so that the device itself destroys them when their session closes or
-/// the process dies.
 /// @throws Error with a sentence that says what to mend: CKR_GENERAL_ERROR for the module, the
 ///         environment and the URI, CKR_TOKEN_NOT_PRESENT when not exactly one initialised token
 ///         matches, CKR_DEVICE_ERROR when the login is refused, or what the device answered.

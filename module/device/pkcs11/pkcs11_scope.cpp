@@ -67,10 +67,10 @@ std::unique_ptr<DeviceKey> Pkcs11Scope::try_generate(const KeySpec& spec, KeyRec
   if (session_->gone) return nullptr;
   const NoEmptySession guard(context_->sessions, *session_);
   KeyPairHandles made;
-  CK_RV rv = generate_key_pair(context_->functions, session_->handle, spec, made);
+  CK_RV rv = generate_key_pair(context_->functions, session_->handle, spec, nullptr, made);
   if (rv == CKR_USER_NOT_LOGGED_IN && session_->keys == 0) {
     context_->login.log_in(session_->handle);
-    rv = generate_key_pair(context_->functions, session_->handle, spec, made);
+    rv = generate_key_pair(context_->functions, session_->handle, spec, nullptr, made);
   }
   if (rv == CKR_OK) return take_over(spec, made, record);
   if (may_retry(rv)) return nullptr;
@@ -89,7 +89,8 @@ std::unique_ptr<DeviceKey> Pkcs11Scope::take_over(const KeySpec& spec, const Key
   entry.public_key = made.public_key;
   ++session_->keys;
   try {
-    PublicKey public_key = inspect_key_pair(context_->functions, session_->handle, spec, made);
+    PublicKey public_key =
+        inspect_key_pair(context_->functions, session_->handle, spec, nullptr, made);
     return std::make_unique<Pkcs11Key>(context_, record, std::move(public_key));
   } catch (...) {
     if (!destroy_key_pair_locked(context_->functions, context_->sessions, entry)) {

@@ -90,6 +90,7 @@ CK_RV SessionPool::close(DeviceSession& session) noexcept {
     put_back(std::move(entry));
     return rv;
   }
+  if (rv != CKR_OK) ++losses_;
   retire(session);
   return CKR_OK;
 }
@@ -110,6 +111,7 @@ void SessionPool::discard(DeviceSession& session) noexcept {
 
 void SessionPool::bury(DeviceSession& session) noexcept {
   const Lock lock(mutex_);
+  ++losses_;
   retire(session);
 }
 
@@ -201,6 +203,7 @@ void SessionPool::adopt(const std::shared_ptr<DeviceSession>& session) {
   if (old == nullptr) return;
   // The device gave a number that it had given before: the old session died unnoticed.
   old->lost = true;
+  ++losses_;
   retire(*old);
 }
 

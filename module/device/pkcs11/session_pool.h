@@ -94,6 +94,10 @@ class SessionPool {
   /// From now on new sessions are read-write: for devices that want it even for session objects.
   void open_read_write() noexcept { read_write_.store(true); }
 
+  /// Counted up whenever a session ended that this process had not closed: from then on a handle of
+  /// an object may name another one, because the device may have been restarted.
+  [[nodiscard]] std::uint64_t losses() const noexcept { return losses_.load(); }
+
   /// Every session counts as closed: after the device has closed them all.
   void forget_all() noexcept;
 
@@ -126,6 +130,7 @@ class SessionPool {
   std::size_t limit_;
   std::size_t max_holders_;
   std::atomic<bool> read_write_{false};
+  std::atomic<std::uint64_t> losses_{0};
 
   std::mutex mutex_;
   Sessions sessions_;

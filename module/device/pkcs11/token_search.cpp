@@ -74,6 +74,12 @@ std::string describe_all(const std::vector<Token>& tokens) {
 
 }  // namespace
 
+std::string Token::identity() const {
+  return padded_text(info.manufacturerID, sizeof info.manufacturerID) + "/" +
+         padded_text(info.model, sizeof info.model) + "/" +
+         padded_text(info.serialNumber, sizeof info.serialNumber);
+}
+
 std::string Token::label() const { return padded_text(info.label, sizeof info.label); }
 
 std::string padded_text(const CK_UTF8CHAR* field, std::size_t size) {

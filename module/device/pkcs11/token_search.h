@@ -14,6 +14,9 @@ struct Token {
   CK_TOKEN_INFO info{};
 
   [[nodiscard]] std::string label() const;
+
+  /// "MANUFACTURER/MODEL/SERIAL": the same for all processes that have this token before them.
+  [[nodiscard]] std::string identity() const;
 };
 
 /// A field of a PKCS#11 structure without its padding; what is no printable UTF-8 becomes "?".

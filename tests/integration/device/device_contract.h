@@ -28,6 +28,9 @@ class DeviceUnderTest {
 
   /// How much of what the device can run out of is in use: its sessions, its object slots.
   virtual std::size_t count_resources() = 0;
+
+  /// How many keys a test makes that makes many: fewer where each is written to a disk.
+  [[nodiscard]] virtual int many_keys() const { return 1'000; }
 };
 
 using MakeDevice = std::unique_ptr<DeviceUnderTest> (*)();

@@ -153,7 +153,7 @@ TEST_F(Doctor, TokenMissing) {
 }
 
 TEST_F(Doctor, LogThatCannotBeWritten) {
-  edit("#file = ", "file = \"/nowhere/mayfly.log\" #");
+  edit("#file = \"/var/log/mayfly.log\"", "file = \"/nowhere/mayfly.log\" #");
   const Diagnosis diagnosis = expect_failing({"log"});
   EXPECT_THAT(diagnosis.details.at("log"), HasSubstr("/nowhere/mayfly.log"));
   EXPECT_EQ(diagnosis.verdicts.at("test key"), "ok");

@@ -36,7 +36,8 @@ const char kModule[] = "module = \"/m.so\"";
 const char kToken[] = "token = \"pkcs11:token=t\"";
 const char kPin[] = "pin-source = \"file:pin\"";
 
-const std::string kAllTables = "[device], [task], [login], [policy], [limits], [log], [broker]";
+const std::string kAllTables =
+    "[device], [registry], [task], [login], [policy], [limits], [log], [broker]";
 const std::string kPinSourceKinds =
     "a pin-source says where the PIN is, not what it is; write file:PATH, fd:NUMBER, "
     "credential:NAME or command:PROGRAM ARGUMENTS";
@@ -52,7 +53,7 @@ std::vector<BadFile> unknown_names() {
        ":5: unknown key device.pin_source; did you mean device.pin-source?"},
       {"KeyFarFromAll", device_with("colour = \"red\""),
        ":5: unknown key device.colour; the keys of [device] are module, token, pin-source, "
-       "max-sessions, env"},
+       "keys, max-sessions, env"},
       {"KeyInWrongTable", device_with("[task]\nusage = \"strict\""),
        ":6: unknown key task.usage; did you mean policy.usage?"},
       {"KeyOutsideTables", std::string("max-ttl = \"1h\"\n") + kDevice,
@@ -65,18 +66,18 @@ std::vector<BadFile> unknown_names() {
        ":5: unknown table entertainment; the tables are " + kAllTables},
       {"ControlCharactersInKey", device_with("\"a\\nb:1: forged\" = 1"),
        ":5: unknown key device.a?b:1: forged; the keys of [device] are module, token, pin-source, "
-       "max-sessions, env"},
+       "keys, max-sessions, env"},
       {"EndlessKey", device_with(std::string(500, 'x') + " = 1"),
        ":5: unknown key device." + std::string(64, 'x') +
-           "; the keys of [device] are module, token, pin-source, max-sessions, env"},
+           "; the keys of [device] are module, token, pin-source, keys, max-sessions, env"},
       {"CaseCounts", device_with("[Task]\nttl = \"1m\""),
        ":5: unknown table Task; did you mean [task]?"},
       {"EmptyKey", device_with("\"\" = 1"),
-       ":5: unknown key device.; the keys of [device] are module, token, pin-source, max-sessions, "
-       "env"},
+       ":5: unknown key device.; the keys of [device] are module, token, pin-source, keys, "
+       "max-sessions, env"},
       {"PinInTheFile", device_with("pin = \"1234\""),
        ":5: unknown key device.pin; the keys of [device] are module, token, pin-source, "
-       "max-sessions, env"},
+       "keys, max-sessions, env"},
   };
 }
 
@@ -97,6 +98,9 @@ std::vector<BadFile> missing_keys() {
       {"LoginWithoutPinSource", device_with("[login]\nrequired = true"),
        ":6: login.required is true, but login.pin-source is missing; add pin-source = "
        "\"file:PATH\" under [login]"},
+      {"StoredKeysWithoutRegistry", device_with("keys = \"stored\""),
+       ":5: device.keys is \"stored\", but registry.file is missing; add file = "
+       "\"/var/lib/mayfly/registry.db\" under [registry]"},
   };
 }
 

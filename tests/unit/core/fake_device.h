@@ -91,6 +91,7 @@ class FakeDevice final : public Device {
     return std::make_shared<FakeScope>(state);
   }
   std::size_t retry_pending() noexcept override { return 0; }
+  ReapReport reap(ReapReach) override { return {}; }
   [[nodiscard]] DeviceHealth health() noexcept override { return {true, "", 0, 0}; }
   void close() noexcept override {}
 

@@ -1,0 +1,115 @@
+#include "device/pkcs11/stored_key_name.h"
+
+#include <array>
+#include <charconv>
+#include <sys/random.h>
+#include <vector>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace mayfly::pkcs11 {
+namespace {
+
+constexpr std::string_view kPrefix = "mayfly1";
+constexpr std::string_view kDomain = "mayfly-stored-key-v1";
+constexpr std::size_t kRandomBytes = 16;
+constexpr std::size_t kHashBytes = 16;
+constexpr std::size_t kMaxLabel = 127;
+constexpr std::size_t kFields = 9;
+
+std::string hex(std::uint64_t number) {
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
+  return {digits.data(), end};
+}
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value, 16);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+bool is_hex(std::string_view text, std::size_t digits) {
+  return text.size() == digits &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::string make_label(const StoredKeyName::Parts& parts) {
+  const ProcessIdentity& owner = parts.owner;
+  return std::string(kPrefix) + ":" + parts.host + ":" + owner.boot + ":" +
+         hex(owner.pid_namespace) + ":" + hex(owner.time_namespace) + ":" + hex(owner.pid) + ":" +
+         hex(owner.started) + ":" + parts.task + ":" + hex(parts.until);
+}
+
+Bytes proof(ByteView random, std::string_view label) {
+  Hasher hasher(Hash::sha256);
+  hasher.update(as_bytes(kDomain));
+  hasher.update(random);
+  hasher.update(as_bytes(label));
+  Bytes result = hasher.finish();
+  result.resize(kHashBytes);
+  return result;
+}
+
+std::vector<std::string_view> split(std::string_view text) {
+  std::vector<std::string_view> fields;
+  while (fields.size() < kFields + 1) {
+    const std::size_t colon = text.find(':');
+    fields.push_back(text.substr(0, colon));
+    if (colon == std::string_view::npos) break;
+    text.remove_prefix(colon + 1);
+  }
+  return fields;
+}
+
+std::optional<StoredKeyName::Parts> parse_label(std::string_view label) {
+  if (label.size() > kMaxLabel) return std::nullopt;
+  const auto fields = split(label);
+  if (fields.size() != kFields || fields[0] != kPrefix) return std::nullopt;
+  const auto pid_namespace = number(fields[3]);
+  const auto time_namespace = number(fields[4]);
+  const auto pid = number(fields[5]);
+  const auto started = number(fields[6]);
+  const auto until = number(fields[8]);
+  if (!is_hex(fields[1], 12) || !is_hex(fields[2], 16) || !is_hex(fields[7], 16) ||
+      !pid_namespace || !time_namespace || !pid || !started || !until) {
+    return std::nullopt;
+  }
+  StoredKeyName::Parts parts{
+      std::string(fields[1]),
+      {std::string(fields[2]), *pid_namespace, *time_namespace, *pid, *started},
+      std::string(fields[7]),
+      *until};
+  // Only the one way of writing it counts.
+  if (make_label(parts) != label) return std::nullopt;
+  return parts;
+}
+
+}  // namespace
+
+StoredKeyName StoredKeyName::make(Parts parts) {
+  Bytes id(kRandomBytes);
+  if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
+    throw Error(CKR_FUNCTION_FAILED, "the kernel gives no random numbers for a key's ID");
+  }
+  std::string label = make_label(parts);
+  if (parse_label(label) != parts) {
+    throw Error(CKR_FUNCTION_FAILED, "a key's owner can't be written into its label");
+  }
+  const Bytes hash = proof(id, label);
+  id.insert(id.end(), hash.begin(), hash.end());
+  return {std::move(parts), std::move(label), std::move(id)};
+}
+
+std::optional<StoredKeyName> StoredKeyName::parse(std::string_view label, ByteView id) {
+  if (id.size() != kRandomBytes + kHashBytes) return std::nullopt;
+  auto parts = parse_label(label);
+  if (!parts) return std::nullopt;
+  if (!equal(proof(id.first(kRandomBytes), label), id.subspan(kRandomBytes))) return std::nullopt;
+  return StoredKeyName(std::move(*parts), std::string(label), to_bytes(id));
+}
+
+}  // namespace mayfly::pkcs11

@@ -1,0 +1,113 @@
+// Key pairs that the device keeps in its storage: for devices that can't hold session key pairs.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/process_identity.h"
+#include "device/device.h"
+#include "device/key_journal.h"
+#include "device/pkcs11/login.h"
+#include "device/pkcs11/session_pool.h"
+#include "device/pkcs11/stored_key_name.h"
+#include "device/pkcs11/token_search.h"
+
+namespace mayfly::pkcs11 {
+
+/// A stored key of this process, from before it is made until it is known to be gone.
+struct StoredKeyEntry {
+  explicit StoredKeyEntry(StoredKeyName key_name) : name(std::move(key_name)) {}
+
+  const StoredKeyName name;
+  std::atomic<bool> destroyed{false};
+  std::atomic<bool> owed{false};  ///< nobody but StoredKeys cares for it any more
+};
+
+/// StoredKeys names, finds and destroys the token objects that are mayfly's, and nobody else's.
+///
+/// A key is found by its name, never by a handle that may be stale; and it is gone when the device,
+/// present and logged in to, finds nothing of that name. Safe to use from several threads.
+class StoredKeys {
+ public:
+  StoredKeys(CK_FUNCTION_LIST_PTR functions, const Token& token, SessionPool& sessions,
+             Login& login, std::shared_ptr<KeyJournal> journal);
+
+  /// Names a key that is to be made, and writes that into the journal.
+  /// @throws Error CKR_FUNCTION_FAILED when the journal can't be written; no key may be made then.
+  [[nodiscard]] std::shared_ptr<StoredKeyEntry> record(const ScopeOwner& owner);
+
+  /// Held while objects are made: SoftHSM2 fails when others are made or searched meanwhile. Taken
+  /// by whoever has a session already, since nobody who holds it may have to wait for one.
+  [[nodiscard]] std::unique_lock<std::mutex> lock_storage() {
+    return std::unique_lock(storage_mutex_);
+  }
+
+  /// The private key of that name, or CK_INVALID_HANDLE.
+  /// @param session  A session that nobody else uses meanwhile.
+  /// @throws Error what the device answered.
+  [[nodiscard]] CK_OBJECT_HANDLE find_private_key(CK_SESSION_HANDLE session,
+                                                  const StoredKeyName& name);
+
+  /// Destroys what the device has of that name.
+  /// @return whether it is certain to be gone, which the entry then says too.
+  bool destroy(StoredKeyEntry& entry) noexcept;
+
+  /// Leaves a key to retry().
+  void owe(StoredKeyEntry& entry) noexcept;
+
+  /// Destroys all keys of this process that still live.
+  void destroy_all() noexcept;
+
+  /// Tries again to destroy what is owed; after a failure not before a while, which doubles from a
+  /// second to a minute as long as the device can't be reached.
+  /// @return how many keys are still owed.
+  std::size_t retry() noexcept;
+
+  [[nodiscard]] std::size_t owed() const noexcept { return owed_count_; }
+
+  /// @throws Error as Device::reap().
+  ReapReport reap(ReapReach reach);
+
+  /// Logs in, if the session is not logged in and the token wants it.
+  /// @throws Error what the device answered.
+  void ensure_login(CK_SESSION_HANDLE session);
+
+ private:
+  struct Census;
+
+  using Entries = std::vector<std::shared_ptr<StoredKeyEntry>>;
+
+  [[nodiscard]] bool destroy(const StoredKeyName& name) noexcept;
+  void settle(StoredKeyEntry& entry) noexcept;
+  [[nodiscard]] Entries entries(bool owed_only);
+  void destroy_objects(CK_SESSION_HANDLE session, const StoredKeyName& name);
+  void require_absent(CK_SESSION_HANDLE session, const StoredKeyName& name);
+  void forget(const StoredKeyName& name) noexcept;
+  void count_recorded(Census& census);
+  void count_on_device(Census& census);
+  [[nodiscard]] bool provably_dead(const StoredKeyName& name) const;
+
+  CK_FUNCTION_LIST_PTR functions_;
+  CK_SLOT_ID slot_;
+  std::string device_;
+  std::string serial_;
+  SessionPool& sessions_;
+  Login& login_;
+  std::shared_ptr<KeyJournal> journal_;
+  const ProcessIdentity self_ = ProcessIdentity::self();
+
+  std::mutex storage_mutex_;  // before mutex_ and the pool's; with a session in hand
+
+  std::mutex mutex_;                                          // guards what follows
+  std::map<Bytes, std::shared_ptr<StoredKeyEntry>> entries_;  // by ID
+  std::chrono::steady_clock::time_point next_try_{};
+  std::chrono::steady_clock::duration pause_{};
+  std::atomic<std::size_t> owed_count_{0};
+};
+
+}  // namespace mayfly::pkcs11
