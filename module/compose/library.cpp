@@ -53,6 +53,7 @@ std::unique_ptr<Device> open_device(const Config& config) {
   options.environment = config.device.environment;
   options.max_sessions = config.device.max_sessions;
   options.start_lock = config.file;
+  options.other_usages_off = config.device.other_usages_off;
   if (config.device.stored_keys) options.storage = KeyStorage::stored;
   if (!config.registry.file.empty()) {
     options.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(config.registry.file));

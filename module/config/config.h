@@ -50,6 +50,7 @@ struct DeviceConfig {
   PinSource pin_source;                            ///< device.pin-source
   std::map<std::string, std::string> environment;  ///< [device.env]: what the library needs set
   std::size_t max_sessions = 0;                    ///< device.max-sessions: 0 asks the token
+  bool other_usages_off = true;  ///< device.other-usages = "off": in the templates of new keys
   bool stored_keys = false;  ///< device.keys = "stored": token objects instead of session objects
 };
 

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kMostOfAnything = 1'000'000;
 constexpr std::string_view kUsages = "narrow|strict";
+constexpr std::string_view kOtherUsages = "off|unsaid";
 constexpr std::string_view kStorages = "session|stored";
 constexpr std::string_view kLevels = "debug|info|warn|error|off";
 
@@ -48,7 +49,7 @@ constexpr std::array<ConfigTable, 8> kTables = {{
     {"broker", "How `mayfly run` serves a task."},
 }};
 
-constexpr std::array<ConfigKey, 19> kKeys = {{
+constexpr std::array<ConfigKey, 20> kKeys = {{
     {"device", "module", "path",
      "The PKCS#11 library of the device. A name without / is looked for where p11-kit keeps its "
      "modules.",
@@ -72,6 +73,15 @@ constexpr std::array<ConfigKey, 19> kKeys = {{
      "registry.file, and `mayfly reap` for what a killed process leaves behind.",
      "", false, [](Config& c, const Value& v) { c.device.stored_keys = v.choice(kStorages) == 1; },
      [](const Config& c) { return toml_text(entry(kStorages, c.device.stored_keys ? 1 : 0)); }},
+    {"device", "other-usages", "\"off\" or \"unsaid\"",
+     "What the device is told about usages of new keys beyond signing. off: they are switched off "
+     "there too. unsaid: they are not mentioned, for a device that refuses such templates "
+     "(tpm2-pkcs11); clients of mayfly can't use them in either case.",
+     "", false,
+     [](Config& c, const Value& v) { c.device.other_usages_off = v.choice(kOtherUsages) == 0; },
+     [](const Config& c) {
+       return toml_text(entry(kOtherUsages, c.device.other_usages_off ? 0 : 1));
+     }},
     {"device", "max-sessions", "whole number, 0 to 1000000",
      "The most sessions that are opened on the token at once; 0 asks the token.", "", false,
      [](Config& c, const Value& v) { c.device.max_sessions = v.number(0, kMostOfAnything); },

@@ -19,14 +19,16 @@ namespace mayfly::pkcs11 {
 /// be dropped in any order.
 struct DeviceContext {
   DeviceContext(CK_FUNCTION_LIST_PTR function_list, const Token& token, std::size_t max_sessions,
-                std::function<SecretBuffer()> fetch_pin, std::shared_ptr<KeyJournal> journal)
+                std::function<SecretBuffer()> fetch_pin, std::shared_ptr<KeyJournal> journal,
+                bool switch_other_usages_off)
       : functions(function_list),
         mechanisms(functions, token.slot),
         login(functions, token, std::move(fetch_pin)),
         sessions(functions, token.slot, max_sessions),
         stored(journal == nullptr ? nullptr
                                   : std::make_unique<StoredKeys>(functions, token, sessions, login,
-                                                                 std::move(journal))) {}
+                                                                 std::move(journal))),
+        other_usages_off(switch_other_usages_off) {}
 
   const CK_FUNCTION_LIST_PTR functions;
   const MechanismMap mechanisms;
@@ -34,6 +36,7 @@ struct DeviceContext {
   SessionPool sessions;
   PendingKeys pending;
   const std::unique_ptr<StoredKeys> stored;  ///< null without a journal: then nothing is stored
+  const bool other_usages_off;
   std::atomic<std::size_t> open_scopes{0};
   std::atomic<bool> closed{false};
 

@@ -26,9 +26,9 @@ CK_ATTRIBUTE bytes(CK_ATTRIBUTE_TYPE type, ByteView value) {
 }
 
 CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const KeySpec& spec,
-               const StoredKeyName* name, ByteView curve, KeyPairHandles& made) {
+               const KeyTemplates& templates, ByteView curve, KeyPairHandles& made) {
   CK_ULONG modulus_bits = spec.bits;
-  CK_BBOOL& stored = name != nullptr ? yes : no;
+  CK_BBOOL& stored = templates.name != nullptr ? yes : no;
   std::vector<CK_ATTRIBUTE> public_template = {flag(CKA_TOKEN, stored), flag(CKA_VERIFY, yes)};
   if (spec.type == CKK_RSA) {
     public_template.push_back({CKA_MODULUS_BITS, &modulus_bits, sizeof modulus_bits});
@@ -36,14 +36,18 @@ CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const 
   } else {
     public_template.push_back(bytes(CKA_EC_PARAMS, curve));
   }
-  std::vector<CK_ATTRIBUTE> private_template = {
-      flag(CKA_TOKEN, stored),   flag(CKA_PRIVATE, yes), flag(CKA_SENSITIVE, yes),
-      flag(CKA_EXTRACTABLE, no), flag(CKA_SIGN, yes),    flag(CKA_SIGN_RECOVER, no),
-      flag(CKA_DECRYPT, no),     flag(CKA_UNWRAP, no),   flag(CKA_DERIVE, no)};
-  if (name != nullptr) {
+  std::vector<CK_ATTRIBUTE> private_template = {flag(CKA_TOKEN, stored), flag(CKA_PRIVATE, yes),
+                                                flag(CKA_SENSITIVE, yes), flag(CKA_EXTRACTABLE, no),
+                                                flag(CKA_SIGN, yes)};
+  if (templates.other_usages_off) {
+    for (const CK_ATTRIBUTE_TYPE usage : {CKA_SIGN_RECOVER, CKA_DECRYPT, CKA_UNWRAP, CKA_DERIVE}) {
+      private_template.push_back(flag(usage, no));
+    }
+  }
+  if (templates.name != nullptr) {
     for (std::vector<CK_ATTRIBUTE>* half : {&public_template, &private_template}) {
-      half->push_back(bytes(CKA_LABEL, as_bytes(name->label())));
-      half->push_back(bytes(CKA_ID, name->id()));
+      half->push_back(bytes(CKA_LABEL, as_bytes(templates.name->label())));
+      half->push_back(bytes(CKA_ID, templates.name->id()));
     }
   }
   CK_MECHANISM mechanism = {generation_mechanism(spec.type).value(), nullptr, 0};
@@ -128,16 +132,15 @@ PublicKey read_modulus(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session
 }  // namespace
 
 CK_RV generate_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
-                        const KeySpec& spec, const StoredKeyName* name, KeyPairHandles& made) {
-  const CK_RV rv = generate(functions, session, spec, name, ec_params(spec), made);
+                        const KeySpec& spec, const KeyTemplates& templates, KeyPairHandles& made) {
+  const CK_RV rv = generate(functions, session, spec, templates, ec_params(spec), made);
   if (spec.type != CKK_EC_EDWARDS || !refuses_curve_encoding(rv)) return rv;
-  return generate(functions, session, spec, name, kEd25519Name, made);
+  return generate(functions, session, spec, templates, kEd25519Name, made);
 }
 
 PublicKey inspect_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
-                           const KeySpec& spec, const StoredKeyName* name,
-                           const KeyPairHandles& pair) {
-  check_private_key(functions, session, name != nullptr ? CK_TRUE : CK_FALSE, pair.private_key);
+                           const KeySpec& spec, bool stored, const KeyPairHandles& pair) {
+  check_private_key(functions, session, stored ? CK_TRUE : CK_FALSE, pair.private_key);
   try {
     return spec.type == CKK_RSA ? read_modulus(functions, session, spec, pair.public_key)
                                 : read_point(functions, session, spec, pair.public_key);

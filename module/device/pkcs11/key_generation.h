@@ -13,20 +13,25 @@ struct KeyPairHandles {
   CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
 };
 
+/// What the templates of a key pair say beside its kind.
+struct KeyTemplates {
+  const StoredKeyName* name = nullptr;  ///< what to call token objects; null for session objects
+  bool other_usages_off = true;         ///< whether usages beyond signing are switched off by name
+};
+
 /// Asks the device's own generator for a key pair: private, sensitive, not extractable, for signing
-/// and nothing else.
-/// @param name  What to call token objects; null for session objects.
+/// and, unless the templates leave that to the device, nothing else.
 /// @return what the device answered.
 [[nodiscard]] CK_RV generate_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
-                                      const KeySpec& spec, const StoredKeyName* name,
+                                      const KeySpec& spec, const KeyTemplates& templates,
                                       KeyPairHandles& made);
 
 /// Checks with the device that the private key is what was asked for, and reads the public key.
-/// @param name  As it was given to generate_key_pair().
+/// @param stored  Whether they are to be token objects.
 /// @throws Error CKR_DEVICE_ERROR when the device says otherwise, or what it says makes no sense;
 ///         whatever it answered when it can't be asked. The key must then be destroyed.
 [[nodiscard]] PublicKey inspect_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
-                                         const KeySpec& spec, const StoredKeyName* name,
+                                         const KeySpec& spec, bool stored,
                                          const KeyPairHandles& pair);
 
 }  // namespace mayfly::pkcs11

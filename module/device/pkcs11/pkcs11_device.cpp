@@ -96,7 +96,7 @@ void Pkcs11Device::start(Pkcs11DeviceOptions options) {
   storage_ = options.storage;
   context_ = std::make_shared<DeviceContext>(
       module_.functions(), token, session_limit(options.max_sessions, token),
-      std::move(options.fetch_pin), std::move(options.journal));
+      std::move(options.fetch_pin), std::move(options.journal), options.other_usages_off);
   info_ = describe_token(token.info, context_->mechanisms.hardware());
   const SessionPool::Lease lease = context_->sessions.lend();
   if (!lease) {

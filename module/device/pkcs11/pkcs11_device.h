@@ -45,6 +45,9 @@ struct Pkcs11DeviceOptions {
 
   KeyStorage storage = KeyStorage::session;
 
+  /// Whether templates switch usages beyond signing off. Some devices refuse such templates.
+  bool other_usages_off = true;
+
   /// Where stored keys are recorded. Needed to store keys, and to reap those that others stored.
   std::shared_ptr<KeyJournal> journal;
 };

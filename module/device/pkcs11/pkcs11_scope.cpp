@@ -66,11 +66,12 @@ std::unique_ptr<DeviceKey> Pkcs11Scope::try_generate(const KeySpec& spec, KeyRec
   const std::unique_lock lock(session_->mutex);
   if (session_->gone) return nullptr;
   const NoEmptySession guard(context_->sessions, *session_);
+  const KeyTemplates templates{nullptr, context_->other_usages_off};
   KeyPairHandles made;
-  CK_RV rv = generate_key_pair(context_->functions, session_->handle, spec, nullptr, made);
+  CK_RV rv = generate_key_pair(context_->functions, session_->handle, spec, templates, made);
   if (rv == CKR_USER_NOT_LOGGED_IN && session_->keys == 0) {
     context_->login.log_in(session_->handle);
-    rv = generate_key_pair(context_->functions, session_->handle, spec, nullptr, made);
+    rv = generate_key_pair(context_->functions, session_->handle, spec, templates, made);
   }
   if (rv == CKR_OK) return take_over(spec, made, record);
   if (may_retry(rv)) return nullptr;
@@ -90,7 +91,7 @@ std::unique_ptr<DeviceKey> Pkcs11Scope::take_over(const KeySpec& spec, const Key
   ++session_->keys;
   try {
     PublicKey public_key =
-        inspect_key_pair(context_->functions, session_->handle, spec, nullptr, made);
+        inspect_key_pair(context_->functions, session_->handle, spec, false, made);
     return std::make_unique<Pkcs11Key>(context_, record, std::move(public_key));
   } catch (...) {
     if (!destroy_key_pair_locked(context_->functions, context_->sessions, entry)) {

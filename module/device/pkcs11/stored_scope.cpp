@@ -48,11 +48,12 @@ std::unique_ptr<DeviceKey> StoredScope::try_generate(const KeySpec& spec,
   const CK_SESSION_HANDLE session = lease.session().handle;
   const auto storage = context_->stored->lock_storage();
   try {
+    const KeyTemplates templates{&entry->name, context_->other_usages_off};
     KeyPairHandles made;
-    CK_RV rv = generate_key_pair(context_->functions, session, spec, &entry->name, made);
+    CK_RV rv = generate_key_pair(context_->functions, session, spec, templates, made);
     if (rv == CKR_USER_NOT_LOGGED_IN) {
       context_->login.log_in(session);
-      rv = generate_key_pair(context_->functions, session, spec, &entry->name, made);
+      rv = generate_key_pair(context_->functions, session, spec, templates, made);
     }
     if (says_session_dead(rv)) {
       lease.discard();
@@ -61,7 +62,7 @@ std::unique_ptr<DeviceKey> StoredScope::try_generate(const KeySpec& spec,
     if (says_device_away(rv))
       throw Error(CKR_DEVICE_REMOVED, "the device is gone: " + describe(rv));
     check(rv, "making a key pair on the device");
-    PublicKey public_key = inspect_key_pair(context_->functions, session, spec, &entry->name, made);
+    PublicKey public_key = inspect_key_pair(context_->functions, session, spec, true, made);
     return std::make_unique<StoredKey>(context_, shared_from_this(), entry, std::move(public_key));
   } catch (const Error& error) {
     if (says_session_dead(error.rv())) lease.discard();

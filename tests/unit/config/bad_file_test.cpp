@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "config/config.h"
-#include "unit/config/message_of.h"
 #include "support/temp_folder.h"
+#include "unit/config/message_of.h"
 
 namespace mayfly {
 namespace {
@@ -53,7 +53,7 @@ std::vector<BadFile> unknown_names() {
        ":5: unknown key device.pin_source; did you mean device.pin-source?"},
       {"KeyFarFromAll", device_with("colour = \"red\""),
        ":5: unknown key device.colour; the keys of [device] are module, token, pin-source, "
-       "keys, max-sessions, env"},
+       "keys, other-usages, max-sessions, env"},
       {"KeyInWrongTable", device_with("[task]\nusage = \"strict\""),
        ":6: unknown key task.usage; did you mean policy.usage?"},
       {"KeyOutsideTables", std::string("max-ttl = \"1h\"\n") + kDevice,
@@ -66,18 +66,19 @@ std::vector<BadFile> unknown_names() {
        ":5: unknown table entertainment; the tables are " + kAllTables},
       {"ControlCharactersInKey", device_with("\"a\\nb:1: forged\" = 1"),
        ":5: unknown key device.a?b:1: forged; the keys of [device] are module, token, pin-source, "
-       "keys, max-sessions, env"},
+       "keys, other-usages, max-sessions, env"},
       {"EndlessKey", device_with(std::string(500, 'x') + " = 1"),
        ":5: unknown key device." + std::string(64, 'x') +
-           "; the keys of [device] are module, token, pin-source, keys, max-sessions, env"},
+           "; the keys of [device] are module, token, pin-source, keys, other-usages, "
+           "max-sessions, env"},
       {"CaseCounts", device_with("[Task]\nttl = \"1m\""),
        ":5: unknown table Task; did you mean [task]?"},
       {"EmptyKey", device_with("\"\" = 1"),
        ":5: unknown key device.; the keys of [device] are module, token, pin-source, keys, "
-       "max-sessions, env"},
+       "other-usages, max-sessions, env"},
       {"PinInTheFile", device_with("pin = \"1234\""),
        ":5: unknown key device.pin; the keys of [device] are module, token, pin-source, "
-       "keys, max-sessions, env"},
+       "keys, other-usages, max-sessions, env"},
   };
 }
 

@@ -18,6 +18,7 @@ const std::map<std::string, std::string>& other_values() {
       {"device.token", "\"pkcs11:token=a%22b\""},
       {"device.pin-source", "\"command:/bin/cat /pin \\\"x\\\"\""},
       {"device.keys", "\"stored\""},
+      {"device.other-usages", "\"unsaid\""},
       {"device.max-sessions", "7"},
       {"device.env", "{ A = \"b\\\\c\", D = \"\" }"},
       {"registry.file", "\"/var/lib/mayfly/r.db\""},
