@@ -16,12 +16,12 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/limited_log.h"
 #include "compose/library.h"
 #include "config/descriptor.h"
 #include "tools/broker/child_process.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/control_channel.h"
-#include "tools/broker/limited_log.h"
 #include "tools/configuration.h"
 #include "tools/exit_status.h"
 
@@ -114,7 +114,7 @@ class Worker {
   ConnectionSet connections_;
   std::size_t owed_ = 0;
   steady_clock::time_point next_look_ = steady_clock::now() + kLookForOwed;
-  LimitedLog log_;
+  log::LimitedLog log_;
   bool no_room_ = false;  // whether to leave the socket alone for a moment
 };
 
@@ -164,7 +164,11 @@ void Worker::accept_one() {
     return;
   }
   no_room_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-  if (no_room_) log_.warn("no descriptor is left for a connection; raise the limit (ulimit -n)");
+  if (no_room_) {
+    log_.warn([] {
+      return std::string("no descriptor is left for a connection; raise the limit (ulimit -n)");
+    });
+  }
 }
 
 void Worker::expire() {
