@@ -79,7 +79,7 @@ pid_t daemon_of(const MayflyRun& run) {
 
 TEST(RunKill, TheGuardian) {
   const BrokerHome home;
-  for (int round = 0; round < (rounds() + 19) / 20; ++round) {
+  for (int round = 0; round < (rounds() + 49) / 50; ++round) {
     MayflyRun run(home, "t", {"/bin/sh", "-c", kSignOnWithADaemon});
     const pid_t daemon = daemon_of(run);
     const pid_t supervisor = run.supervisor();
@@ -97,7 +97,7 @@ TEST(RunKill, TheGuardian) {
 
 TEST(RunKill, TheSupervisor) {
   const BrokerHome home;
-  for (int round = 0; round < (rounds() + 19) / 20; ++round) {
+  for (int round = 0; round < (rounds() + 49) / 50; ++round) {
     MayflyRun run(home, "t", {"/bin/sh", "-c", kSignOnWithADaemon});
     const pid_t daemon = daemon_of(run);
     kill(run.supervisor(), SIGKILL);
