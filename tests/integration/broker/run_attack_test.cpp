@@ -31,6 +31,7 @@ using Number = RpcCallNumber;
 
 constexpr int kConnections = 32;
 constexpr int kSessions = 100;
+constexpr int kObjects = 1'000;  // which may have 4 MiB
 // Sanitizers keep freed memory for a while, and count it.
 constexpr std::size_t kMostMemory = std::size_t{96} * 1024;  // KiB more than at the start
 
@@ -53,7 +54,8 @@ std::size_t descriptors_of(pid_t process) {
 
 std::string settings() {
   return "[limits]\nconnections = " + std::to_string(kConnections) +
-         "\nsessions = " + std::to_string(kSessions) + "\n";
+         "\nsessions = " + std::to_string(kSessions) + "\nobjects = " + std::to_string(kObjects) +
+         "\n";
 }
 
 class RunAttack : public testing::Test {
@@ -475,6 +477,76 @@ TEST_F(RunAttack, FloodsOfSessionsAndSearches) {
     EXPECT_EQ(again->rv, CKR_CRYPTOKI_ALREADY_INITIALIZED);
   }
   EXPECT_EQ(opened, static_cast<std::size_t>(kSessions));
+}
+
+void write_bytes(RpcWriter& writer, CK_ATTRIBUTE_TYPE type, const std::string& value) {
+  writer.u32(static_cast<std::uint32_t>(type));
+  writer.byte(1);
+  writer.u32(static_cast<std::uint32_t>(value.size()));
+  writer.string(as_bytes(value));
+}
+
+void write_number(RpcWriter& writer, CK_ATTRIBUTE_TYPE type, CK_ULONG value) {
+  writer.u32(static_cast<std::uint32_t>(type));
+  writer.byte(1);
+  writer.u32(sizeof value);
+  writer.ulong(value);
+}
+
+/// Makes a certificate with a label.
+std::optional<RpcAnswer> create(HostileClient& client, CK_SESSION_HANDLE session,
+                                const std::string& label) {
+  return client.call(Number::create_object, "uaA", [&](RpcWriter& writer) {
+    writer.ulong(session);
+    writer.u32(5);
+    write_number(writer, CKA_CLASS, CKO_CERTIFICATE);
+    write_number(writer, CKA_CERTIFICATE_TYPE, CKC_X_509);
+    write_bytes(writer, CKA_SUBJECT, "subject");
+    write_bytes(writer, CKA_VALUE, "value");
+    write_bytes(writer, CKA_LABEL, label);
+  });
+}
+
+TEST_F(RunAttack, FloodsOfObjectsStopAtTheTasksQuota) {
+  std::list<HostileClient> attackers;
+  for (const std::size_t size : {64U * 1024U, 1U}) {
+    std::size_t made = 0;
+    for (int i = 0; i < 4; ++i) {  // more connections get no more
+      HostileClient& attacker = attackers.emplace_back(socket_);
+      const CK_SESSION_HANDLE session = attacker.open_session();
+      std::optional<RpcAnswer> answer;
+      while ((answer = create(attacker, session, std::string(size, 'x'))) && answer->rv == CKR_OK) {
+        ++made;
+      }
+      ASSERT_TRUE(answer);
+      EXPECT_EQ(answer->rv, CKR_DEVICE_MEMORY);
+    }
+    EXPECT_THAT(made, AllOf(Ge(10U), Le(size == 1 ? static_cast<unsigned>(kObjects) : 64U)));
+    attackers.clear();
+    // What they had is free again, as soon as the worker has noticed that they are gone.
+    EXPECT_TRUE(eventually([&] { return descriptors_of(worker_) == descriptors_; }));
+  }
+  EXPECT_TRUE(is_logged("see limits.objects"));
+}
+
+TEST_F(RunAttack, AnAttributeThatIsSetAgainAndAgainTakesNoMoreMemory) {
+  HostileClient attacker = connect();
+  const CK_SESSION_HANDLE session = attacker.open_session();
+  const auto made = create(attacker, session, "label");
+  ASSERT_TRUE(made);
+  ASSERT_EQ(made->rv, CKR_OK);
+  Bytes values = made->values;
+  const CK_OBJECT_HANDLE object = RpcReader(values).ulong();
+  for (int i = 0; i < rounds() * 20; ++i) {
+    const auto set = attacker.call(Number::set_attribute_value, "uuaA", [&](RpcWriter& writer) {
+      writer.ulong(session);
+      writer.ulong(object);
+      writer.u32(1);
+      write_bytes(writer, CKA_LABEL, std::string(i % 2 == 0 ? 1 : 64 * 1024, 'x'));
+    });
+    ASSERT_TRUE(set);
+    ASSERT_EQ(set->rv, CKR_OK);
+  }
 }
 
 TEST_F(RunAttack, ClientsThatPassDescriptors) {
