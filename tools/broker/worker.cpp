@@ -22,6 +22,7 @@
 #include "tools/broker/child_process.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/control_channel.h"
+#include "tools/broker/memory_limit.h"
 #include "tools/configuration.h"
 #include "tools/exit_status.h"
 
@@ -94,6 +95,9 @@ Config load_config(const std::string& file) {
 class Worker {
  public:
   Worker(const WorkerArguments& arguments, ControlChannel& channel);
+
+  /// Bounds what clients can make this process take.
+  void limit_memory() const { broker::limit_memory(library_.config().limits.max_connections); }
 
   /// Serves until the supervisor says that the task shall end, or is gone; then ends it.
   void run();
@@ -225,6 +229,8 @@ int serve(const WorkerArguments& arguments) {
     // of that destroys the token. Until now there was no key that a dead supervisor could leave
     // behind.
     follow_parent(arguments.supervisor, SIGKILL);
+    // Nor this: what the device takes for itself is not the clients'.
+    worker->limit_memory();
     channel.send({});
     worker->run();
     return tools::kOk;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <random>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -527,6 +528,30 @@ TEST_F(RunAttack, FloodsOfObjectsStopAtTheTasksQuota) {
     EXPECT_TRUE(eventually([&] { return descriptors_of(worker_) == descriptors_; }));
   }
   EXPECT_TRUE(is_logged("see limits.objects"));
+}
+
+TEST_F(RunAttack, AtTheEndOfItsMemoryTheWorkerRefusesAndLivesOn) {
+  rlimit limit{};
+  ASSERT_EQ(prlimit(worker_, RLIMIT_DATA, nullptr, &limit), 0);
+  const std::size_t data = status_of(worker_, "VmData") * 1024;
+  // 512 MiB, and 8 MiB for the stack of each of the connections.
+  EXPECT_THAT(limit.rlim_cur,
+              AllOf(Ge(data + 400U * 1024U * 1024U), Le(data + 1024U * 1024U * 1024U)));
+
+  std::list<HostileClient> attackers;
+  for (int i = 0; i < 8; ++i) attackers.emplace_back(socket_).open_session();
+  const std::size_t crowded = status_of(worker_, "VmData") * 1024;
+  limit.rlim_cur = crowded + 1024U * 1024U;
+  ASSERT_EQ(prlimit(worker_, RLIMIT_DATA, &limit, nullptr), 0);
+  // Each asks for a message of 1 MiB to be kept, and gets it or not.
+  bool refused = false;
+  for (HostileClient& attacker : attackers) {
+    Bytes message(1024 * 1024 + 12);
+    message[9] = 0x10;  // its length
+    if (!attacker.send(ByteView(message).first(message.size() - 1))) refused = true;
+  }
+  EXPECT_TRUE(refused || is_logged("a connection was ended by a fault"));
+  expect_others_sign();
 }
 
 TEST_F(RunAttack, AnAttributeThatIsSetAgainAndAgainTakesNoMoreMemory) {
