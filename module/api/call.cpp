@@ -3,13 +3,16 @@
 #include <cstdio>
 #include <new>
 
-#include "base/log.h"
+#include "base/limited_log.h"
 
 namespace mayfly::api {
 namespace {
 
 constexpr CK_ULONG kMaxAttributes = 256;
 constexpr CK_ULONG kMaxAttributeSize = 64 * 1024;
+
+// Of the whole process: whoever can call can be refused a million times.
+constinit log::LimitedLog refusals;
 
 [[noreturn]] void bad_parameter(const char* why) {
   throw Error(CKR_MECHANISM_PARAM_INVALID, std::string("mechanism parameter: ") + why);
@@ -47,12 +50,11 @@ void log_refusal(const char* function, const Error& error) noexcept {
     default:
       break;
   }
-  try {
+  refusals.warn([&] {
     char code[32];
     std::snprintf(code, sizeof code, " (0x%lx)", error.rv());
-    log::warn(std::string(function) + ": " + error.what() + code);
-  } catch (const std::bad_alloc&) {  // a log line is never worth a failed call
-  }
+    return std::string(function) + ": " + error.what() + code;
+  });
 }
 
 CK_RV foreign_exception(const char* function) noexcept {
@@ -67,10 +69,7 @@ CK_RV foreign_exception(const char* function) noexcept {
     what = exception.what();
   } catch (...) {
   }
-  try {
-    log::error(std::string(function) + ": " + what);
-  } catch (const std::bad_alloc&) {
-  }
+  refusals.write(log::Level::error, [&] { return std::string(function) + ": " + what; });
   return rv;
 }
 

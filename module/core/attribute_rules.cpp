@@ -5,10 +5,13 @@
 #include <string>
 
 #include "base/error.h"
-#include "base/log.h"
+#include "base/limited_log.h"
 
 namespace mayfly {
 namespace {
+
+// A client can ask for this as often as it likes.
+constinit log::LimitedLog narrowings;
 
 using enum ValueForm;
 using enum Demand;
@@ -185,8 +188,10 @@ ByteView demanded_value(const AttributeRule& rule, const Attributes::Entry& entr
         refuse(CKR_ATTRIBUTE_VALUE_INVALID, rule.name,
                "is refused by policy.usage = \"strict\": keys of a task only sign");
       }
-      log::info(std::string("template: ") + rule.name +
-                " narrowed to false: keys of a task only sign");
+      narrowings.write(log::Level::info, [&] {
+        return std::string("template: ") + rule.name +
+               " narrowed to false: keys of a task only sign";
+      });
       return kFalse;
     case Demand::computed:
       refuse(CKR_ATTRIBUTE_READ_ONLY, rule.name, "is set by the token, not by a template");

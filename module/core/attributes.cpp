@@ -44,18 +44,23 @@ void Attributes::set(CK_ATTRIBUTE_TYPE type, ByteView value) {
   if (values_.capacity() < kUsualBytes) values_.reserve(kUsualBytes);
   const auto known =
       std::ranges::find_if(places_, [type](const Place& place) { return place.type == type; });
-  if (known != places_.end() && value.size() <= known->size) {
+  values_.reserve(values_.size() + value.size());  // so that nothing below fails half-way
+  if (known == places_.end()) {
+    places_.push_back({type, values_.size(), value.size()});
+  } else if (value.size() == known->size) {
     std::ranges::copy(value, values_.begin() + static_cast<std::ptrdiff_t>(known->offset));
-    known->size = value.size();
     return;
-  }
-  const Place place = {type, values_.size(), value.size()};
-  values_.insert(values_.end(), value.begin(), value.end());
-  if (known != places_.end()) {
-    *known = place;
   } else {
-    places_.push_back(place);
+    // The old value goes, or an object whose attribute is set again and again would grow for ever.
+    const Place old = *known;
+    const auto start = values_.begin() + static_cast<std::ptrdiff_t>(old.offset);
+    values_.erase(start, start + static_cast<std::ptrdiff_t>(old.size));
+    for (Place& place : places_) {
+      if (place.offset > old.offset) place.offset -= old.size;
+    }
+    *known = {type, values_.size(), value.size()};
   }
+  values_.insert(values_.end(), value.begin(), value.end());
 }
 
 void Attributes::set_flag(CK_ATTRIBUTE_TYPE type, bool value) {

@@ -21,23 +21,22 @@ std::string index_key(CK_ATTRIBUTE_TYPE type, ByteView value) {
 void ObjectStore::add(ObjectPtr object) {
   const std::unique_lock lock(mutex_);
   if (shut_) throw Error(CKR_SESSION_HANDLE_INVALID, "the task or the session has ended");
-  if (objects_.size() >= limit_) {
-    throw Error(CKR_DEVICE_MEMORY, "the task holds " + std::to_string(limit_) +
-                                       " objects already; see limits.objects");
-  }
+  const std::size_t bytes = object->size();
+  quota_.take(1, bytes);
   const Number number = next_++;
   index(number, *object);
   numbers_.emplace(object.get(), number);
   objects_.emplace(number, std::move(object));
+  bytes_ += bytes;
 }
 
 bool ObjectStore::remove(const Object& object) {
   const std::unique_lock lock(mutex_);
   const auto found = numbers_.find(&object);
   if (found == numbers_.end()) return false;
-  unindex(found->second, object);
-  objects_.erase(found->second);
-  numbers_.erase(found);
+  const Number number = found->second;
+  forget(number, object);
+  objects_.erase(number);
   return true;
 }
 
@@ -45,9 +44,17 @@ void ObjectStore::update(Object& object, const Attributes& changes) {
   const std::unique_lock lock(mutex_);
   const auto found = numbers_.find(&object);
   if (found == numbers_.end()) throw Error(CKR_OBJECT_HANDLE_INVALID, "the object is gone");
+  // As if the new values came on top of the old ones, until it is known what they are.
+  std::size_t more = 0;
+  for (const auto& change : changes) more += change.value.size();
+  quota_.take(0, more);
+  const std::size_t before = object.size();
   unindex(found->second, object);
   object.change(changes);
   index(found->second, object);
+  const std::size_t after = object.size();
+  quota_.give_back(0, before + more - after);
+  bytes_ += after - before;
 }
 
 std::vector<ObjectStore::ObjectPtr> ObjectStore::find(const Attributes& wanted) const {
@@ -78,11 +85,21 @@ std::size_t ObjectStore::size() const {
 ObjectStore::Taken ObjectStore::shut() noexcept {
   const std::unique_lock lock(mutex_);
   shut_ = true;
+  quota_.give_back(objects_.size(), bytes_);
+  bytes_ = 0;
   Taken taken;
   taken.swap(objects_);
   numbers_.clear();
   by_name_.clear();
   return taken;
+}
+
+void ObjectStore::forget(Number number, const Object& object) {
+  const std::size_t bytes = object.size();
+  unindex(number, object);
+  numbers_.erase(&object);
+  bytes_ -= bytes;
+  quota_.give_back(1, bytes);
 }
 
 void ObjectStore::index(Number number, const Object& object) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/object.h"
+#include "core/object_quota.h"
 
 namespace mayfly {
 
@@ -21,14 +22,18 @@ class ObjectStore {
  public:
   using ObjectPtr = std::shared_ptr<Object>;
 
-  /// @param limit  The most objects that the store takes.
-  explicit ObjectStore(std::size_t limit) : limit_(limit) {}
+  /// @param quota  What the store shares with others; outlives it.
+  explicit ObjectStore(ObjectQuota& quota) : quota_(quota) {}
+  ~ObjectStore() { shut(); }
+  ObjectStore(const ObjectStore&) = delete;
+  ObjectStore& operator=(const ObjectStore&) = delete;
 
-  /// @throws Error CKR_DEVICE_MEMORY at the limit, CKR_SESSION_HANDLE_INVALID once it is shut.
+  /// @throws Error CKR_DEVICE_MEMORY at the quota, CKR_SESSION_HANDLE_INVALID once it is shut.
   void add(ObjectPtr object);
   /// Takes the object out. False if it was not there.
   bool remove(const Object& object);
   /// Changes attributes of an object and its index entries together.
+  /// @throws Error CKR_DEVICE_MEMORY at the quota.
   void update(Object& object, const Attributes& changes);
 
   /// The objects that match the template, oldest first.
@@ -48,12 +53,15 @@ class ObjectStore {
  private:
   void index(Number number, const Object& object);
   void unindex(Number number, const Object& object);
+  /// An object goes: all but its place in objects_.
+  void forget(Number number, const Object& object);
 
-  const std::size_t limit_;
+  ObjectQuota& quota_;
   mutable std::shared_mutex mutex_;
   bool shut_ = false;
   Number next_ = 1;
   Taken objects_;
+  std::size_t bytes_ = 0;
   std::unordered_map<const Object*, Number> numbers_;
   std::unordered_map<std::string, std::set<Number>> by_name_;  // attribute type and value
 };
@@ -65,8 +73,7 @@ ObjectStore::Taken ObjectStore::take_if(Predicate predicate) {
   for (auto entry = objects_.begin(); entry != objects_.end();) {
     const auto next = std::next(entry);
     if (predicate(*entry->second)) {
-      unindex(entry->first, *entry->second);
-      numbers_.erase(entry->second.get());
+      forget(entry->first, *entry->second);
       taken.insert(taken.end(), objects_.extract(entry));
     }
     entry = next;

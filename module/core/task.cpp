@@ -42,7 +42,8 @@ Task::Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
       login_(std::move(login)),
       device_(device),
       listener_(std::move(listener)),
-      objects_(policy.max_objects) {
+      quota_(policy.max_objects),
+      objects_(quota_) {
   objects_.add(make_task_object(*this));
 }
 

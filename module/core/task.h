@@ -99,6 +99,8 @@ class Task {
   [[nodiscard]] std::size_t key_count() const;
   /// Objects with CKA_TOKEN true: they live until the task ends.
   [[nodiscard]] ObjectStore& objects() noexcept { return objects_; }
+  /// What all objects of the task share, session objects too.
+  [[nodiscard]] ObjectQuota& quota() noexcept { return quota_; }
 
   /// @throws Error CKR_PIN_INCORRECT or CKR_PIN_LOCKED. Any PIN will do when no login is required.
   void check_pin(ByteView pin);
@@ -140,6 +142,7 @@ class Task {
   Device& device_;
   const EndListener listener_;
   std::atomic<TaskState> state_{TaskState::open};
+  ObjectQuota quota_;
   ObjectStore objects_;
   mutable std::mutex mutex_;  // guards what follows; nothing is called with it held
   std::unordered_set<std::shared_ptr<SessionKey>> keys_;

@@ -5,9 +5,7 @@
 
 namespace mayfly {
 Token::Token(std::shared_ptr<Task> task, SessionTable& sessions)
-    : task_(std::move(task)),
-      session_table_(sessions),
-      session_objects_(task_->policy().max_objects) {}
+    : task_(std::move(task)), session_table_(sessions), session_objects_(task_->quota()) {}
 
 void Token::check_alive() const {
   if (!task_->alive()) {

@@ -28,21 +28,12 @@ namespace {
   }
 }
 
-/// Stops this process's group as Ctrl-Z does, and returns when it is continued, or at once if there
-/// is no shell that could.
-void stop_own_group() noexcept {
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTSTP);
-  kill(0, SIGTSTP);
-  sigprocmask(SIG_UNBLOCK, &stop, nullptr);
-  sigprocmask(SIG_BLOCK, &stop, nullptr);
-}
-
 }  // namespace
 
 CommandProcess::CommandProcess(const std::vector<std::string>& command,
-                               std::vector<std::string> environment, const SignalQueue& signals) {
+                               std::vector<std::string> environment, const SignalQueue& signals,
+                               pid_t group)
+    : group_(group), terminal_(group) {
   const bool in_foreground = terminal_.is_ours();
   const pid_t parent = getpid();
   try {
@@ -53,7 +44,7 @@ CommandProcess::CommandProcess(const std::vector<std::string>& command,
       sigprocmask(SIG_SETMASK, &signals.original_mask(), nullptr);
     });
   } catch (const std::system_error& error) {
-    if (in_foreground) terminal_.give_to(getpgrp());
+    if (in_foreground) terminal_.give_to(group_);
     fail(command.front(), error.code().value());
   }
   // The child has done it already; this notes it.
@@ -67,8 +58,7 @@ void CommandProcess::pass_on(int signal) noexcept { kill(-number_, signal); }
 void CommandProcess::stopped() noexcept {
   if (!terminal_.is_given()) return;
   terminal_.take_back();
-  stop_own_group();
-  continued();
+  kill(-group_, SIGTSTP);
 }
 
 void CommandProcess::continued() noexcept {

@@ -16,9 +16,10 @@ class CommandProcess {
  public:
   /// Starts the command. It dies by SIGTERM if this process dies without ending it.
   /// @param environment  NAME=VALUE, the whole of it.
+  /// @param group        The process group that mayfly was started in.
   /// @throws tools::Failure kNotFound or kCannotExecute; kSystem if no process can be made.
   CommandProcess(const std::vector<std::string>& command, std::vector<std::string> environment,
-                 const SignalQueue& signals);
+                 const SignalQueue& signals, pid_t group);
   /// Takes the terminal back.
   ~CommandProcess();
   CommandProcess(const CommandProcess&) = delete;
@@ -29,13 +30,14 @@ class CommandProcess {
   /// Sends a signal to the command's process group. The command must not have been waited for.
   void pass_on(int signal) noexcept;
 
-  /// The command was stopped. If the terminal is its, this process stops as well, so that the shell
-  /// takes over, and the command goes on when this process does.
+  /// The command was stopped. If the terminal is its, mayfly's process group stops as well, so that
+  /// the shell takes over.
   void stopped() noexcept;
-  /// This process was continued; so is the command.
+  /// mayfly was continued; so is the command.
   void continued() noexcept;
 
  private:
+  const pid_t group_;
   pid_t number_ = -1;
   Terminal terminal_;
 };

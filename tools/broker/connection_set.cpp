@@ -43,16 +43,20 @@ void ConnectionSet::serve(Descriptor socket) {
   reap();
   const std::optional<ucred> peer = peer_of(socket.number());
   if (!peer || peer->uid != geteuid()) {
-    log_.warn(
-        "refused a connection" +
-        (peer ? " of user " + std::to_string(peer->uid) + ", process " + std::to_string(peer->pid)
-              : std::string(" of an unknown user")) +
-        ": only user " + std::to_string(geteuid()) + ", whose task this is, may connect");
+    log_.warn([&] {
+      return "refused a connection" +
+             (peer ? " of user " + std::to_string(peer->uid) + ", process " +
+                         std::to_string(peer->pid)
+                   : std::string(" of an unknown user")) +
+             ": only user " + std::to_string(geteuid()) + ", whose task this is, may connect";
+    });
     return;
   }
   if (connections_.size() >= limits_.connections) {
-    log_.warn("refused a connection of process " + std::to_string(peer->pid) + ": " +
-              std::to_string(limits_.connections) + " are open; see limits.connections");
+    log_.warn([&] {
+      return "refused a connection of process " + std::to_string(peer->pid) + ": " +
+             std::to_string(limits_.connections) + " are open; see limits.connections";
+    });
     return;
   }
   Connection& connection = connections_.emplace_back();
@@ -61,7 +65,9 @@ void ConnectionSet::serve(Descriptor socket) {
     connection.thread = std::thread([this, &connection] { run(connection); });
   } catch (const std::system_error& error) {
     connections_.pop_back();
-    log_.warn("refused a connection, there is no thread for it: " + std::string(error.what()));
+    log_.warn([&] {
+      return "refused a connection, there is no thread for it: " + std::string(error.what());
+    });
   }
 }
 
@@ -69,7 +75,7 @@ void ConnectionSet::run(Connection& connection) noexcept {
   try {
     talk(connection.socket.number());
   } catch (const std::exception& error) {
-    log_.warn("a connection was ended by a fault: " + std::string(error.what()));
+    log_.warn([&] { return "a connection was ended by a fault: " + std::string(error.what()); });
   }
   {
     // Notified with the lock held: once it is free, the set may be gone.
@@ -84,15 +90,19 @@ void ConnectionSet::talk(int socket) {
   if (!has_spoken(socket)) return;
   api::ConnectionFrontend frontend(tasks_, limits_.sessions);
   const api::BoundFrontend bound(frontend);
-  const std::string problem = serve_p11kit(api::function_list(), socket);
-  if (!problem.empty() && !is_hung_up(socket)) log_.warn("a connection was ended: " + problem);
+  const std::string problem = serve_p11kit(*api::function_list(), socket);
+  if (!problem.empty() && !is_hung_up(socket)) {
+    log_.warn([&] { return "a connection was ended: " + problem; });
+  }
 }
 
 bool ConnectionSet::has_spoken(int socket) {
   pollfd entry{socket, POLLIN, 0};
   if (poll(&entry, 1, static_cast<int>(limits_.first_byte.count())) <= 0) {
-    log_.warn("hung up on a client that said nothing for " +
-              std::to_string(limits_.first_byte.count()) + " ms");
+    log_.warn([&] {
+      return "hung up on a client that said nothing for " +
+             std::to_string(limits_.first_byte.count()) + " ms";
+    });
     return false;
   }
   char first = 0;

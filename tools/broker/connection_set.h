@@ -7,9 +7,9 @@
 #include <mutex>
 #include <thread>
 
+#include "base/limited_log.h"
 #include "config/descriptor.h"
 #include "core/task_table.h"
-#include "tools/broker/limited_log.h"
 
 namespace mayfly::broker {
 
@@ -61,7 +61,7 @@ class ConnectionSet {
 
   TaskTable& tasks_;
   const Limits limits_;
-  LimitedLog log_;
+  log::LimitedLog log_;
   Descriptor finished_;
   std::list<Connection> connections_;  // the owner's thread alone touches the list
 

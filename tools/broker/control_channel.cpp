@@ -19,12 +19,13 @@ namespace {
 struct Header {
   std::uint64_t rv;
   std::uint64_t pending;
+  std::int64_t process;
   std::uint8_t kind;
 };
 
 bool is_known(std::uint8_t kind) noexcept {
   return kind >= static_cast<std::uint8_t>(MessageKind::ready) &&
-         kind <= static_cast<std::uint8_t>(MessageKind::ended);
+         kind <= static_cast<std::uint8_t>(MessageKind::done);
 }
 
 }  // namespace
@@ -41,6 +42,7 @@ bool ControlChannel::send(const Message& message) noexcept {
   Header header{};
   header.rv = message.rv;
   header.pending = message.pending;
+  header.process = message.process;
   header.kind = static_cast<std::uint8_t>(message.kind);
   const std::string_view text = utf8_prefix(message.text, kMaxText);
   std::array<iovec, 2> parts{
@@ -73,6 +75,7 @@ std::optional<Message> ControlChannel::receive() {
   message.kind = static_cast<MessageKind>(header.kind);
   message.rv = header.rv;
   message.pending = header.pending;
+  message.process = header.process;
   message.text.assign(buffer.data() + sizeof header, length - sizeof header);
   return message;
 }

@@ -1,4 +1,4 @@
-// What the supervisor and its worker say to each other.
+// What the supervisor and its worker, and the supervisor and its guardian, say to each other.
 #pragma once
 
 #include <chrono>
@@ -18,6 +18,8 @@ enum class MessageKind : std::uint8_t {
   expired = 3,  ///< worker: the deadline has come; pending says what the device still owes
   end = 4,      ///< supervisor: end the task
   ended = 5,    ///< worker: the task has ended; pending says what the device still owes
+  started = 6,  ///< supervisor, to its guardian: a worker was started, process says which
+  done = 7,     ///< supervisor, to its guardian: the run has come to its end
 };
 
 /// One message. What its kind does not mention is zero or empty.
@@ -25,10 +27,11 @@ struct Message {
   MessageKind kind = MessageKind::ready;
   CK_RV rv = CKR_OK;
   std::uint64_t pending = 0;  ///< keys whose destruction the device has not confirmed
-  std::string text;           ///< one sentence for people; cut at ControlChannel::kMaxText bytes
+  std::int64_t process = 0;
+  std::string text;  ///< one sentence for people; cut at ControlChannel::kMaxText bytes
 };
 
-/// ControlChannel is one end of the socket pair between a supervisor and its worker. Messages keep
+/// ControlChannel is one end of the socket pair between two of mayfly's processes. Messages keep
 /// their boundaries; sending never blocks and never raises SIGPIPE.
 class ControlChannel {
  public:

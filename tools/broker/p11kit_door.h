@@ -1,21 +1,27 @@
-// p11-kit's remoting, served with our own functions.
+// p11-kit's remoting, for clients that load p11-kit-client.so.
 #pragma once
 
 #include <string>
 
+#include "base/pkcs11.h"
+
 namespace mayfly::broker {
 
 /// Serves one connection of a p11-kit client on this thread until the client hangs up, the socket
-/// is shut down, or what comes over it is no p11-kit message.
+/// is shut down, or what comes over it is no message of p11-kit's.
 ///
-/// p11-kit keeps no state beyond the call, closes no descriptor, and calls none of the functions
-/// when the connection ends: what the client left open is the caller's to clean up.
+/// Each request is read by our own code, because p11-kit's own server believes what a message says
+/// of itself: it takes as much memory as is announced, and goes as deep as attributes lie within
+/// one another. Here a message has kMaxMessage bytes at most, takes memory only as it comes, and
+/// is taken apart without recursion.
 ///
-/// @param functions  A CK_FUNCTION_LIST. Untyped, because p11-kit's PKCS#11 header declares the
-/// same
-///                   names as ours and the two can't meet in one file.
-/// @param socket     Connected, blocking. SIGPIPE must be ignored.
+/// Nothing is called when the connection ends: what the client left open is the caller's to clean
+/// up. No descriptor is closed; descriptors that a client passes are never received.
+///
+/// @param functions  What clients call.
+/// @param socket     Connected, blocking.
 /// @return empty when the client hung up, else what was wrong.
-[[nodiscard]] std::string serve_p11kit(void* functions, int socket);
+/// @throws std::bad_alloc
+[[nodiscard]] std::string serve_p11kit(const CK_FUNCTION_LIST& functions, int socket);
 
 }  // namespace mayfly::broker

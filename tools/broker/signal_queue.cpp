@@ -34,14 +34,14 @@ SignalQueue::~SignalQueue() {
   sigprocmask(SIG_SETMASK, &original_mask_, nullptr);
 }
 
-std::optional<int> SignalQueue::next() noexcept {
+std::optional<Signal> SignalQueue::next() noexcept {
   signalfd_siginfo signal{};
   ssize_t size = 0;
   do {
     size = read(queue_.number(), &signal, sizeof signal);
   } while (size < 0 && errno == EINTR);
   if (size != sizeof signal) return std::nullopt;
-  return static_cast<int>(signal.ssi_signo);
+  return Signal{static_cast<int>(signal.ssi_signo), static_cast<pid_t>(signal.ssi_pid)};
 }
 
 bool is_ending(int signal) noexcept {

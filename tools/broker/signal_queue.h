@@ -3,10 +3,17 @@
 
 #include <optional>
 #include <signal.h>
+#include <sys/types.h>
 
 #include "config/descriptor.h"
 
 namespace mayfly::broker {
+
+/// A signal that was taken.
+struct Signal {
+  int number = 0;
+  pid_t sender = 0;  ///< 0 if the kernel sent it, for a terminal's key, say
+};
 
 /// SignalQueue holds back the signals that a supervisor passes on, and SIGCHLD, as long as it
 /// lives, and gives them out one by one. SIGPIPE and SIGTTOU are held back and never given out.
@@ -22,7 +29,7 @@ class SignalQueue {
   /// Readable when a signal is there.
   [[nodiscard]] int descriptor() const noexcept { return queue_.number(); }
   /// The next signal, if there is one.
-  [[nodiscard]] std::optional<int> next() noexcept;
+  [[nodiscard]] std::optional<Signal> next() noexcept;
 
   /// The signal mask of before: for programs that are started.
   [[nodiscard]] const sigset_t& original_mask() const noexcept { return original_mask_; }

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <memory>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "tools/broker/command_environment.h"
 #include "tools/broker/command_process.h"
 #include "tools/broker/descendants.h"
+#include "tools/broker/guardian.h"
 #include "tools/broker/pin_descriptors.h"
 #include "tools/broker/runtime_folder.h"
 #include "tools/broker/signal_queue.h"
@@ -35,7 +37,8 @@ constexpr std::chrono::seconds kGrace{2};
 /// Supervisor models one run, from the first check to the last process.
 class Supervisor {
  public:
-  Supervisor(const Config& config, const RunRequest& request);
+  Supervisor(const Config& config, const RunRequest& request, Guardian& guardian,
+             SignalQueue& signals);
 
   int run();
 
@@ -54,20 +57,31 @@ class Supervisor {
 
   const Config& config_;
   const RunRequest& request_;
+  Guardian& guardian_;
+  SignalQueue& signals_;
   const std::vector<int> pin_descriptors_;
-  SignalQueue signals_;
   RuntimeFolder folder_;
   WorkerProcess worker_;
   std::unique_ptr<CommandProcess> command_;
   std::optional<int> command_status_;
 };
 
-Supervisor::Supervisor(const Config& config, const RunRequest& request)
+Supervisor::Supervisor(const Config& config, const RunRequest& request, Guardian& guardian,
+                       SignalQueue& signals)
     : config_(config),
       request_(request),
+      guardian_(guardian),
+      signals_(signals),
       pin_descriptors_(pin_descriptors(config)),
       folder_(config.broker),
-      worker_(config, request, folder_.listen(), pin_descriptors_) {}
+      worker_(config, request, folder_.listen(), pin_descriptors_) {
+  guardian_.report_worker(worker_.number());
+  // The worker has its own by now. Standard output and error may be the command's as well.
+  for (const int descriptor : pin_descriptors_) {
+    set_close_on_exec(descriptor, true);
+    if (descriptor > STDERR_FILENO) close(descriptor);
+  }
+}
 
 int Supervisor::run() {
   if (const auto signal = wait_until_ready()) {
@@ -86,13 +100,15 @@ int Supervisor::run() {
   return *command_status_;
 }
 
-/// Waits for the worker. @return an ending signal that came meanwhile.
+/// Waits for the worker. @return an ending signal that came meanwhile; SIGKILL if the guardian
+/// died.
 std::optional<int> Supervisor::wait_until_ready() {
   const auto deadline = steady_clock::now() + kStartTime;
   while (true) {
     const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
-    std::array<pollfd, 2> entries{
-        {{worker_.descriptor(), POLLIN, 0}, {signals_.descriptor(), POLLIN, 0}}};
+    std::array<pollfd, 3> entries{{{worker_.descriptor(), POLLIN, 0},
+                                   {signals_.descriptor(), POLLIN, 0},
+                                   {guardian_.descriptor(), POLLIN, 0}}};
     const int ready = poll(entries.data(), entries.size(),
                            static_cast<int>(std::max(left, milliseconds(0)).count()));
     if (ready == 0) {
@@ -104,8 +120,9 @@ std::optional<int> Supervisor::wait_until_ready() {
       hear_start();
       return std::nullopt;
     }
+    if (entries[2].revents != 0) return SIGKILL;
     while (const auto signal = signals_.next()) {
-      if (is_ending(*signal)) return signal;
+      if (is_ending(signal->number)) return signal->number;
     }
   }
 }
@@ -122,33 +139,38 @@ void Supervisor::hear_start() {
 
 void Supervisor::start_command() {
   folder_.write_p11kit_config();
-  for (const int descriptor : pin_descriptors_) set_close_on_exec(descriptor, true);
-  command_ = std::make_unique<CommandProcess>(
-      request_.command, command_environment(request_.task_id, folder_), signals_);
+  command_ = std::make_unique<CommandProcess>(request_.command,
+                                              command_environment(request_.task_id, folder_),
+                                              signals_, guardian_.group());
 }
 
 void Supervisor::watch_command() {
   wait_for_children();  // of whom a signal may have been taken already
   while (!command_status_) {
-    std::array<pollfd, 2> entries{
-        {{signals_.descriptor(), POLLIN, 0}, {worker_.descriptor(), POLLIN, 0}}};
+    std::array<pollfd, 3> entries{{{signals_.descriptor(), POLLIN, 0},
+                                   {worker_.descriptor(), POLLIN, 0},
+                                   {guardian_.descriptor(), POLLIN, 0}}};
     if (poll(entries.data(), entries.size(), -1) < 0 && errno != EINTR) {
       throw std::system_error(errno, std::generic_category(), "poll");
     }
     if (entries[1].revents != 0) hear_worker();
     if (entries[0].revents != 0) take_signals();
+    if (entries[2].revents != 0 && !command_status_) {
+      // Whoever kills mayfly means the task. The command is ended with all that came of it.
+      command_status_ = SIGKILL;
+    }
   }
 }
 
 void Supervisor::take_signals() {
   while (const auto signal = signals_.next()) {
-    if (*signal == SIGCHLD) {
+    if (signal->number == SIGCHLD) {
       wait_for_children();
       if (command_status_) return;
-    } else if (*signal == SIGCONT) {
+    } else if (signal->number == SIGCONT) {
       command_->continued();
     } else {
-      command_->pass_on(*signal);
+      command_->pass_on(signal->number);
     }
   }
 }
@@ -223,8 +245,16 @@ int run(const Config& config, const RunRequest& request) {
   } catch (const Error& error) {
     throw tools::Failure(tools::kBadConfiguration, error.what());
   }
-  adopt_orphans();
-  return Supervisor(config, request).run();
+  // Nobody of the same user can read what these processes have open, or make them do something.
+  if (prctl(PR_SET_DUMPABLE, 0) != 0) {
+    throw std::system_error(errno, std::generic_category(), "prctl");
+  }
+  SignalQueue signals;
+  Guardian guardian(signals);
+  if (!guardian.is_supervisor()) return guardian.watch();
+  const int status = Supervisor(config, request, guardian, signals).run();
+  guardian.report_end();
+  return status;
 }
 
 }  // namespace mayfly::broker

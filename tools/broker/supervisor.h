@@ -9,7 +9,9 @@ namespace mayfly::broker {
 /// Runs a command inside a task of its own: starts the worker that opens the task, then the
 /// command, and ends the task and all the command's descendants when the command has ended.
 ///
-/// The process must have one thread. It never reads a PIN, and nothing that the command sends.
+/// The process must have one thread. It forks: a child of it does all that, and it watches over the
+/// child (see Guardian); both return from here. Neither reads a PIN, nor anything that the command
+/// sends.
 ///
 /// @return the command's wait status, as waitpid(2) gives it; that of a death by signal if such a
 ///         signal came before the command was started.

@@ -4,7 +4,7 @@
 
 namespace mayfly::broker {
 
-bool Terminal::is_ours() const noexcept { return tcgetpgrp(STDIN_FILENO) == getpgrp(); }
+bool Terminal::is_ours() const noexcept { return tcgetpgrp(STDIN_FILENO) == group_; }
 
 void Terminal::give_to(pid_t group) noexcept {
   if (tcsetpgrp(STDIN_FILENO, group) == 0) given_ = true;
@@ -12,7 +12,7 @@ void Terminal::give_to(pid_t group) noexcept {
 
 void Terminal::take_back() noexcept {
   if (!given_) return;
-  tcsetpgrp(STDIN_FILENO, getpgrp());
+  tcsetpgrp(STDIN_FILENO, group_);
   given_ = false;
 }
 

@@ -5,11 +5,15 @@
 
 namespace mayfly::broker {
 
-/// Terminal models the controlling terminal on standard input, if that is one, and hands it to the
-/// command's process group and back, as a shell does with its jobs. SIGTTOU must be blocked.
+/// Terminal models the controlling terminal on standard input, if that is one, and hands it from
+/// mayfly's process group to the command's and back, as a shell does with its jobs. SIGTTOU must be
+/// blocked.
 class Terminal {
  public:
-  /// Whether standard input is our controlling terminal and our process group has it now.
+  /// @param group  The process group that mayfly was started in.
+  explicit Terminal(pid_t group) noexcept : group_(group) {}
+
+  /// Whether standard input is our controlling terminal and mayfly's process group has it now.
   [[nodiscard]] bool is_ours() const noexcept;
   /// Whether it was handed over and not taken back.
   [[nodiscard]] bool is_given() const noexcept { return given_; }
@@ -18,6 +22,7 @@ class Terminal {
   void take_back() noexcept;
 
  private:
+  pid_t group_;
   bool given_ = false;
 };
 

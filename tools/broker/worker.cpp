@@ -16,12 +16,13 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/limited_log.h"
 #include "compose/library.h"
 #include "config/descriptor.h"
 #include "tools/broker/child_process.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/control_channel.h"
-#include "tools/broker/limited_log.h"
+#include "tools/broker/memory_limit.h"
 #include "tools/configuration.h"
 #include "tools/exit_status.h"
 
@@ -95,6 +96,9 @@ class Worker {
  public:
   Worker(const WorkerArguments& arguments, ControlChannel& channel);
 
+  /// Bounds what clients can make this process take.
+  void limit_memory() const { broker::limit_memory(library_.config().limits.max_connections); }
+
   /// Serves until the supervisor says that the task shall end, or is gone; then ends it.
   void run();
 
@@ -114,7 +118,7 @@ class Worker {
   ConnectionSet connections_;
   std::size_t owed_ = 0;
   steady_clock::time_point next_look_ = steady_clock::now() + kLookForOwed;
-  LimitedLog log_;
+  log::LimitedLog log_;
   bool no_room_ = false;  // whether to leave the socket alone for a moment
 };
 
@@ -164,7 +168,11 @@ void Worker::accept_one() {
     return;
   }
   no_room_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-  if (no_room_) log_.warn("no descriptor is left for a connection; raise the limit (ulimit -n)");
+  if (no_room_) {
+    log_.warn([] {
+      return std::string("no descriptor is left for a connection; raise the limit (ulimit -n)");
+    });
+  }
 }
 
 void Worker::expire() {
@@ -221,6 +229,8 @@ int serve(const WorkerArguments& arguments) {
     // of that destroys the token. Until now there was no key that a dead supervisor could leave
     // behind.
     follow_parent(arguments.supervisor, SIGKILL);
+    // Nor this: what the device takes for itself is not the clients'.
+    worker->limit_memory();
     channel.send({});
     worker->run();
     return tools::kOk;

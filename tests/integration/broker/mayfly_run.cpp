@@ -33,6 +33,20 @@ constexpr std::chrono::seconds kMostTime{60};
   _exit(99);
 }
 
+/// Waits for a child of a process. -1 if there is none in time.
+pid_t find_child(pid_t parent, const std::function<bool(pid_t)>& is_wanted) {
+  pid_t found = -1;
+  const std::string number = std::to_string(parent);
+  eventually([&] {
+    std::ifstream children("/proc/" + number + "/task/" + number + "/children");
+    for (pid_t child = 0; found < 0 && children >> child;) {
+      if (is_wanted(child)) found = child;
+    }
+    return found > 0;
+  });
+  return found;
+}
+
 }  // namespace
 
 std::filesystem::path mayfly_program() { return MAYFLY_PROGRAM; }
@@ -56,19 +70,15 @@ MayflyRun::~MayflyRun() {
   waitpid(number_, nullptr, 0);
 }
 
+pid_t MayflyRun::supervisor() const {
+  return find_child(number_, [](pid_t) { return true; });
+}
+
 pid_t MayflyRun::worker() const {
-  pid_t found = -1;
-  const auto file =
-      "/proc/" + std::to_string(number_) + "/task/" + std::to_string(number_) + "/children";
-  eventually([&] {
-    std::ifstream children(file);
-    for (pid_t child = 0; children >> child;) {
-      const std::string arguments = read_file("/proc/" + std::to_string(child) + "/cmdline");
-      if (arguments.find("broker-worker") != std::string::npos) found = child;
-    }
-    return found > 0;
+  return find_child(supervisor(), [](pid_t child) {
+    const std::string arguments = read_file("/proc/" + std::to_string(child) + "/cmdline");
+    return arguments.find("broker-worker") != std::string::npos;
   });
-  return found;
 }
 
 bool MayflyRun::says(const std::string& text) const {

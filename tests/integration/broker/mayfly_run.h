@@ -38,7 +38,10 @@ class MayflyRun {
   MayflyRun(const MayflyRun&) = delete;
   MayflyRun& operator=(const MayflyRun&) = delete;
 
-  [[nodiscard]] pid_t supervisor() const noexcept { return number_; }
+  /// The process that was started, which watches over the supervisor.
+  [[nodiscard]] pid_t guardian() const noexcept { return number_; }
+  /// Waits for the supervisor's process. -1 if there is none in time.
+  [[nodiscard]] pid_t supervisor() const;
   /// Waits for the worker's process. -1 if there is none in time.
   [[nodiscard]] pid_t worker() const;
 

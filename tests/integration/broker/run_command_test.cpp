@@ -192,6 +192,38 @@ TEST(RunCommand, TheWorkerCantBeReadAndIsOutOfTheTerminalsReach) {
   EXPECT_THAT(home.log(), Not(HasSubstr("lost")));
 }
 
+/// Gives a folder with all that is in it to another user.
+void give_away(const std::filesystem::path& folder, uid_t user) {
+  ASSERT_EQ(chown(folder.c_str(), user, user), 0);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    ASSERT_EQ(lchown(entry.path().c_str(), user, user), 0);
+  }
+}
+
+TEST(RunCommand, NobodyOfTheSameUserCanReadOrTraceOurProcesses) {
+  const BrokerHome home;
+  // To root, everything belongs to root.
+  const uid_t user = geteuid() == 0 ? 65534 : geteuid();
+  give_away(home.folder(), user);
+  give_away(home.token().config_file().parent_path(), user);
+  MayflyRun run(home, "t",
+                {"/bin/sh", "-c",
+                 "cat /proc/$PPID/environ > /dev/null || echo hidden; echo ready; exec sleep 600"},
+                {{}, [user] {
+                   if (setgid(user) != 0 || setuid(user) != 0) _exit(98);
+                 }});
+  ASSERT_TRUE(run.says("ready")) << run.errors();
+  EXPECT_EQ(run.output(), "hidden\nready\n");
+  for (const pid_t process : {run.guardian(), run.supervisor(), run.worker()}) {
+    // The kernel gives the files of a process that is not dumpable to root.
+    struct stat status {};
+    ASSERT_EQ(stat(("/proc/" + std::to_string(process) + "/mem").c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, 0U) << process;
+  }
+  run.send(SIGTERM);
+  EXPECT_EQ(end_signal(run.wait()), SIGTERM);
+}
+
 TEST(RunCommand, BadRequestsAreRefusedInOneSentenceBeforeAnythingIsMade) {
   const BrokerHome home;
   const std::vector<std::string> command = {"true"};

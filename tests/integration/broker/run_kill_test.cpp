@@ -1,6 +1,7 @@
 // Whatever is killed, no key lives on and nothing is left behind.
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <signal.h>
 #include <sstream>
 #include <sys/wait.h>
@@ -58,12 +59,67 @@ TEST(RunKill, TheCommand) {
   expect_healthy(home);
 }
 
+/// Two clients that sign, and a process that nobody would find: a daemon without an environment
+/// that does not listen to SIGTERM. Says its number.
+const std::string kSignOnWithADaemon =
+    "(setsid env -i /bin/sh -c 'trap \"\" TERM HUP; echo daemon $$; while :; do sleep 1; done' &) "
+    "; " +
+    kSignOn;
+
+bool is_there(pid_t process) { return kill(process, 0) == 0; }
+
+/// The daemon's number, when both clients sign.
+pid_t daemon_of(const MayflyRun& run) {
+  static const std::string kWord = "daemon ";
+  EXPECT_TRUE(both_sign(run)) << run.errors() << run.output();
+  EXPECT_TRUE(run.says(kWord));
+  const std::string output = run.output();
+  return std::stoi(output.substr(output.find(kWord) + kWord.size()));
+}
+
+TEST(RunKill, TheGuardian) {
+  const BrokerHome home;
+  for (int round = 0; round < (rounds() + 49) / 50; ++round) {
+    MayflyRun run(home, "t", {"/bin/sh", "-c", kSignOnWithADaemon});
+    const pid_t daemon = daemon_of(run);
+    const pid_t supervisor = run.supervisor();
+    kill(run.guardian(), SIGKILL);
+    EXPECT_EQ(run.wait().wait_status, SIGKILL);
+    // The supervisor does all that it does at the end of a command.
+    EXPECT_TRUE(eventually([&] { return !is_there(supervisor); }));
+    EXPECT_TRUE(eventually([&] { return !is_there(daemon); }));
+    expect_no_process(home);
+    EXPECT_THAT(home.run_folders(), IsEmpty());
+  }
+  EXPECT_THAT(home.log(), HasSubstr("task t ended (closed), 2 keys destroyed"));
+  expect_healthy(home);
+}
+
 TEST(RunKill, TheSupervisor) {
+  const BrokerHome home;
+  for (int round = 0; round < (rounds() + 49) / 50; ++round) {
+    MayflyRun run(home, "t", {"/bin/sh", "-c", kSignOnWithADaemon});
+    const pid_t daemon = daemon_of(run);
+    kill(run.supervisor(), SIGKILL);
+    const Outcome outcome = run.wait();
+    EXPECT_EQ(outcome.wait_status, SIGKILL);
+    EXPECT_THAT(outcome.errors, HasSubstr("the process that supervised the task was killed"));
+    EXPECT_FALSE(is_there(daemon));
+    expect_no_process(home);
+    EXPECT_THAT(home.run_folders(), SizeIs(1));
+    expect_healthy(home);
+  }
+}
+
+TEST(RunKill, TheGuardianAndTheSupervisor) {
   const BrokerHome home;
   for (int round = 0; round < rounds(); ++round) {
     MayflyRun run(home, "t", {"/bin/sh", "-c", kSignOn});
     ASSERT_TRUE(both_sign(run)) << run.errors() << run.output();
-    run.send(SIGKILL);
+    const pid_t supervisor = run.supervisor();
+    kill(run.guardian(), SIGSTOP);  // so that it can't do anything in between
+    kill(supervisor, SIGKILL);
+    kill(run.guardian(), SIGKILL);
     EXPECT_EQ(run.wait().wait_status, SIGKILL);
     // The worker dies at once, the clients of that, the shell of SIGTERM.
     expect_no_process(home);
@@ -73,12 +129,14 @@ TEST(RunKill, TheSupervisor) {
   expect_healthy(home);
 }
 
-TEST(RunKill, TheSupervisorAtAnyMoment) {
+/// Kills a process of a run at moments of its first 40 ms, and expects that nothing is left.
+void kill_at_any_moment(const std::function<pid_t(const MayflyRun&)>& whom) {
   const BrokerHome home;
   for (int round = 0; round < rounds(); ++round) {
     MayflyRun run(home, "t", {"/bin/sh", "-c", client("generate")});
+    const pid_t process = whom(run);
     usleep(static_cast<useconds_t>(round % 40) * 1'000);  // the moment is the point of this test
-    run.send(SIGKILL);
+    kill(process, SIGKILL);
     run.wait();
     expect_no_process(home);
   }
@@ -89,6 +147,30 @@ TEST(RunKill, TheSupervisorAtAnyMoment) {
         folder, std::filesystem::file_time_type::clock::now() - std::chrono::minutes(6));
   }
   expect_healthy(home);
+}
+
+TEST(RunKill, TheGuardianAtAnyMoment) {
+  kill_at_any_moment([](const MayflyRun& run) { return run.guardian(); });
+}
+
+TEST(RunKill, TheSupervisorAtAnyMoment) {
+  kill_at_any_moment([](const MayflyRun& run) { return run.supervisor(); });
+}
+
+TEST(RunKill, AStoppedSupervisorDoesNotKeepTheTaskAlive) {
+  const BrokerHome home;
+  MayflyRun run(home, "t", {"/bin/sh", "-c", client("sign-on") + "; exit 6"}, {{"--ttl=2s"}});
+  ASSERT_TRUE(run.says("signing")) << run.errors();
+  kill(run.supervisor(), SIGSTOP);
+  kill(run.guardian(), SIGSTOP);
+  EXPECT_TRUE(eventually([&] {
+    return home.log().find("task t ended (expired), 1 keys destroyed") != std::string::npos;
+  }));
+  EXPECT_TRUE(run.says("C_Sign")) << "the client is told";
+  kill(run.guardian(), SIGCONT);
+  kill(run.supervisor(), SIGCONT);
+  EXPECT_EQ(WEXITSTATUS(run.wait().wait_status), 6);
+  expect_no_process(home);
 }
 
 TEST(RunKill, TheWorker) {

@@ -22,7 +22,8 @@ Attributes named(CK_ATTRIBUTE_TYPE type, std::string_view value) {
 }
 
 TEST(ObjectStore, FindsByNameByOtherAttributesAndAll) {
-  ObjectStore store(100);
+  ObjectQuota quota(100);
+  ObjectStore store(quota);
   const auto a = certificate("a", "1");
   const auto b = certificate("b", "1");
   store.add(a);
@@ -38,7 +39,8 @@ TEST(ObjectStore, FindsByNameByOtherAttributesAndAll) {
 }
 
 TEST(ObjectStore, FollowsChangedNames) {
-  ObjectStore store(100);
+  ObjectQuota quota(100);
+  ObjectStore store(quota);
   const auto a = certificate("a", "1");
   store.add(a);
   store.update(*a, named(CKA_LABEL, "z"));
@@ -51,7 +53,8 @@ TEST(ObjectStore, FollowsChangedNames) {
 }
 
 TEST(ObjectStore, RefusesMoreThanItsLimitAndAnythingOnceShut) {
-  ObjectStore store(1);
+  ObjectQuota quota(1);
+  ObjectStore store(quota);
   store.add(certificate("a", "1"));
   EXPECT_THROW(store.add(certificate("b", "2")), Error);
   EXPECT_EQ(store.shut().size(), 1U);
@@ -59,8 +62,37 @@ TEST(ObjectStore, RefusesMoreThanItsLimitAndAnythingOnceShut) {
   EXPECT_THROW(store.add(certificate("c", "3")), Error);
 }
 
+TEST(ObjectStore, SharesItsQuotaWithOthersAndGivesAllOfItBack) {
+  ObjectQuota quota(4);  // and so 16 KiB
+  const std::string big(5'000, 'x');
+  for (int round = 0; round < 3; ++round) {
+    ObjectStore one(quota);
+    ObjectStore other(quota);
+    const auto a = certificate(big, "1");
+    one.add(a);
+    other.add(certificate(big, "2"));
+    const auto c = certificate(big, "3");
+    other.add(c);
+    EXPECT_THROW(one.add(certificate(big, "4")), Error) << "20,000 bytes";
+    const auto small = certificate("small", "5");
+    one.add(small);
+    EXPECT_THROW(other.add(certificate("small", "6")), Error) << "five objects";
+    EXPECT_THROW(one.update(*small, named(CKA_LABEL, big)), Error);
+    EXPECT_EQ(one.find(named(CKA_LABEL, "small")), std::vector{small});
+    EXPECT_TRUE(other.remove(*c));
+    one.update(*small, named(CKA_LABEL, big));
+    one.update(*small, named(CKA_LABEL, "little"));
+    other.add(c);
+    EXPECT_EQ(one.take_if([&](const Object& object) { return &object == a.get(); }).size(), 1U);
+    other.add(certificate(big, "7"));
+    EXPECT_EQ(one.shut().size(), 1U);
+    other.add(certificate("small", "8"));
+  }
+}
+
 TEST(ObjectStore, TakesOutWhatAPredicateNames) {
-  ObjectStore store(100);
+  ObjectQuota quota(100);
+  ObjectStore store(quota);
   const auto a = certificate("a", "1");
   const auto b = certificate("b", "2");
   store.add(a);

@@ -1,0 +1,133 @@
+#include "tools/broker/guardian.h"
+
+#include <cerrno>
+#include <ctime>
+#include <poll.h>
+#include <string>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+
+#include "tools/broker/descendants.h"
+
+namespace mayfly::broker {
+namespace {
+
+constexpr std::chrono::seconds kGrace{2};
+constexpr std::chrono::seconds kStartTime{60};
+
+void say(const std::string& sentence) noexcept {
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, sentence.data(), sentence.size());
+}
+
+/// Stops this process as Ctrl-Z does, and returns when it is continued, or at once if there is no
+/// shell that could.
+void stop() noexcept {
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, SIGTSTP);
+  raise(SIGTSTP);
+  sigprocmask(SIG_UNBLOCK, &only, nullptr);
+  sigprocmask(SIG_BLOCK, &only, nullptr);
+}
+
+}  // namespace
+
+Guardian::Guardian(SignalQueue& signals) : signals_(signals), group_(getpgrp()) {
+  auto [ours, theirs] = ControlChannel::make_pair();
+  adopt_orphans();
+  supervisor_ = fork();
+  if (supervisor_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
+  if (supervisor_ > 0) {
+    channel_ = std::move(ours);
+    return;
+  }
+  channel_ = std::move(theirs);
+  ours.close();
+  adopt_orphans();  // which is not inherited
+  // So that each signal reaches one of the two, who passes it on, and not both.
+  setpgid(0, 0);
+}
+
+void Guardian::report_worker(pid_t worker) noexcept {
+  Message message;
+  message.kind = MessageKind::started;
+  message.process = worker;
+  channel_.send(message);
+}
+
+void Guardian::report_end() noexcept {
+  Message message;
+  message.kind = MessageKind::done;
+  channel_.send(message);
+}
+
+int Guardian::watch() {
+  wait_for_children();
+  while (!status_) {
+    pollfd entry{signals_.descriptor(), POLLIN, 0};
+    if (poll(&entry, 1, -1) < 0 && errno != EINTR) {
+      throw std::system_error(errno, std::generic_category(), "poll");
+    }
+    take_signals();
+  }
+  if (!ended_in_order()) {
+    say("mayfly: the process that supervised the task was killed; the task's keys are gone, and "
+        "its "
+        "processes are ended now\n");
+    wait_for_worker();
+  }
+  for (const std::string& process : end_descendants(kGrace)) {
+    say("mayfly: process " + process +
+        ", started by the command, can't be ended; end it by hand\n");
+  }
+  return *status_;
+}
+
+bool Guardian::ended_in_order() {
+  while (channel_.wait(std::chrono::steady_clock::now())) {
+    const std::optional<Message> message = channel_.receive();
+    if (!message) break;
+    // Who dies of a signal after that does so because the command did.
+    if (message->kind == MessageKind::done) return true;
+    worker_ = static_cast<pid_t>(message->process);
+  }
+  return WIFEXITED(*status_);
+}
+
+/// A worker dies with its supervisor, but not while it opens the device, which a SIGKILL in the
+/// middle of could harm. Until it has done that, no command was started that could be waited for.
+void Guardian::wait_for_worker() noexcept {
+  static constexpr timespec kPause{0, 20'000'000};
+  const auto deadline = std::chrono::steady_clock::now() + kStartTime;
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  while (worker_ > 0 && waitpid(worker_, nullptr, WNOHANG) == 0 &&
+         std::chrono::steady_clock::now() < deadline) {
+    sigtimedwait(&child, nullptr, &kPause);
+  }
+}
+
+void Guardian::take_signals() {
+  while (const auto signal = signals_.next()) {
+    if (signal->number == SIGCHLD) {
+      wait_for_children();
+      if (status_) return;
+    } else if (signal->number == SIGTSTP && signal->sender == supervisor_) {
+      stop();  // the command was stopped, and the shell shall see it
+      kill(supervisor_, SIGCONT);
+    } else {
+      kill(supervisor_, signal->number);
+    }
+  }
+}
+
+void Guardian::wait_for_children() noexcept {
+  int status = 0;
+  for (pid_t child = 0; (child = waitpid(-1, &status, WNOHANG)) > 0;) {
+    if (child == supervisor_) status_ = status;  // else an orphan
+  }
+}
+
+}  // namespace mayfly::broker

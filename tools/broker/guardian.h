@@ -1,0 +1,52 @@
+// The process that the user started, which watches over the supervisor.
+#pragma once
+
+#include <optional>
+#include <sys/types.h>
+
+#include "tools/broker/control_channel.h"
+#include "tools/broker/signal_queue.h"
+
+namespace mayfly::broker {
+
+/// Guardian models the outermost process of a run. It starts the supervisor as its child and does
+/// nothing but pass signals on to it, so that of the two, either can be killed with SIGKILL and the
+/// other ends what is left: the guardian adopts the supervisor's orphans and ends them; the
+/// supervisor, whose guardian() ends when it dies, ends the task and the command.
+class Guardian {
+ public:
+  /// Forks. The caller must have one thread only.
+  /// @param signals  Taken by each of the two for itself.
+  /// @throws std::system_error
+  explicit Guardian(SignalQueue& signals);
+
+  [[nodiscard]] bool is_supervisor() const noexcept { return supervisor_ == 0; }
+
+  /// In the supervisor: the guardian's process group, which has the terminal when mayfly has it.
+  [[nodiscard]] pid_t group() const noexcept { return group_; }
+  /// In the supervisor: readable when the guardian is dead.
+  [[nodiscard]] int descriptor() const noexcept { return channel_.descriptor(); }
+  /// In the supervisor: says that a worker was started.
+  void report_worker(pid_t worker) noexcept;
+  /// In the supervisor: says that it ends in order.
+  void report_end() noexcept;
+
+  /// In the guardian: waits until the supervisor is dead and ends all that is left of it.
+  /// @return its wait status.
+  [[nodiscard]] int watch();
+
+ private:
+  void take_signals();
+  void wait_for_children() noexcept;
+  [[nodiscard]] bool ended_in_order();
+  void wait_for_worker() noexcept;
+
+  SignalQueue& signals_;
+  pid_t group_;
+  pid_t supervisor_ = -1;
+  ControlChannel channel_;
+  std::optional<int> status_;
+  pid_t worker_ = -1;
+};
+
+}  // namespace mayfly::broker
