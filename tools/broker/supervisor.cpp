@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <memory>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -67,7 +68,10 @@ Supervisor::Supervisor(const Config& config, const RunRequest& request)
       request_(request),
       pin_descriptors_(pin_descriptors(config)),
       folder_(config.broker),
-      worker_(config, request, folder_.listen(), pin_descriptors_) {}
+      worker_(config, request, folder_.listen(), pin_descriptors_) {
+  // The worker has its own. Of ours, the command's processes could read the PIN.
+  for (const int descriptor : pin_descriptors_) close(descriptor);
+}
 
 int Supervisor::run() {
   if (const auto signal = wait_until_ready()) {
@@ -122,7 +126,6 @@ void Supervisor::hear_start() {
 
 void Supervisor::start_command() {
   folder_.write_p11kit_config();
-  for (const int descriptor : pin_descriptors_) set_close_on_exec(descriptor, true);
   command_ = std::make_unique<CommandProcess>(
       request_.command, command_environment(request_.task_id, folder_), signals_);
 }
@@ -218,6 +221,12 @@ void Supervisor::announce(const std::string& sentence) const {
 
 int run(const Config& config, const RunRequest& request) {
   check(request, config.task);
+  // The command's processes are of the same user: they must not reach into this one, which ends the
+  // task and has held the PIN's descriptor.
+  if (prctl(PR_SET_DUMPABLE, 0) != 0) {
+    throw std::system_error(errno, std::generic_category(),
+                            "the process can't be closed to others");
+  }
   try {
     log::configure(config.log.level, config.log.file.string());
   } catch (const Error& error) {
