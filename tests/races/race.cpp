@@ -168,8 +168,7 @@ class Life {
     while (!task.is_past_deadline() && !finalised_) {
       std::this_thread::sleep_for(milliseconds(1));
     }
-    while (task.has_slot()) std::this_thread::yield();
-    if (finalised_) return note_finalised(task);
+    if (!task.await_end()) return note_finalised(task);
     ++report_.expired;
     host_.expect_gone(task.points());
   }

@@ -18,7 +18,7 @@ std::vector<std::string> RaceReport::violations() const {
 std::string RaceReport::summary() const {
   std::ostringstream text;
   const auto line = [&](const char* name, unsigned long number) {
-    text << "  " << std::left << std::setw(44) << name << number << '\n';
+    text << "  " << std::left << std::setw(44) << name << ' ' << number << '\n';
   };
   line("lives of the library", lives);
   line("tasks opened", tasks);

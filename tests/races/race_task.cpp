@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "conformance/answers.h"
 #include "conformance/key_kinds.h"
+#include "support/raw_module.h"
 
 namespace mayfly::test {
 namespace {
@@ -259,11 +261,17 @@ void RaceTask::log_out_and_in() {
   }
 }
 
-bool RaceTask::has_slot() const {
-  std::array<CK_SLOT_ID, 64> slots;
-  CK_ULONG count = slots.size();
-  if (library_.p11.C_GetSlotList(CK_TRUE, slots.data(), &count) != CKR_OK) return false;
-  return std::find(slots.begin(), slots.begin() + count, slot_) != slots.begin() + count;
+bool RaceTask::await_end() const {
+  while (true) {
+    std::array<CK_SLOT_ID, 64> slots;
+    CK_ULONG count = slots.size();
+    const CK_RV rv = library_.p11.C_GetSlotList(CK_TRUE, slots.data(), &count);
+    if (rv == CKR_CRYPTOKI_NOT_INITIALIZED) return false;
+    expect_ok(rv, "C_GetSlotList");
+    const auto* const end = slots.data() + count;
+    if (std::find(slots.data(), end, slot_) == end) return true;
+    std::this_thread::yield();
+  }
 }
 
 std::vector<Bytes> RaceTask::points() const {

@@ -58,8 +58,9 @@ class RaceTask {
     return deadline_ && BootClock::now() >= *deadline_;
   }
 
-  /// Whether the library still lists its slot, which it does until all its keys are destroyed.
-  [[nodiscard]] bool has_slot() const;
+  /// Waits until the library does not list its slot any more, which it does until all its keys are
+  /// destroyed. @return false if the library is not initialised any more.
+  [[nodiscard]] bool await_end() const;
 
   /// The public points of all keys that were made in it.
   [[nodiscard]] std::vector<Bytes> points() const;
