@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "conformance/answers.h"
 #include "conformance/key_kinds.h"
@@ -268,8 +269,8 @@ bool RaceTask::await_end() const {
     const CK_RV rv = library_.p11.C_GetSlotList(CK_TRUE, slots.data(), &count);
     if (rv == CKR_CRYPTOKI_NOT_INITIALIZED) return false;
     expect_ok(rv, "C_GetSlotList");
-    const auto* const end = slots.data() + count;
-    if (std::find(slots.data(), end, slot_) == end) return true;
+    const CK_SLOT_ID* const end = slots.data() + count;
+    if (std::find(std::as_const(slots).data(), end, slot_) == end) return true;
     std::this_thread::yield();
   }
 }
