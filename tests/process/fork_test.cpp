@@ -60,7 +60,13 @@ TEST_F(ForkTest, AChildThatFinalisesTakesNothingFromTheParent) {
 }
 
 TEST_F(ForkTest, AChildThatJustExitsTakesNothingFromTheParent) {
-  for (const bool initialise : {false, true}) {
+#ifdef __SANITIZE_ADDRESS__
+  // To a leak checker, what the child leaves alone of the parent's is lost.
+  const std::vector<bool> ways = {false};
+#else
+  const std::vector<bool> ways = {false, true};
+#endif
+  for (const bool initialise : ways) {
     expect_in_child([&] {
       if (initialise) begin_life("child");
       exit(HasFailure() ? 1 : 0);  // with exit handlers and destructors, without C_Finalize
