@@ -1,5 +1,8 @@
 #include "api/call_gate.h"
 
+#include <algorithm>
+#include <thread>
+
 namespace mayfly::api {
 namespace {
 
@@ -39,6 +42,17 @@ void CallGate::wait_until_empty() noexcept {
       stripe.inside.wait(inside);
     }
   }
+}
+
+void CallGate::wait_until_empty(std::chrono::milliseconds most) noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + most;
+  while (is_occupied() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+bool CallGate::is_occupied() const noexcept {
+  return std::ranges::any_of(stripes_, [](const Stripe& stripe) { return stripe.inside != 0; });
 }
 
 }  // namespace mayfly::api

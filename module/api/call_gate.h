@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 namespace mayfly::api {
@@ -23,6 +24,11 @@ class CallGate {
   [[nodiscard]] bool close() noexcept;
   /// Waits until all have left. The gate must be closed.
   void wait_until_empty() noexcept;
+  /// The same for a time at most.
+  void wait_until_empty(std::chrono::milliseconds most) noexcept;
+  /// Whether somebody is inside. Certain only when nobody can come or leave meanwhile, as in a
+  /// forked child, which finds the counts of the parent's threads.
+  [[nodiscard]] bool is_occupied() const noexcept;
 
  private:
   static constexpr std::size_t kStripes = 32;

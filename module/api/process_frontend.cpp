@@ -1,8 +1,12 @@
 #include "api/process_frontend.h"
 
+#include <chrono>
+#include <cxxabi.h>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
+#include <string>
 
 #include "base/crypto_context.h"
 #include "base/error.h"
@@ -10,7 +14,15 @@
 #include "compose/library.h"
 #include "compose/start_options.h"
 
+// This library, as the C++ ABI names it.
+extern "C" __attribute__((visibility("hidden"))) void* __dso_handle;
+
 namespace mayfly::api {
+namespace {
+
+constexpr std::chrono::seconds kExitPatience{1};
+
+}  // namespace
 
 struct ProcessFrontend::Instance {
   explicit Instance(const StartOptions& options)
@@ -33,9 +45,51 @@ std::uint64_t ProcessFrontend::word(State state) noexcept {
   return ForkEpoch::current() << 2 | state;
 }
 
+/// @param seen  The state before the start, in this process or in the parent.
+void ProcessFrontend::check_startable(std::uint64_t seen) const {
+  if (leaving_.load()) {
+    throw Error(CKR_GENERAL_ERROR, "the process is ending; start the module before");
+  }
+  const std::uint64_t state = seen & 3;
+  const bool from_parent = state != kIdle && seen >> 2 != ForkEpoch::current();
+  if (from_parent && (state == kBusy || gate_.is_occupied())) {
+    throw Error(CKR_GENERAL_ERROR,
+                "this process was forked while another thread of its parent was in a call of the "
+                "module, so the device's library may be locked for ever; fork when no call is "
+                "under way, or execute a program");
+  }
+}
+
+/// exit() undoes what was done, last thing first: a handler registered once the device's library is
+/// loaded runs before that library's destructors, after which a call would find ruins there. It
+/// also runs when this library is unloaded.
+void ProcessFrontend::watch_exit() {
+  const std::size_t device =
+      std::hash<std::string>()(instance_->library.config().device.module.string()) | 1;
+  if (watched_ == device) return;  // a vendor's library is never unloaded, see VendorModule
+  // What atexit() does, which ThreadSanitizer replaces by one that forgets whose handler it is.
+  const auto leave = [](void*) {
+    static_cast<ProcessFrontend&>(process_frontend()).leave_process();
+  };
+  if (abi::__cxa_atexit(leave, nullptr, &__dso_handle) == 0) {
+    watched_ = device;
+  }
+}
+
+void ProcessFrontend::leave_process() noexcept {
+  leaving_.store(true);
+  std::uint64_t ready = word(kReady);
+  if (!word_.compare_exchange_strong(ready, word(kLeft))) return;
+  static_cast<void>(gate_.close());
+  instance_->library.tasks().stop_waiting();
+  // Other threads may be in the device. One that hangs there must not keep the process alive.
+  gate_.wait_until_empty(kExitPatience);
+}
+
 void ProcessFrontend::initialize(const InitializeArguments& arguments) {
   ForkEpoch::watch();
   std::uint64_t seen = word_.load();
+  check_startable(seen);
   if (seen == word(kReady) || seen == word(kBusy) ||
       !word_.compare_exchange_strong(seen, word(kBusy))) {
     throw Error(CKR_CRYPTOKI_ALREADY_INITIALIZED, "the module is initialised already");
@@ -48,11 +102,15 @@ void ProcessFrontend::initialize(const InitializeArguments& arguments) {
     word_.store(word(kIdle));
     throw;
   }
+  watch_exit();
   gate_.reset_open();
   word_.store(word(kReady));
 }
 
 void ProcessFrontend::finalize() {
+  // Nothing can be done in order any more; the keys go with the process.
+  std::uint64_t left = word(kLeft);
+  if (word_.compare_exchange_strong(left, word(kIdle))) return;
   std::uint64_t ready = word(kReady);
   if (!word_.compare_exchange_strong(ready, word(kBusy))) {
     throw Error(CKR_CRYPTOKI_NOT_INITIALIZED, "the module is not initialised");

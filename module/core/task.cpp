@@ -67,7 +67,27 @@ std::shared_ptr<KeyScope> Task::open_scope() const {
   return device_.open_scope({identity_.id, identity_.serial, deadline_});
 }
 
+/// A key that is being made: the task's end is not complete before it is over.
+class Task::Generation {
+ public:
+  explicit Generation(Task& task) : task_(task) {
+    const std::scoped_lock lock(task_.mutex_);
+    if (!task_.alive()) throw Error(CKR_DEVICE_REMOVED, "task " + task_.id() + " has ended");
+    ++task_.generations_;
+  }
+  ~Generation() {
+    const std::scoped_lock lock(task_.mutex_);
+    if (--task_.generations_ == 0) task_.generations_over_.notify_all();
+  }
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
+ private:
+  Task& task_;
+};
+
 std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec) {
+  const Generation generation(*this);
   auto key = std::make_shared<SessionKey>(scope.generate(spec));
   {
     const std::scoped_lock lock(mutex_);
@@ -78,7 +98,11 @@ std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec)
       return key;
     }
   }
-  key->destroy();
+  const Destruction result = key->destroy();
+  {
+    const std::scoped_lock lock(mutex_);
+    late_.add(result);
+  }
   throw Error(CKR_DEVICE_REMOVED, "task " + id() + " ended while its key was being made");
 }
 
@@ -105,6 +129,11 @@ std::optional<EndReport> Task::end(TaskState cause) noexcept {
   }
   EndReport report;
   for (const auto& key : keys) report.add(key->destroy());
+  {
+    std::unique_lock lock(mutex_);
+    generations_over_.wait(lock, [this] { return generations_ == 0; });
+    report.add(late_);
+  }
   for (const auto& observer : observers) {
     if (const auto view = observer.lock()) view->task_ended();
   }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -127,7 +128,8 @@ class Task {
   /// An object that names a key is gone; destroys the key if it was the last.
   Destruction drop_name(const std::shared_ptr<SessionKey>& key) noexcept;
 
-  /// Ends the task: no signature is given out any more, every key is destroyed, observers are told.
+  /// Ends the task: no signature is given out any more, every key is destroyed, also those that
+  /// were being made, observers are told.
   /// @param cause  A final state.
   /// @return nothing if the task had ended already.
   std::optional<EndReport> end(TaskState cause) noexcept;
@@ -135,6 +137,8 @@ class Task {
   void add_observer(const std::shared_ptr<TaskObserver>& observer);
 
  private:
+  class Generation;
+
   const Identity identity_;
   const BootClock::time_point deadline_;
   const TaskPolicy policy_;
@@ -146,6 +150,9 @@ class Task {
   ObjectStore objects_;
   mutable std::mutex mutex_;  // guards what follows; nothing is called with it held
   std::unordered_set<std::shared_ptr<SessionKey>> keys_;
+  std::size_t generations_ = 0;  // under way
+  std::condition_variable generations_over_;
+  EndReport late_;  // of keys that came when the task had ended
   std::vector<std::weak_ptr<TaskObserver>> observers_;
 };
 

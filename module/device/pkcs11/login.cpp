@@ -1,11 +1,28 @@
 #include "device/pkcs11/login.h"
 
+#include <iterator>
 #include <utility>
 
 #include "base/error.h"
 #include "device/pkcs11/answers.h"
 
 namespace mayfly::pkcs11 {
+namespace {
+
+/// Whether the login holds private session objects; also if that can't be found out.
+bool may_hold_private_objects(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session) noexcept {
+  CK_BBOOL yes = CK_TRUE;
+  CK_BBOOL no = CK_FALSE;
+  CK_ATTRIBUTE wanted[] = {{CKA_TOKEN, &no, sizeof no}, {CKA_PRIVATE, &yes, sizeof yes}};
+  if (functions->C_FindObjectsInit(session, wanted, std::size(wanted)) != CKR_OK) return true;
+  CK_OBJECT_HANDLE found = CK_INVALID_HANDLE;
+  CK_ULONG count = 0;
+  const CK_RV rv = functions->C_FindObjects(session, &found, 1, &count);
+  functions->C_FindObjectsFinal(session);
+  return rv != CKR_OK || count != 0;
+}
+
+}  // namespace
 
 Login::Login(CK_FUNCTION_LIST_PTR functions, const Token& token,
              std::function<SecretBuffer()> fetch_pin)
@@ -49,7 +66,8 @@ std::string Login::refusal(CK_RV rv) const {
 
 void Login::log_out(CK_SESSION_HANDLE session) noexcept {
   const std::lock_guard lock(mutex_);
-  if (std::exchange(ours_, false)) functions_->C_Logout(session);
+  if (!std::exchange(ours_, false)) return;
+  if (!may_hold_private_objects(functions_, session)) functions_->C_Logout(session);
 }
 
 }  // namespace mayfly::pkcs11

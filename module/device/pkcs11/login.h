@@ -28,7 +28,9 @@ class Login {
   ///         reads that would take it for the PIN that a client gave. And what fetch_pin throws.
   void log_in(CK_SESSION_HANDLE session);
 
-  /// C_Logout, if it was this object that logged in.
+  /// C_Logout, if it was this object that logged in, and unless that would destroy private session
+  /// objects, which are then another's: of the host, or of another copy of this module.
+  /// @param session  Of a login that has no objects of ours any more.
   void log_out(CK_SESSION_HANDLE session) noexcept;
 
  private:

@@ -147,22 +147,24 @@ void Pkcs11Device::close() noexcept {
   if (context_ != nullptr) {
     if (!context_->usable()) return;
     if (context_->stored != nullptr) context_->stored->destroy_all();
-    log_out();
     context_->closed = true;
     context_->functions->C_CloseAllSessions(slot_);
+    log_out();
     context_->sessions.forget_all();
     context_->pending.clear();
   }
   module_.close();
 }
 
+/// The login went with our last session, unless others in this process have sessions too.
 void Pkcs11Device::log_out() noexcept {
-  try {
-    const SessionPool::Lease lease = context_->sessions.lend();
-    if (lease) context_->login.log_out(lease.session().handle);
-  } catch (const std::exception& error) {
-    log::warn(std::string("the login to the device could not be ended: ") + error.what());
+  CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
+  if (context_->functions->C_OpenSession(slot_, CKF_SERIAL_SESSION, nullptr, nullptr, &session) !=
+      CKR_OK) {
+    return;
   }
+  context_->login.log_out(session);
+  context_->functions->C_CloseSession(session);
 }
 
 }  // namespace

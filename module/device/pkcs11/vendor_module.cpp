@@ -1,6 +1,7 @@
 #include "device/pkcs11/vendor_module.h"
 
 #include <cstdio>
+#include <dlfcn.h>
 #include <utility>
 
 #include "base/error.h"
@@ -31,7 +32,13 @@ void check(CK_RV rv, const char* what) {
   if (rv != CKR_OK) throw Error(rv, std::string(what) + " failed: " + describe(rv));
 }
 
-VendorModule::VendorModule(std::string path) : path_(std::move(path)), functions_(load(path_)) {}
+VendorModule::VendorModule(std::string path) : path_(std::move(path)), functions_(load(path_)) {
+  // A library with threads, exit handlers and thread-local objects of its own does not survive
+  // being unloaded; and its exit handlers keep their place in the order of all.
+  if (void* const loaded = dlopen(path_.c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE)) {
+    dlclose(loaded);
+  }
+}
 
 void VendorModule::initialize() {
   CK_C_INITIALIZE_ARGS args{};

@@ -29,7 +29,7 @@ class VendorModule {
   /// @throws Error what the library answered.
   void initialize();
 
-  /// C_Finalize if initialised, then unloads the library. Idempotent.
+  /// C_Finalize if initialised, then gives the library back, which stays in memory. Idempotent.
   void close() noexcept;
 
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
