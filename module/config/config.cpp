@@ -4,14 +4,17 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 #include <system_error>
 #include <vector>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "config/bounded_read.h"
 #include "config/guarded_file.h"
 #include "config/keys.h"
 #include "config/suggestion.h"
+#include "config/toml_guard.h"
 #include "config/value.h"
 
 namespace mayfly {
@@ -38,12 +41,19 @@ std::string read_file(const std::filesystem::path& file) {
 }
 
 toml::table parse(const std::string& text, const std::filesystem::path& file) {
+  if (const auto obstacle = find_toml_obstacle(text)) {
+    fail_at(file, obstacle->line, obstacle->problem);
+  }
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {
     fail_at(file, error.source().begin.line,
-            "is no valid TOML: " + std::string(error.description()) +
+            "is no valid TOML: " + printable_utf8(error.description()) +
                 "; mend this line or the one before it");
+  } catch (const std::logic_error&) {
+    throw Error(CKR_GENERAL_ERROR, file.string() +
+                                       ": is no valid TOML, in a way that its reader has no words "
+                                       "for; look for a [ or a = that is out of place");
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -38,6 +39,8 @@ bool is_variable_name(std::string_view name) noexcept {
 }
 
 }  // namespace
+
+void toml_is_at_a_loss() { throw std::logic_error("toml++ met what it holds for impossible"); }
 
 bool Value::boolean() const {
   if (!node_.is_boolean()) {

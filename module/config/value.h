@@ -8,7 +8,18 @@
 #include <string>
 #include <string_view>
 
+namespace mayfly {
+/// Throws std::logic_error: toml++ met what it holds for impossible. Some texts bring it there
+/// ("[=" in 3.3), and by itself it would end the process, or go on with undefined behaviour.
+[[noreturn]] void toml_is_at_a_loss();
+}  // namespace mayfly
+#define TOML_ASSERT(condition) ((condition) ? static_cast<void>(0) : ::mayfly::toml_is_at_a_loss())
+
+// With NDEBUG, toml++ would take the macro away.
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
 #include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
 
 #include "config/config.h"
 

@@ -10,6 +10,8 @@ namespace {
 P11KitUri* raw(void* uri) noexcept { return static_cast<P11KitUri*>(uri); }
 
 std::string complaint_about(P11KitUri* uri, const std::string& text) {
+  // p11-kit would read up to there and take the rest for unsaid.
+  if (text.find('\0') != std::string::npos) return "it holds a NUL character";
   const int result = p11_kit_uri_parse(
       text.c_str(), static_cast<P11KitUriType>(P11_KIT_URI_FOR_TOKEN | P11_KIT_URI_FOR_SLOT), uri);
   if (result != P11_KIT_URI_OK) return p11_kit_uri_message(result);

@@ -1,0 +1,86 @@
+// Whatever an agent sends to its worker's socket. After it, the connection must have ended, and
+// when the task has ended, the device must hold no key.
+#include <array>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "compose/library.h"
+#include "fuzz/await.h"
+#include "fuzz/finding.h"
+#include "fuzz/fuzzed_device.h"
+#include "fuzz/input.h"
+#include "fuzz/remote_client.h"
+#include "tools/broker/connection_set.h"
+
+namespace mayfly::test {
+namespace {
+
+using std::chrono::seconds;
+
+/// A worker of a task, but for its process.
+struct Worker {
+  Worker() : library(Config::load(device.write_config(false))) { signal(SIGPIPE, SIG_IGN); }
+
+  const FuzzedDevice device;
+  Library library;
+  broker::ConnectionSet connections{library.tasks(), {.connections = 4, .sessions = 16}};
+};
+
+std::pair<Descriptor, Descriptor> make_pair() {
+  int ends[2];
+  require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "there are sockets");
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+/// The first byte says whether the rest is a stream as it is, or messages with two bytes of length
+/// before each.
+void play(RemoteClient& client, Input& input) {
+  if (input.byte() == 0) {
+    client.send_raw(input.rest());
+    return;
+  }
+  bool open = client.greet();
+  while (open && !input.empty()) open = client.call(input.piece(input.number(2)));
+}
+
+void await_end(broker::ConnectionSet& connections) {
+  std::array<pollfd, 1> entries{{{connections.finished(), POLLIN, 0}}};
+  require(await(entries), "a connection ends when the client has hung up");
+  connections.reap();
+}
+
+/// The private keys that live with the task, by whatever name.
+std::size_t token_keys(Task& task) {
+  Attributes wanted;
+  wanted.set_number(CKA_CLASS, CKO_PRIVATE_KEY);
+  return task.objects().find(wanted).size();
+}
+
+void serve(Worker& worker, Input& input) {
+  const auto task = worker.library.tasks().open({"fuzzed", seconds(3600)});
+  {
+    auto [ours, theirs] = make_pair();
+    worker.connections.serve(std::move(theirs));
+    RemoteClient client(ours.number(), worker.connections.finished());
+    play(client, input);
+  }
+  await_end(worker.connections);
+  require(task->key_count() <= token_keys(*task),
+          "a connection that has ended leaves only keys that live with the task");
+  require(worker.device.private_keys() == task->key_count(),
+          "the device holds the task's keys, and no others");
+  const auto report = worker.library.tasks().end(task->slot(), TaskState::closed);
+  require(report && report->pending == 0, "a task's end is confirmed by the device");
+  require(worker.device.keys() == 0, "no key is left on the device");
+}
+
+}  // namespace
+}  // namespace mayfly::test
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace mayfly;
+  static test::Worker worker;
+  test::Input input(data, size);
+  test::serve(worker, input);
+  return 0;
+}
