@@ -35,16 +35,17 @@ inline std::size_t open_descriptors() { return count_entries("/proc/self/fd"); }
 /// Threads of this process.
 inline std::size_t threads() { return count_entries("/proc/self/task"); }
 
+/// Whether a thread of this process sleeps in the kernel, or is not there any more.
+inline bool is_asleep(pid_t thread) {
+  std::ifstream stream("/proc/self/task/" + std::to_string(thread) + "/stat");
+  const std::string stat((std::istreambuf_iterator<char>(stream)), {});
+  const std::size_t state = stat.rfind(')');  // the name before it may hold anything
+  return state == std::string::npos || stat.substr(state, 3) == ") S";
+}
+
 /// Waits until a thread of this process sleeps in the kernel.
 inline void await_sleep(pid_t thread) {
-  const std::string file = "/proc/self/task/" + std::to_string(thread) + "/stat";
-  while (true) {
-    std::ifstream stream(file);
-    const std::string stat((std::istreambuf_iterator<char>(stream)), {});
-    const std::size_t state = stat.rfind(')');  // the name before it may hold anything
-    if (state == std::string::npos || stat.substr(state, 3) == ") S") return;
-    usleep(200);
-  }
+  while (!is_asleep(thread)) usleep(200);
 }
 
 /// Runs `body` in a forked child, which must end without a failure, a signal or a time-out.

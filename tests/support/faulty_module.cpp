@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/public_key.h"
+#include "support/scripted_calls.h"
 
 #define EXPORTED extern "C" __attribute__((visibility("default")))
 
@@ -27,6 +28,14 @@ CK_RV fault(Call call) noexcept {
     if (lever.failures.compare_exchange_weak(left, next)) return lever.answer;
   }
   return CKR_OK;
+}
+
+CK_RV initialize(void* arguments) {
+  return faulty_module.stays_up ? CKR_OK : real->C_Initialize(arguments);
+}
+
+CK_RV finalize(void* reserved) {
+  return faulty_module.stays_up ? CKR_OK : real->C_Finalize(reserved);
 }
 
 CK_RV open_session(CK_SLOT_ID slot, CK_FLAGS flags, void* application, CK_NOTIFY notify,
@@ -154,8 +163,8 @@ CK_RV sign_init(CK_SESSION_HANDLE session, CK_MECHANISM* mechanism, CK_OBJECT_HA
 
 CK_RV sign(CK_SESSION_HANDLE session, CK_BYTE* data, CK_ULONG data_size, CK_BYTE* signature,
            CK_ULONG* size) {
-  ++faulty_module.held;
-  while (faulty_module.hold_signing) std::this_thread::yield();
+  const unsigned place = ++faulty_module.held;
+  while (faulty_module.hold_signing && place <= faulty_module.most_held) std::this_thread::yield();
   --faulty_module.held;
   const CK_ULONG longest = faulty_module.longest_data;
   if (longest != 0 && data_size > longest) return CKR_DATA_LEN_RANGE;
@@ -175,6 +184,8 @@ CK_FUNCTION_LIST make_list() {
   real = load_real_module();
   if (real == nullptr) return {};
   CK_FUNCTION_LIST list = *real;
+  list.C_Initialize = initialize;
+  list.C_Finalize = finalize;
   list.C_OpenSession = open_session;
   list.C_CloseSession = close_session;
   list.C_GetSessionInfo = get_session_info;
@@ -188,7 +199,7 @@ CK_FUNCTION_LIST make_list() {
   list.C_FindObjects = find_objects;
   list.C_SignInit = sign_init;
   list.C_Sign = sign;
-  return list;
+  return script_calls(faulty_module.script, list, *real);
 }
 
 }  // namespace

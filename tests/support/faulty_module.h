@@ -8,6 +8,7 @@
 #include <atomic>
 
 #include "base/pkcs11.h"
+#include "support/call_script.h"
 
 namespace mayfly::test {
 
@@ -40,6 +41,12 @@ struct FaultyModule {
   static constexpr CK_ATTRIBUTE_TYPE kNoAttribute = ~0UL;
 
   std::array<Switch, kCalls> switches;
+  CallScript script;  ///< stands before the switches, and knows every function
+
+  /// Whether the device outlives the library in this process, as a network device does:
+  /// C_Initialize and C_Finalize answer and do nothing else. The test has SoftHSM2 initialised
+  /// then.
+  std::atomic<bool> stays_up{false};
 
   std::atomic<CK_MECHANISM_TYPE> hidden{kNoMechanism};  ///< C_GetMechanismInfo denies it
   std::atomic<CK_ATTRIBUTE_TYPE> lie_about{
@@ -56,9 +63,10 @@ struct FaultyModule {
   std::atomic<bool> find_nothing{false};  ///< C_FindObjects answers well and gives nothing
   std::atomic<bool> logged_out{false};    ///< C_GetSessionInfo tells of no login
 
-  std::atomic<CK_ULONG> longest_data{0};  ///< C_Sign refuses to sign more bytes; 0: no limit
-  std::atomic<bool> hold_signing{false};  ///< C_Sign waits as long as this is set
-  std::atomic<unsigned> held{0};          ///< calls that wait there
+  std::atomic<CK_ULONG> longest_data{0};     ///< C_Sign refuses to sign more bytes; 0: no limit
+  std::atomic<bool> hold_signing{false};     ///< C_Sign waits as long as this is set
+  std::atomic<unsigned> held{0};             ///< calls that wait there
+  std::atomic<unsigned> most_held{kAlways};  ///< if so many wait, others pass
 
   Switch& operator[](Call call) noexcept { return switches[static_cast<std::size_t>(call)]; }
 
@@ -82,6 +90,9 @@ struct FaultyModule {
     logged_out = false;
     longest_data = 0;
     hold_signing = false;
+    most_held = kAlways;
+    stays_up = false;
+    script.start({});
   }
 
   void fail(Call call, CK_RV answer, unsigned times = 1) noexcept {
