@@ -1,4 +1,5 @@
 // General-purpose functions (PKCS#11 3.0, 5.4) and the legacy ones (5.22).
+#include <algorithm>
 #include <cstdlib>
 
 #include "api/call.h"
@@ -37,21 +38,35 @@ InitializeArguments read_arguments(const CK_C_INITIALIZE_ARGS* args) {
   return result;
 }
 
+/// C_Initialize and C_Finalize may name no trouble of a token (PKCS#11 3.0, 5.4), and `own` is what
+/// they may name beside what every function may.
+template <typename Body>
+CK_RV without_token(std::initializer_list<CK_RV> own, Body&& body) {
+  try {
+    body();
+    return CKR_OK;
+  } catch (const Error& error) {
+    const CK_RV rv = error.rv();
+    if (rv == CKR_GENERAL_ERROR || rv == CKR_HOST_MEMORY || std::ranges::count(own, rv) != 0) throw;
+    throw Error(CKR_FUNCTION_FAILED, error.what());
+  }
+}
+
 }  // namespace
 
 CK_RV C_Initialize(CK_VOID_PTR pInitArgs) {
   return guard("C_Initialize", [&] {
-    current_frontend().initialize(
-        read_arguments(static_cast<const CK_C_INITIALIZE_ARGS*>(pInitArgs)));
-    return CKR_OK;
+    const InitializeArguments arguments =
+        read_arguments(static_cast<const CK_C_INITIALIZE_ARGS*>(pInitArgs));
+    return without_token({CKR_ARGUMENTS_BAD, CKR_CANT_LOCK, CKR_CRYPTOKI_ALREADY_INITIALIZED},
+                         [&] { current_frontend().initialize(arguments); });
   });
 }
 
 CK_RV C_Finalize(CK_VOID_PTR pReserved) {
   return guard("C_Finalize", [&] {
     if (pReserved != nullptr) throw Error(CKR_ARGUMENTS_BAD, "pReserved must be NULL");
-    current_frontend().finalize();
-    return CKR_OK;
+    return without_token({CKR_CRYPTOKI_NOT_INITIALIZED}, [] { current_frontend().finalize(); });
   });
 }
 

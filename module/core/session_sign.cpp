@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/secret.h"
+#include "core/device_answer.h"
 #include "core/session.h"
 
 namespace mayfly {
@@ -69,7 +70,9 @@ std::size_t Session::sign_on_device(const Signing& signing, ByteView input, Byte
   // Signed into memory of our own: nothing reaches the caller before the last check.
   std::array<std::uint8_t, kMaxSignature> signature;
   SessionKey::Use use(*signing.operation.key().session_key());
-  const std::size_t size = use.sign({signing.operation.scheme(), input}, signature);
+  const std::size_t size = ask_device([&] {
+    return use.sign({signing.operation.scheme(), input}, signature);
+  });
   try {
     check_access(signing);
     if (signing.operation.key().retired()) {

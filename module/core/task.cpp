@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "core/device_answer.h"
 #include "core/key_template.h"
 
 namespace mayfly {
@@ -88,7 +89,8 @@ class Task::Generation {
 
 std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec) {
   const Generation generation(*this);
-  auto key = std::make_shared<SessionKey>(scope.generate(spec));
+  device_.retry_pending();
+  auto key = std::make_shared<SessionKey>(ask_device([&] { return scope.generate(spec); }));
   {
     const std::scoped_lock lock(mutex_);
     if (alive()) {

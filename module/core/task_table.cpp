@@ -37,6 +37,7 @@ std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
   const auto ttl = request.ttl.value_or(limits_.default_ttl);
   check_task_id(request.id);
   check_ttl(ttl, limits_.max_ttl);
+  device_.retry_pending();
   const auto deadline = BootClock::now() + ttl;
   auto task = std::make_shared<Task>(
       Task::Identity{request.id, random_serial(), next_handle<SlotId>()}, deadline, limits_.policy,
@@ -83,7 +84,10 @@ bool TaskTable::ended_lately(SlotId slot) const {
 
 std::optional<EndReport> TaskTable::end(SlotId slot, TaskState cause) noexcept {
   const std::shared_ptr<Task> task = find(slot);
-  return task == nullptr ? std::nullopt : task->end(cause);
+  if (task == nullptr) return std::nullopt;
+  const auto report = task->end(cause);
+  device_.retry_pending();
+  return report;
 }
 
 EndReport TaskTable::end_all(TaskState cause) noexcept {
