@@ -96,7 +96,9 @@ std::optional<CK_MECHANISM_TYPE> generation_mechanism(CK_KEY_TYPE type) noexcept
 MechanismMap::MechanismMap(CK_FUNCTION_LIST_PTR functions, CK_SLOT_ID slot) {
   for (const CK_MECHANISM_TYPE type : list_mechanisms(functions, slot)) {
     Offer offer{type, {}};
-    if (functions->C_GetMechanismInfo(slot, type, &offer.info) != CKR_OK) continue;
+    const CK_RV rv = functions->C_GetMechanismInfo(slot, type, &offer.info);
+    if (rv == CKR_MECHANISM_INVALID) continue;  // some list what they don't have
+    check(rv, "asking for the device's mechanisms");
     if (!signs_or_makes_keys(offer.info)) continue;
     offers_.push_back(offer);
     hardware_ = hardware_ || (offer.info.flags & CKF_HW) != 0;
