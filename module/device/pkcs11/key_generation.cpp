@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <sys/random.h>
 #include <vector>
 
 #include "base/error.h"
+#include "device/pkcs11/answers.h"
 #include "device/pkcs11/vendor_module.h"
 
 namespace mayfly::pkcs11 {
@@ -25,8 +27,48 @@ CK_ATTRIBUTE bytes(CK_ATTRIBUTE_TYPE type, ByteView value) {
   return {type, const_cast<std::uint8_t*>(value.data()), value.size()};
 }
 
+/// The CKA_ID of one pair of session objects, random, so that it can be told from all others even
+/// when the device did not tell its handles, or wrong ones.
+using Tag = std::array<std::uint8_t, 16>;
+
+Tag new_tag() {
+  Tag tag;
+  if (getrandom(tag.data(), tag.size(), 0) != static_cast<ssize_t>(tag.size())) {
+    throw Error(CKR_FUNCTION_FAILED, "the kernel gives no random numbers for a key's CKA_ID");
+  }
+  return tag;
+}
+
+/// CKR_OK when the object is of the key pair.
+CK_RV check_tag(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
+                const Tag& tag) {
+  Tag id{};
+  CK_ATTRIBUTE attribute = {CKA_ID, id.data(), id.size()};
+  const CK_RV rv = functions->C_GetAttributeValue(session, key, &attribute, 1);
+  if (rv == CKR_OK && attribute.ulValueLen == id.size() && id == tag) return CKR_OK;
+  // Anything else that it may say makes as little sense as a key that is none of this pair.
+  const bool lost = says_session_dead(rv) || says_device_away(rv) || rv == CKR_USER_NOT_LOGGED_IN;
+  return lost ? rv : CKR_DEVICE_ERROR;
+}
+
+/// Destroys what the device made all the same. If it can't be found now, it goes with its session;
+/// nobody can use it.
+void destroy_tagged(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const Tag& tag) {
+  CK_ATTRIBUTE wanted = bytes(CKA_ID, tag);
+  if (functions->C_FindObjectsInit(session, &wanted, 1) != CKR_OK) return;
+  std::array<CK_OBJECT_HANDLE, 2> found;
+  CK_ULONG count = 0;
+  const CK_RV rv = functions->C_FindObjects(session, found.data(), found.size(), &count);
+  functions->C_FindObjectsFinal(session);
+  if (rv != CKR_OK) return;
+  for (std::size_t i = 0; i < std::min<std::size_t>(count, found.size()); ++i) {
+    functions->C_DestroyObject(session, found[i]);
+  }
+}
+
 CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const KeySpec& spec,
                const KeyTemplates& templates, ByteView curve, KeyPairHandles& made) {
+  const Tag tag = new_tag();
   CK_ULONG modulus_bits = spec.bits;
   CK_BBOOL& stored = templates.name != nullptr ? yes : no;
   std::vector<CK_ATTRIBUTE> public_template = {flag(CKA_TOKEN, stored), flag(CKA_VERIFY, yes)};
@@ -49,11 +91,20 @@ CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const 
       half->push_back(bytes(CKA_LABEL, as_bytes(templates.name->label())));
       half->push_back(bytes(CKA_ID, templates.name->id()));
     }
+  } else {
+    for (std::vector<CK_ATTRIBUTE>* half : {&public_template, &private_template}) {
+      half->push_back(bytes(CKA_ID, tag));
+    }
   }
   CK_MECHANISM mechanism = {generation_mechanism(spec.type).value(), nullptr, 0};
-  return functions->C_GenerateKeyPair(session, &mechanism, public_template.data(),
-                                      public_template.size(), private_template.data(),
-                                      private_template.size(), &made.public_key, &made.private_key);
+  CK_RV rv = functions->C_GenerateKeyPair(
+      session, &mechanism, public_template.data(), public_template.size(), private_template.data(),
+      private_template.size(), &made.public_key, &made.private_key);
+  if (templates.name != nullptr) return rv;  // a stored pair is found by its name
+  if (rv == CKR_OK) rv = check_tag(functions, session, made.private_key, tag);
+  if (rv == CKR_OK) rv = check_tag(functions, session, made.public_key, tag);
+  if (rv != CKR_OK) destroy_tagged(functions, session, tag);
+  return rv;
 }
 
 bool refuses_curve_encoding(CK_RV rv) noexcept {
