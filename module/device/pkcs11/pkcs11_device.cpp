@@ -113,6 +113,7 @@ std::size_t Pkcs11Device::pending() const noexcept {
 
 std::size_t Pkcs11Device::retry_pending() noexcept {
   if (context_->usable()) {
+    context_->sessions.close_abandoned();
     context_->pending.retry(context_->functions, context_->sessions);
     if (context_->stored != nullptr) context_->stored->retry();
   }
@@ -148,6 +149,7 @@ void Pkcs11Device::close() noexcept {
     if (!context_->usable()) return;
     if (context_->stored != nullptr) context_->stored->destroy_all();
     context_->closed = true;
+    context_->sessions.close_all();
     context_->functions->C_CloseAllSessions(slot_);
     log_out();
     context_->sessions.forget_all();

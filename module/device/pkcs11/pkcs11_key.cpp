@@ -62,7 +62,7 @@ Pkcs11Key::Result Pkcs11Key::sign_at_home(SignCall& call, ByteSpan out) {
   }
   if (says_session_dead(result.rv)) {
     home.lost = true;
-    context_->sessions.bury(home);
+    context_->sessions.bury_if_dead(home);
   }
   return result;
 }

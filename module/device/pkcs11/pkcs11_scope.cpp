@@ -109,7 +109,7 @@ bool Pkcs11Scope::may_retry(CK_RV rv) {
   }
   if (session_->keys > 0 && says_key_lost(rv)) session_->lost = true;
   if (!says_session_dead(rv)) return false;
-  context_->sessions.bury(*session_);
+  context_->sessions.bury_if_dead(*session_);
   return !session_->lost;
 }
 

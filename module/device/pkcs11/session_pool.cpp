@@ -85,8 +85,9 @@ CK_RV SessionPool::close(DeviceSession& session) noexcept {
   auto entry = sessions_.extract(session.handle);
   lock.unlock();
   const CK_RV rv = functions_->C_CloseSession(session.handle);
+  const bool closed = rv == CKR_OK || (says_session_dead(rv) && is_dead(session));
   lock.lock();
-  if (rv != CKR_OK && !says_session_dead(rv)) {
+  if (!closed) {
     put_back(std::move(entry));
     return rv;
   }
@@ -105,14 +106,60 @@ void SessionPool::put_back(Sessions::node_type entry) noexcept {
 
 void SessionPool::discard(DeviceSession& session) noexcept {
   if (close(session) == CKR_OK) return;
-  log::warn("a session of the device can't be closed and is left to it");
-  bury(session);
+  log::warn("a session of the device can't be closed now; it is tried again");
+  abandon(session);
 }
 
-void SessionPool::bury(DeviceSession& session) noexcept {
+void SessionPool::abandon(DeviceSession& session) noexcept {
+  const Lock lock(mutex_);
+  if (session.gone) return;
+  if (!session.holder) make_holder(session);  // nobody waits for it to come back
+  session.abandoned = true;
+  any_abandoned_ = true;
+}
+
+template <typename Predicate>
+std::list<std::shared_ptr<DeviceSession>> SessionPool::select(Predicate predicate) {
+  std::list<std::shared_ptr<DeviceSession>> selected;
+  const Lock lock(mutex_);
+  try {
+    for (const auto& [handle, session] : sessions_) {
+      if (predicate(*session)) selected.push_back(session);
+    }
+  } catch (const std::bad_alloc&) {
+    any_abandoned_ = true;  // so the rest has its turn later
+  }
+  return selected;
+}
+
+void SessionPool::close_all() noexcept {
+  for (const auto& session : select([](const DeviceSession&) { return true; })) close(*session);
+}
+
+void SessionPool::close_abandoned() noexcept {
+  if (!any_abandoned_.exchange(false)) return;
+  for (const auto& session :
+       select([](const DeviceSession& each) { return each.abandoned.load(); })) {
+    const std::unique_lock use(session->mutex, std::try_to_lock);
+    if (use && session->keys > 0) {
+      session->abandoned = false;  // it has found a use, and is closed when that ends
+    } else if (!use || close(*session) != CKR_OK) {
+      any_abandoned_ = true;
+    }
+  }
+}
+
+bool SessionPool::bury_if_dead(DeviceSession& session) noexcept {
+  if (!is_dead(session)) return false;
   const Lock lock(mutex_);
   ++losses_;
   retire(session);
+  return true;
+}
+
+bool SessionPool::is_dead(const DeviceSession& session) const noexcept {
+  CK_SESSION_INFO info{};
+  return says_session_dead(functions_->C_GetSessionInfo(session.handle, &info));
 }
 
 void SessionPool::forget_all() noexcept {

@@ -14,6 +14,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -38,6 +39,8 @@ struct DeviceSession {
   std::atomic<bool> gone{false};      ///< closed or dead, and every key in it with it
   std::atomic<bool> lost{false};      ///< the device lost it or went away: no key of it signs again
   std::atomic<std::uint64_t> proven;  ///< this session was seen alive after that one was opened
+
+  std::atomic<bool> abandoned{false};  ///< could not be closed when its last key went
 
   bool holder = false;  ///< guarded by the pool
 };
@@ -85,11 +88,19 @@ class SessionPool {
   /// @return CKR_OK when the session is gone, and every key in it.
   CK_RV close(DeviceSession& session) noexcept;
 
-  /// Closes a session that has no keys; one that can't be closed is left to the device.
+  /// Closes a session that has no keys; one that can't be closed now is abandoned.
   void discard(DeviceSession& session) noexcept;
 
-  /// Takes note that a session does not exist any more.
-  void bury(DeviceSession& session) noexcept;
+  /// Remembers a session that has no keys and can't be closed, for close_abandoned().
+  void abandon(DeviceSession& session) noexcept;
+
+  /// Tries again to close what was abandoned and is not in use.
+  void close_abandoned() noexcept;
+
+  /// The device said that a session does not exist. That is believed, and noted, when it says so
+  /// twice: a session that lives on has its keys in it.
+  /// @return whether it is believed.
+  bool bury_if_dead(DeviceSession& session) noexcept;
 
   /// From now on new sessions are read-write: for devices that want it even for session objects.
   void open_read_write() noexcept { read_write_.store(true); }
@@ -97,6 +108,10 @@ class SessionPool {
   /// Counted up whenever a session ended that this process had not closed: from then on a handle of
   /// an object may name another one, because the device may have been restarted.
   [[nodiscard]] std::uint64_t losses() const noexcept { return losses_.load(); }
+
+  /// Closes every session as well as it can be done, each by itself: C_CloseAllSessions, as p11-kit
+  /// has it, does not tell what it could not close.
+  void close_all() noexcept;
 
   /// Every session counts as closed: after the device has closed them all.
   void forget_all() noexcept;
@@ -120,6 +135,9 @@ class SessionPool {
   void make_holder(DeviceSession& session) noexcept;
   void adopt(const std::shared_ptr<DeviceSession>& session);
   void put_back(Sessions::node_type entry) noexcept;
+  template <typename Predicate>
+  [[nodiscard]] std::list<std::shared_ptr<DeviceSession>> select(Predicate predicate);
+  [[nodiscard]] bool is_dead(const DeviceSession& session) const noexcept;
   void retire(DeviceSession& session) noexcept;
   void grant_waiters() noexcept;
 
@@ -131,6 +149,7 @@ class SessionPool {
   std::size_t max_holders_;
   std::atomic<bool> read_write_{false};
   std::atomic<std::uint64_t> losses_{0};
+  std::atomic<bool> any_abandoned_{false};
 
   std::mutex mutex_;
   Sessions sessions_;
