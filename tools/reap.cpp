@@ -15,11 +15,12 @@ namespace {
 
 struct ReapOptions {
   std::string config_file;
+  bool rebooted = false;
   bool json = false;
 };
 
 /// Opens the device, and gives it back whatever happens.
-ReapReport reap(const Config& config) {
+ReapReport reap(const Config& config, bool rebooted) {
   set_device_environment(config.device.environment);
   struct Close {
     void operator()(Device* device) const noexcept {
@@ -27,14 +28,16 @@ ReapReport reap(const Config& config) {
       delete device;
     }
   };
-  const std::unique_ptr<Device, Close> device(open_device(config).release());
-  return device->reap(ReapReach::device);
+  const std::unique_ptr<Device, Close> device(open_device(config, DeviceUse::reaping).release());
+  return device->reap(ReapReach::device,
+                      rebooted ? EarlierBoots::are_over : EarlierBoots::may_live);
 }
 
 void print(const ReapReport& report, bool json) {
   if (json) {
     std::cout << nlohmann::json({{"destroyed", report.destroyed},
                                  {"pending", report.pending},
+                                 {"missing", report.missing},
                                  {"alive", report.alive},
                                  {"foreign", report.foreign}})
                      .dump(2)
@@ -43,6 +46,7 @@ void print(const ReapReport& report, bool json) {
   }
   std::cout << "destroyed  " << report.destroyed << "  keys of dead processes\n"
             << "pending    " << report.pending << "  dead keys that the device would not destroy\n"
+            << "missing    " << report.missing << "  dead keys on record that the device has not\n"
             << "alive      " << report.alive << "  keys whose process may live\n"
             << "foreign    " << report.foreign << "  objects that are not mayfly's, untouched\n";
 }
@@ -56,16 +60,18 @@ void add_reap(CLI::App& app, int& status) {
   command->footer(
       "For devices with device.keys = \"stored\". A key is destroyed only if its label and ID "
       "prove\n"
-      "that it is mayfly's, and if its deadline is past or its process is proven dead. If "
-      "anything\n"
-      "can't be looked up, nothing is destroyed. The exit status is 0 if no dead key is left, 75 "
-      "if\n"
-      "the device would not destroy some: then try again later.");
+      "that it is mayfly's, and if its process is proven dead or, where that can't be told from\n"
+      "here, its deadline is five minutes past. If anything can't be looked up, nothing is\n"
+      "destroyed. The exit status is 0 if no dead key is left, 75 if the device would not destroy\n"
+      "some: then try again later.");
   command
       ->add_option("--config", options->config_file,
                    "The configuration (default: $MAYFLY_CONF, then the user's, then the one in "
                    "/etc/mayfly)")
       ->type_name("FILE");
+  command->add_flag("--rebooted", options->rebooted,
+                    "Take this machine's processes of before its last start for dead; say so only "
+                    "where no clone of the machine can be running");
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->callback([options, &status] {
     const Config config = load_configuration(options->config_file);
@@ -74,7 +80,7 @@ void add_reap(CLI::App& app, int& status) {
                    "destroys; to look all the same, name a registry.file\n";
       return;
     }
-    const ReapReport report = reap(config);
+    const ReapReport report = reap(config, options->rebooted);
     print(report, options->json);
     status = report.pending == 0 ? kOk : kTryAgain;
   });

@@ -4,6 +4,7 @@
 // kept, so that a fork, a host that closes all descriptors, log rotation and dlclose() can't hurt.
 #pragma once
 
+#include <exception>
 #include <string>
 #include <string_view>
 
@@ -28,5 +29,13 @@ inline void debug(std::string_view message) noexcept { write(Level::debug, messa
 inline void info(std::string_view message) noexcept { write(Level::info, message); }
 inline void warn(std::string_view message) noexcept { write(Level::warn, message); }
 inline void error(std::string_view message) noexcept { write(Level::error, message); }
+
+/// Warns "WHAT: WHY", for where nothing may throw: a line for which there is no memory is lost.
+inline void warn(std::string_view what, const std::exception& why) noexcept {
+  try {
+    warn(std::string(what) + ": " + why.what());
+  } catch (const std::exception&) {  // no memory
+  }
+}
 
 }  // namespace mayfly::log

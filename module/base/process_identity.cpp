@@ -2,11 +2,10 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <fcntl.h>
 #include <signal.h>
-#include <string_view>
+#include <sstream>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,11 +16,9 @@ namespace {
 
 constexpr char kBootId[] = "/proc/sys/kernel/random/boot_id";
 constexpr std::size_t kBootDigits = 16;
-constexpr int kFieldsToStartTime = 20;  // from field 3, which follows the name in brackets, to 22
-
 [[noreturn]] void fail(const std::string& path, const std::string& why) {
   throw Error(CKR_FUNCTION_FAILED,
-              path + ": " + why + "; without it no process can be told from another: mount /proc");
+              path + ": " + why + "; without it no process can be told from another");
 }
 
 /// The beginning of a small file, or nothing if there is none.
@@ -29,7 +26,7 @@ std::optional<std::string> read_file(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0 && (errno == ENOENT || errno == ESRCH)) return std::nullopt;
   if (descriptor < 0) fail(path, std::strerror(errno));
-  std::array<char, 1024> buffer;
+  std::array<char, 4096> buffer;
   const ssize_t size = read(descriptor, buffer.data(), buffer.size());
   const int error = errno;
   close(descriptor);
@@ -59,39 +56,55 @@ std::uint64_t inode(const char* path, bool required) {
   return 0;
 }
 
-/// Field 22 of a /proc/PID/stat. The name in field 2 may hold anything, brackets and spaces too.
-std::uint64_t parse_start_time(const std::string& path, std::string_view text) {
+/// What a /proc/PID/stat says.
+struct ProcessStatus {
+  char state = 0;
+  std::uint64_t threads = 0;
+  std::uint64_t started = 0;
+
+  /// Whether nothing runs in it any more: killed, and only waited for.
+  [[nodiscard]] bool is_over() const noexcept {
+    return (state == 'Z' || state == 'X') && threads <= 1;
+  }
+};
+
+/// Fields 3, 20 and 22. The name in field 2 may hold anything, brackets and spaces too.
+ProcessStatus parse_status(const std::string& path, const std::string& text) {
   const std::size_t name_end = text.rfind(')');
-  if (name_end == std::string_view::npos) fail(path, "makes no sense");
-  text.remove_prefix(name_end + 1);
-  for (int field = 0; field < kFieldsToStartTime; ++field) {
-    const std::size_t space = text.find(' ');
-    if (space == std::string_view::npos) fail(path, "makes no sense");
-    text.remove_prefix(space + 1);
+  ProcessStatus status;
+  if (name_end != std::string::npos) {
+    std::istringstream fields(text.substr(name_end + 1));
+    std::string skipped;
+    fields >> status.state;
+    for (int field = 4; field < 20; ++field) fields >> skipped;
+    if (fields >> status.threads >> skipped >> status.started) return status;
   }
-  std::uint64_t ticks = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ticks);
-  if (error != std::errc() || end == text.data() + text.size() || *end != ' ') {
-    fail(path, "makes no sense");
-  }
-  return ticks;
+  fail(path, "makes no sense");
 }
 
-std::optional<std::uint64_t> start_time(std::uint64_t pid) {
+std::optional<ProcessStatus> process_status(std::uint64_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/stat";
   const auto text = read_file(path);
   if (!text || text->empty()) return std::nullopt;
-  return parse_start_time(path, *text);
+  return parse_status(path, *text);
 }
 
-/// Whether /proc shows the processes of this process's own namespace.
+/// Whether /proc shows the processes of this process's own namespace: then it has one number there,
+/// and that is the one it knows itself by.
 void check_proc_is_ours() {
-  std::array<char, 32> target{};
-  const ssize_t size = readlink("/proc/self", target.data(), target.size() - 1);
-  if (size < 0) fail("/proc/self", std::strerror(errno));
-  if (std::string_view(target.data()) != std::to_string(getpid())) {
-    fail("/proc/self", "belongs to another namespace than this process");
+  static constexpr char kPath[] = "/proc/self/status";
+  const auto text = read_file(kPath);
+  if (!text) fail(kPath, "is missing");
+  std::istringstream lines(*text);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string word;
+    if (!(words >> word) || word != "NSpid:") continue;
+    std::string number;
+    if (words >> number && number == std::to_string(getpid()) && !(words >> word)) return;
+    break;
   }
+  fail(kPath, "belongs to another namespace than this process");
 }
 
 }  // namespace
@@ -103,9 +116,9 @@ ProcessIdentity ProcessIdentity::self() {
   identity.pid_namespace = inode("/proc/self/ns/pid", true);
   identity.time_namespace = inode("/proc/self/ns/time", false);
   identity.pid = static_cast<std::uint64_t>(getpid());
-  const auto started = start_time(identity.pid);
-  if (!started) fail("/proc/self/stat", "is missing");
-  identity.started = *started;
+  const auto status = process_status(identity.pid);
+  if (!status) fail("/proc/self/stat", "is missing");
+  identity.started = status->started;
   return identity;
 }
 
@@ -119,9 +132,10 @@ Liveness liveness(const ProcessIdentity& process, const ProcessIdentity& observe
   if (pid <= 0 || static_cast<std::uint64_t>(pid) != process.pid) return Liveness::dead;
   if (kill(pid, 0) != 0 && errno == ESRCH) return Liveness::dead;
   // Another user's /proc entry may be hidden (hidepid): then there is a process, and it may be it.
-  const auto started = start_time(process.pid);
-  if (!started) return kill(pid, 0) != 0 && errno == ESRCH ? Liveness::dead : Liveness::alive;
-  return *started == process.started ? Liveness::alive : Liveness::dead;
+  const auto status = process_status(process.pid);
+  if (!status) return kill(pid, 0) != 0 && errno == ESRCH ? Liveness::dead : Liveness::alive;
+  return status->started == process.started && !status->is_over() ? Liveness::alive
+                                                                  : Liveness::dead;
 }
 
 }  // namespace mayfly

@@ -30,7 +30,7 @@ TaskTable::LoginFactory login_factory(const Config& config) {
 /// not to work: it is tried again by the next process, and by `mayfly reap`.
 void reap_recorded(Device& device) noexcept {
   try {
-    const ReapReport report = device.reap(ReapReach::recorded);
+    const ReapReport report = device.reap(ReapReach::recorded, EarlierBoots::may_live);
     if (report.destroyed > 0) {
       log::warn("destroyed " + std::to_string(report.destroyed) + " keys that dead processes left");
     }
@@ -39,13 +39,13 @@ void reap_recorded(Device& device) noexcept {
                 " keys that dead processes left; run: mayfly reap");
     }
   } catch (const std::exception& error) {
-    log::warn(std::string("the keys of dead processes were not looked for: ") + error.what());
+    log::warn("the keys of dead processes were not looked for", error);
   }
 }
 
 }  // namespace
 
-std::unique_ptr<Device> open_device(const Config& config) {
+std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
   Pkcs11DeviceOptions options;
   options.module = config.device.module;
   options.token = config.device.token;
@@ -55,7 +55,7 @@ std::unique_ptr<Device> open_device(const Config& config) {
   options.start_lock = config.file;
   options.other_usages_off = config.device.other_usages_off;
   if (config.device.stored_keys) options.storage = KeyStorage::stored;
-  if (!config.registry.file.empty()) {
+  if (config.device.stored_keys || use == DeviceUse::reaping) {
     options.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(config.registry.file));
   }
   return open_pkcs11_device(std::move(options));

@@ -9,9 +9,16 @@
 
 namespace mayfly {
 
+/// What a device is opened for.
+enum class DeviceUse {
+  tasks,    ///< keys
+  reaping,  ///< Device::reap(), also where the configuration does not store keys any more
+};
+
 /// Opens the device that the configuration names and logs in to it.
-/// @throws Error what the device says, or a PIN source.
-[[nodiscard]] std::unique_ptr<Device> open_device(const Config& config);
+/// @throws Error what the device says, a PIN source, or the registry.
+[[nodiscard]] std::unique_ptr<Device> open_device(const Config& config,
+                                                  DeviceUse use = DeviceUse::tasks);
 
 /// Library models one working instance of mayfly: a device, and the tasks over it.
 class Library {

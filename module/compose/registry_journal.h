@@ -16,6 +16,7 @@ class RegistryJournal final : public KeyJournal {
   [[nodiscard]] const std::string& host() const noexcept override { return registry_->host(); }
   void add(const JournalEntry& entry) override;
   void remove(ByteView id) override;
+  void give_up(ByteView id) override;
   [[nodiscard]] std::vector<JournalEntry> entries(const std::string& device) override;
 
  private:

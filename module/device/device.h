@@ -109,12 +109,20 @@ enum class ReapReach {
   device,    ///< these, and all keys that are on the device
 };
 
+/// What is known about processes of this machine before it was last started. That it was started
+/// anew can't be told from another machine that is its clone, or shares its files.
+enum class EarlierBoots {
+  may_live,  ///< nothing: their keys are left until the deadline
+  are_over,  ///< whoever asks knows that there is one machine, and that it was restarted
+};
+
 /// What Device::reap() found and did.
 struct ReapReport {
   std::size_t destroyed = 0;  ///< dead keys that are gone now
   std::size_t pending = 0;    ///< dead keys that the device would not destroy
-  std::size_t alive = 0;      ///< keys of mayfly's whose owner may live
-  std::size_t foreign = 0;    ///< objects that are not mayfly's, untouched
+  std::size_t missing = 0;  ///< dead keys on record that are not on the device, before the deadline
+  std::size_t alive = 0;    ///< keys of mayfly's whose owner may live
+  std::size_t foreign = 0;  ///< objects that are not mayfly's, untouched
 };
 
 /// An HSM or a TPM.
@@ -140,11 +148,12 @@ class Device {
   virtual std::size_t retry_pending() noexcept = 0;
 
   /// Destroys the keys that dead processes left in the device's storage. A key is touched only if
-  /// the device itself says that it is mayfly's, and if it is proven dead: its deadline is past, or
-  /// its process. When anything can't be looked up, nothing is destroyed.
+  /// the device itself says that it is mayfly's, and if it is proven dead: its process is, or where
+  /// that can't be told from here, its deadline is past. When anything can't be looked up, nothing
+  /// is destroyed.
   /// @throws Error what could not be looked up: whatever the device answered, CKR_FUNCTION_FAILED
   ///         for the record and for processes.
-  virtual ReapReport reap(ReapReach reach) = 0;
+  virtual ReapReport reap(ReapReach reach, EarlierBoots earlier_boots) = 0;
 
   [[nodiscard]] virtual DeviceHealth health() noexcept = 0;
 

@@ -10,10 +10,11 @@ namespace mayfly {
 
 /// One stored key pair, as it was recorded before it was made.
 struct JournalEntry {
-  Bytes id;             ///< the CKA_ID of both halves; unique
-  std::string label;    ///< the CKA_LABEL of both halves: owner, task and deadline
-  std::string device;   ///< the device's identity, as Device gave it
-  std::string task_id;  ///< for people
+  Bytes id;               ///< the CKA_ID of both halves; unique
+  std::string label;      ///< the CKA_LABEL of both halves: owner, task and deadline
+  std::string device;     ///< the device's identity, as Device gave it
+  std::string task_id;    ///< for people
+  bool given_up = false;  ///< its process could not destroy it and does not try any more
 };
 
 /// KeyJournal remembers each stored key from before it is made until it is known to be gone, so
@@ -25,8 +26,8 @@ class KeyJournal {
  public:
   virtual ~KeyJournal() = default;
 
-  /// 12 hexadecimal digits that are the same for all processes with this journal on this machine,
-  /// and for no others.
+  /// 12 hexadecimal digits that are the same for all processes with this journal on this machine.
+  /// Others have the same only if the machine was cloned together with its journal.
   [[nodiscard]] virtual const std::string& host() const noexcept = 0;
 
   /// Writes an entry. It survives a crash of the machine when this returns.
@@ -36,6 +37,10 @@ class KeyJournal {
   /// Removes an entry, if there is one.
   /// @throws Error CKR_FUNCTION_FAILED when that fails.
   virtual void remove(ByteView id) = 0;
+
+  /// Marks an entry as given up, if there is one.
+  /// @throws Error CKR_FUNCTION_FAILED when that fails.
+  virtual void give_up(ByteView id) = 0;
 
   /// All entries of one device.
   /// @throws Error CKR_FUNCTION_FAILED when they can't be read.

@@ -1,5 +1,6 @@
-// mayfly's process is killed at every call that it makes to the device, before it and after it. The
-// token is as good as before, a bystander's objects are all there, and no key is left.
+// mayfly's process is killed at every call that it makes to the device and at every write to its
+// registry, before it and after it. The token is as good as before, a bystander's objects are all
+// there, and no key is left.
 #include <csignal>
 #include <iostream>
 #include <sys/wait.h>
@@ -7,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "fault/registry_writes.h"
 #include "fault/scenario.h"
 #include "fault/thoroughness.h"
 
@@ -20,10 +22,11 @@ using When = CallScript::When;
 class CrashPointTest : public testing::TestWithParam<KeyKeeping> {
  protected:
   /// Runs the scenario in a process of its own. @return its wait status.
-  int run_in_child(const Plan& plan) {
+  int run_in_child(const Plan& plan, const RegistryKill& registry_kill = {}) {
     const pid_t child = fork();
     if (child == 0) {
       alarm(60);  // a child that hangs must not hang the test
+      watch_registry_writes(registry_kill);
       device_.script().start(plan);
       const auto provider = device_.load_mayfly();
       Findings findings;
@@ -79,6 +82,29 @@ TEST_P(CrashPointTest, LeavesNothingBehind) {
   std::cout << "killed at " << points << " points of " << calls << " calls\n";
 }
 
+class RegistryCrashTest : public CrashPointTest {};
+
+TEST_P(RegistryCrashTest, LeavesNothingBehind) {
+  count_calls();  // the registry is made
+  watch_registry_writes({});
+  count_calls();
+  const unsigned writes = registry_writes();
+  ASSERT_GT(writes, 20U);
+  for (unsigned number = 1; number <= writes; ++number) {
+    for (const bool after : {false, true}) {
+      if (!has_turn(number, after ? 1 : 0, 2)) continue;
+      const int status = run_in_child({}, {number, after});
+      const std::string place = (after ? "after write " : "before write ") + std::to_string(number);
+      EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "not killed " << place;
+      expect_clean_device("killed " + place);
+    }
+  }
+  EXPECT_EQ(run_in_child({}), 0);
+  std::cout << "killed at " << writes << " writes to the registry\n";
+}
+
+INSTANTIATE_TEST_SUITE_P(Keys, RegistryCrashTest, testing::Values(kKeyKeepings[1]),
+                         [](const auto& keeping) { return keeping.param.name; });
 INSTANTIATE_TEST_SUITE_P(Keys, CrashPointTest, testing::ValuesIn(kKeyKeepings),
                          [](const auto& keeping) { return keeping.param.name; });
 

@@ -80,7 +80,7 @@ FaultDevice::FaultDevice(const KeyKeeping& keeping, Bystander bystander,
   std::string text = std::string("[device]\nmodule = \"") + MAYFLY_FAULTY_MODULE + "\"\n";
   text += "token = \"" + token_.uri() + "\"\n";
   text += "pin-source = \"file:" + token_.pin_file().string() + "\"\n";
-  text += keeping.config_lines + device_config;
+  text += keeping.config_lines + device_config + keeping.config_tables;
   text += "[log]\nlevel = \"warn\"\nfile = \"" + log_file_.string() + "\"\n";
   config_file_ = folder_.write("mayfly.toml", text);
 }

@@ -17,11 +17,15 @@ namespace mayfly::test {
 struct KeyKeeping {
   const char* name;
   const char* config_lines;     ///< what [device] says for it
+  const char* config_tables;    ///< further tables of the configuration
   bool keys_outlive_processes;  ///< keys of a killed process stay until the next one reaps them
 };
 
 /// All ways that this build has.
-inline constexpr KeyKeeping kKeyKeepings[] = {{"session", "", false}};
+inline constexpr KeyKeeping kKeyKeepings[] = {
+    {"session", "", "", false},
+    {"stored", "keys = \"stored\"\n", "[registry]\nfile = \"registry.db\"\n", true},
+};
 
 /// One object on the token, as far as it can be read.
 struct DeviceObject {

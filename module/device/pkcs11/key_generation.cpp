@@ -114,7 +114,7 @@ bool refuses_curve_encoding(CK_RV rv) noexcept {
 
 [[noreturn]] void distrust(const std::string& why) {
   throw Error(CKR_DEVICE_ERROR,
-              "the device made a key that can't be trusted, so it was destroyed: " + why);
+              "the device made a key that can't be trusted, so it is destroyed: " + why);
 }
 
 void check_private_key(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, CK_BBOOL stored,
@@ -141,6 +141,7 @@ void check_private_key(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session
   }
   const CK_RV rv =
       functions->C_GetAttributeValue(session, key, attributes.data(), attributes.size());
+  if (says_session_dead(rv) || says_device_away(rv)) check(rv, "reading a new key's attributes");
   for (std::size_t i = 0; i < demands.size(); ++i) {
     if (attributes[i].ulValueLen != sizeof(CK_BBOOL) || values[i] != demands[i].value) {
       distrust(std::string("its ") + demands[i].name + " is not as asked for");

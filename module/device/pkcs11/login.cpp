@@ -22,6 +22,22 @@ bool may_hold_private_objects(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE 
   return rv != CKR_OK || count != 0;
 }
 
+/// Whether the device looked at the PIN and refused it, or may have.
+bool is_verdict_on_pin(CK_RV rv) noexcept {
+  switch (rv) {
+    case CKR_DEVICE_ERROR:
+    case CKR_DEVICE_MEMORY:
+    case CKR_FUNCTION_CANCELED:
+    case CKR_HOST_MEMORY:
+    case CKR_SESSION_READ_ONLY_EXISTS:
+    case CKR_USER_ANOTHER_ALREADY_LOGGED_IN:
+    case CKR_USER_TOO_MANY_TYPES:
+      return false;
+    default:
+      return !says_session_dead(rv) && !says_device_away(rv);
+  }
+}
+
 }  // namespace
 
 Login::Login(CK_FUNCTION_LIST_PTR functions, const Token& token,
@@ -44,7 +60,7 @@ void Login::log_in(CK_SESSION_HANDLE session) {
   if (rv == CKR_OK) ours_ = true;
   if (rv == CKR_OK || rv == CKR_USER_ALREADY_LOGGED_IN) return;
   // Where the device did not come to look at the PIN, another try costs nothing.
-  refused_ = !says_session_dead(rv) && !says_device_away(rv);
+  refused_ = is_verdict_on_pin(rv);
   throw Error(CKR_DEVICE_ERROR, refusal(rv));
 }
 

@@ -28,8 +28,10 @@ void check_environment(const std::map<std::string, std::string>& expected) {
 }
 
 /// How many sessions may be open at once; 0 for no limit.
-std::size_t session_limit(std::size_t wanted, const Token& token) {
-  const CK_ULONG most = token.info.ulMaxSessionCount;
+std::size_t session_limit(std::size_t wanted, const Token& token, KeyStorage storage) {
+  // Token objects are made and destroyed in read-write sessions only.
+  const CK_ULONG most =
+      storage == KeyStorage::stored ? token.info.ulMaxRwSessionCount : token.info.ulMaxSessionCount;
   const bool unlimited = most == CK_EFFECTIVELY_INFINITE || most == CK_UNAVAILABLE_INFORMATION;
   std::size_t limit = wanted;
   if (!unlimited) limit = wanted == 0 ? most : std::min<std::size_t>(wanted, most);
@@ -73,7 +75,7 @@ class Pkcs11Device final : public Device {
   }
 
   std::size_t retry_pending() noexcept override;
-  ReapReport reap(ReapReach reach) override;
+  ReapReport reap(ReapReach reach, EarlierBoots earlier_boots) override;
   [[nodiscard]] DeviceHealth health() noexcept override;
   void close() noexcept override;
 
@@ -95,7 +97,7 @@ void Pkcs11Device::start(Pkcs11DeviceOptions options) {
   slot_ = token.slot;
   storage_ = options.storage;
   context_ = std::make_shared<DeviceContext>(
-      module_.functions(), token, session_limit(options.max_sessions, token),
+      module_.functions(), token, session_limit(options.max_sessions, token, options.storage),
       std::move(options.fetch_pin), std::move(options.journal), options.other_usages_off);
   info_ = describe_token(token.info, context_->mechanisms.hardware());
   const SessionPool::Lease lease = context_->sessions.lend();
@@ -120,9 +122,9 @@ std::size_t Pkcs11Device::retry_pending() noexcept {
   return pending();
 }
 
-ReapReport Pkcs11Device::reap(ReapReach reach) {
+ReapReport Pkcs11Device::reap(ReapReach reach, EarlierBoots earlier_boots) {
   if (!context_->usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
-  return context_->stored == nullptr ? ReapReport() : context_->stored->reap(reach);
+  return context_->stored == nullptr ? ReapReport() : context_->stored->reap(reach, earlier_boots);
 }
 
 DeviceHealth Pkcs11Device::health() noexcept {

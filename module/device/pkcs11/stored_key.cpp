@@ -15,11 +15,13 @@ constexpr int kAttempts = 3;
 }  // namespace
 
 StoredKey::StoredKey(std::shared_ptr<DeviceContext> context, std::shared_ptr<const void> scope,
-                     std::shared_ptr<StoredKeyEntry> entry, PublicKey public_key)
+                     std::shared_ptr<StoredKeyEntry> entry, const Whereabouts& whereabouts,
+                     PublicKey public_key)
     : context_(std::move(context)),
       public_key_(std::move(public_key)),
       scope_(std::move(scope)),
-      entry_(std::move(entry)) {}
+      entry_(std::move(entry)),
+      whereabouts_(whereabouts) {}
 
 StoredKey::~StoredKey() {
   if (context_->usable()) context_->stored->owe(*entry_);
@@ -35,6 +37,9 @@ std::size_t StoredKey::sign(const SignRequest& request, ByteSpan out) {
     rv = try_sign(call, out, size);
     if (rv == CKR_OK) break;
     if (!says_key_lost(rv) && rv != CKR_OPERATION_ACTIVE) break;
+  }
+  if (entry_->destroyed || entry_->owed) {
+    throw Error(CKR_DEVICE_REMOVED, "the key is destroyed, or is to be");
   }
   if (says_key_lost(rv)) {
     throw Error(CKR_DEVICE_REMOVED, "the device does not give the key: " + describe(rv));
@@ -52,7 +57,7 @@ CK_RV StoredKey::try_sign(SignCall& call, ByteSpan out, CK_ULONG& size) {
   const CK_SESSION_HANDLE session = lease.session().handle;
   size = out.size();
   try {
-    const CK_OBJECT_HANDLE key = handle(session);
+    const CK_OBJECT_HANDLE key = handle(lease.session());
     if (key == CK_INVALID_HANDLE) return CKR_KEY_HANDLE_INVALID;
     const CK_RV rv = call.run(context_->functions, session, key, out, size);
     // Whatever went wrong with the session or the handle, the next attempt has neither.
@@ -70,17 +75,19 @@ CK_RV StoredKey::try_sign(SignCall& call, ByteSpan out, CK_ULONG& size) {
 
 void StoredKey::forget_handle() {
   const std::lock_guard lock(finding_);
-  handle_ = CK_INVALID_HANDLE;
+  whereabouts_.handle = CK_INVALID_HANDLE;
 }
 
-CK_OBJECT_HANDLE StoredKey::handle(CK_SESSION_HANDLE session) {
+CK_OBJECT_HANDLE StoredKey::handle(const DeviceSession& session) {
   const std::lock_guard lock(finding_);
   const std::uint64_t losses = context_->sessions.losses();
-  if (handle_ == CK_INVALID_HANDLE || found_at_ != losses) {
-    handle_ = context_->stored->find_private_key(session, entry_->name);
-    found_at_ = losses;
+  if (whereabouts_.handle == CK_INVALID_HANDLE || whereabouts_.losses != losses ||
+      whereabouts_.session < session.number) {
+    whereabouts_.handle = context_->stored->find_private_key(session.handle, entry_->name);
+    whereabouts_.losses = losses;
+    whereabouts_.session = session.number;
   }
-  return handle_;
+  return whereabouts_.handle;
 }
 
 Destruction StoredKey::destroy() noexcept {

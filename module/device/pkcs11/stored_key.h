@@ -14,10 +14,19 @@ namespace mayfly::pkcs11 {
 /// handle may name somebody else's key after a restart of the device.
 class StoredKey final : public DeviceKey {
  public:
+  /// Where the private key was found. A handle means what it meant only in sessions that are not
+  /// younger, and while no session was lost.
+  struct Whereabouts {
+    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+    std::uint64_t losses = 0;   ///< SessionPool::losses() before
+    std::uint64_t session = 0;  ///< DeviceSession::number
+  };
+
   /// @param scope  Lives as long as the key does.
   /// @param entry  Of a key pair that passed inspection.
   StoredKey(std::shared_ptr<DeviceContext> context, std::shared_ptr<const void> scope,
-            std::shared_ptr<StoredKeyEntry> entry, PublicKey public_key);
+            std::shared_ptr<StoredKeyEntry> entry, const Whereabouts& whereabouts,
+            PublicKey public_key);
   ~StoredKey() override;
 
   [[nodiscard]] const PublicKey& public_key() const noexcept override { return public_key_; }
@@ -26,7 +35,7 @@ class StoredKey final : public DeviceKey {
 
  private:
   [[nodiscard]] CK_RV try_sign(SignCall& call, ByteSpan out, CK_ULONG& size);
-  [[nodiscard]] CK_OBJECT_HANDLE handle(CK_SESSION_HANDLE session);
+  [[nodiscard]] CK_OBJECT_HANDLE handle(const DeviceSession& session);
   void forget_handle();
 
   std::shared_ptr<DeviceContext> context_;
@@ -36,9 +45,8 @@ class StoredKey final : public DeviceKey {
   std::shared_ptr<const void> scope_;
   std::shared_ptr<StoredKeyEntry> entry_;
 
-  std::mutex finding_;  // guards what follows
-  CK_OBJECT_HANDLE handle_ = CK_INVALID_HANDLE;
-  std::uint64_t found_at_ = 0;  // SessionPool::losses() when it was found
+  std::mutex finding_;
+  Whereabouts whereabouts_;  // guarded by finding_
 };
 
 }  // namespace mayfly::pkcs11

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "device/pkcs11/answers.h"
 #include "device/pkcs11/token_objects.h"
 #include "device/pkcs11/vendor_module.h"
+#include "device/pkcs11/wall_clock.h"
 
 namespace mayfly::pkcs11 {
 namespace {
@@ -15,10 +17,9 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr seconds kShortestPause{1};
 constexpr seconds kLongestPause{60};
-// How far the clocks of two machines that share a device may differ.
-constexpr seconds kClockMargin{300};
+// A failure that took this long was a timeout, and so would be the next.
+constexpr std::chrono::milliseconds kSlow{500};
 constexpr std::chrono::hours kLongestLife{24 * 365 * 100};
 
 CK_BBOOL yes = CK_TRUE;
@@ -32,12 +33,6 @@ CK_ATTRIBUTE by_id(const StoredKeyName& name) {
   return {CKA_ID, const_cast<std::uint8_t*>(name.id().data()), name.id().size()};
 }
 CK_ATTRIBUTE on_token() { return {CKA_TOKEN, &yes, sizeof yes}; }
-
-std::uint64_t wall_clock_seconds() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(
-      std::max<std::int64_t>(0, std::chrono::floor<seconds>(now).count()));
-}
 
 /// A deadline of this machine's boot clock as seconds since 1970.
 std::uint64_t to_wall_clock(BootClock::time_point deadline) {
@@ -55,18 +50,12 @@ void require(const SessionPool::Lease& lease) {
 
 }  // namespace
 
-/// What a reaper knows before it destroys anything.
-struct StoredKeys::Census {
-  std::map<Bytes, StoredKeyName> keys;  // by ID: both halves of a pair, and its record, are one key
-  std::size_t foreign = 0;
-};
-
 StoredKeys::StoredKeys(CK_FUNCTION_LIST_PTR functions, const Token& token, SessionPool& sessions,
                        Login& login, std::shared_ptr<KeyJournal> journal)
     : functions_(functions),
       slot_(token.slot),
       device_(token.identity()),
-      serial_(padded_text(token.info.serialNumber, sizeof token.info.serialNumber)),
+      racy_(device_.starts_with("SoftHSM")),
       sessions_(sessions),
       login_(login),
       journal_(std::move(journal)) {
@@ -77,55 +66,103 @@ std::shared_ptr<StoredKeyEntry> StoredKeys::record(const ScopeOwner& owner) {
   auto entry = std::make_shared<StoredKeyEntry>(
       StoredKeyName::make({journal_->host(), self_, owner.serial, to_wall_clock(owner.deadline)}));
   const StoredKeyName& name = entry->name;
-  journal_->add({name.id(), name.label(), device_, owner.task_id});
-  const std::lock_guard lock(mutex_);
-  return entries_.emplace(name.id(), std::move(entry)).first->second;
+  {
+    const std::lock_guard lock(mutex_);
+    entries_.emplace(name.id(), entry);
+  }
+  try {
+    journal_->add({name.id(), name.label(), device_, owner.task_id});
+  } catch (...) {
+    settle(*entry);
+    throw;
+  }
+  return entry;
+}
+
+void StoredKeys::confirm(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE private_key,
+                         CK_OBJECT_HANDLE public_key, StoredKeyEntry& entry) {
+  const StoredKeyName& name = entry.name;
+  bool kept = true;
+  for (const CK_OBJECT_HANDLE object : {private_key, public_key}) {
+    const auto found = read_name(functions_, session, object);
+    const bool label = found && found->label == name.label();
+    const bool id = found && found->id == name.id();
+    kept = kept && label && id;
+    // Of one that has neither nothing says that it is ours: its handle may be wrong.
+    if (label != id) functions_->C_DestroyObject(session, object);
+  }
+  std::vector<CK_OBJECT_HANDLE> found = find_objects(functions_, session, {by_id(name)});
+  std::sort(found.begin(), found.end());
+  std::vector<CK_OBJECT_HANDLE> pair = {private_key, public_key};
+  std::sort(pair.begin(), pair.end());
+  if (!kept || found != pair) {
+    throw Error(CKR_DEVICE_ERROR,
+                "the device does not keep CKA_LABEL and CKA_ID as they are given, so that a key "
+                "stored on it could not be found again; it can't be used with device.keys = "
+                "\"stored\"");
+  }
+  entry.made = true;
 }
 
 CK_OBJECT_HANDLE StoredKeys::find_private_key(CK_SESSION_HANDLE session,
                                               const StoredKeyName& name) {
   const auto lock = lock_storage();
   ensure_login(session);
-  const auto found = find_objects(functions_, session, {by_class(private_class), by_id(name)});
+  const auto found =
+      find_objects(functions_, session, {on_token(), by_class(private_class), by_id(name)});
   return found.size() == 1 ? found.front() : CK_INVALID_HANDLE;
 }
 
 bool StoredKeys::destroy(StoredKeyEntry& entry) noexcept {
-  if (!entry.destroyed && destroy(entry.name)) settle(entry);
-  return entry.destroyed;
+  if (entry.destroyed) return true;
+  const Removal removal = remove(entry.name);
+  if (removal == Removal::failed) return false;
+  settle(entry);
+  // A device that gave no answer may still be at making the key. Its record is then kept, for a
+  // reaper to look again.
+  if (removal == Removal::removed || entry.made) forget(entry.name);
+  return true;
 }
 
-bool StoredKeys::destroy(const StoredKeyName& name) noexcept {
+Removal StoredKeys::remove(const StoredKeyName& name) noexcept {
+  const auto start = steady_clock::now();
+  if (start.time_since_epoch().count() < away_until_) return Removal::failed;
+  Removal removal = try_remove(name);
+  // The session may have been to blame. One that is fresh is not.
+  if (removal == Removal::failed && steady_clock::now() - start < kSlow) removal = try_remove(name);
+  if (removal != Removal::failed) return removal;
+  const auto now = steady_clock::now();
+  if (now - start >= kSlow) {
+    const auto pause = std::min<steady_clock::duration>(10 * (now - start), kLongestPause);
+    away_until_ = (now + pause).time_since_epoch().count();
+  }
+  return Removal::failed;
+}
+
+Removal StoredKeys::try_remove(const StoredKeyName& name) noexcept {
   try {
     SessionPool::Lease lease = sessions_.lend();
     require(lease);
     const auto lock = lock_storage();
     try {
       ensure_login(lease.session().handle);
-      destroy_objects(lease.session().handle, name);
+      const std::size_t destroyed = destroy_objects(lease.session().handle, name);
       require_absent(lease.session().handle, name);
+      return destroyed > 0 ? Removal::removed : Removal::not_found;
     } catch (const Error&) {
       lease.discard();  // it may be dead, or have a search stuck in it
       throw;
     }
-    forget(name);
-    return true;
   } catch (const std::exception& error) {
-    log::warn(std::string("a stored key could not be destroyed yet: ") + error.what());
+    log::warn("a stored key could not be destroyed yet", error);
   }
-  return false;
-}
-
-/// Takes note that a key is gone.
-void StoredKeys::settle(StoredKeyEntry& entry) noexcept {
-  const std::lock_guard lock(mutex_);
-  if (entry.destroyed.exchange(true)) return;
-  if (entry.owed) --owed_count_;
-  entries_.erase(entry.name.id());
+  return Removal::failed;
 }
 
 /// Private keys first: as soon as they are gone, the rest does no harm.
-void StoredKeys::destroy_objects(CK_SESSION_HANDLE session, const StoredKeyName& name) {
+/// @return how many objects there were.
+std::size_t StoredKeys::destroy_objects(CK_SESSION_HANDLE session, const StoredKeyName& name) {
+  std::size_t destroyed = 0;
   for (CK_OBJECT_CLASS* object_class : {&private_class, &public_class}) {
     for (const CK_OBJECT_HANDLE object :
          find_objects(functions_, session, {on_token(), by_class(*object_class), by_id(name)})) {
@@ -133,8 +170,10 @@ void StoredKeys::destroy_objects(CK_SESSION_HANDLE session, const StoredKeyName&
       if (!found || found->label != name.label()) continue;
       const CK_RV rv = functions_->C_DestroyObject(session, object);
       if (rv != CKR_OK && !says_key_dead(rv)) check(rv, "destroying a key on the device");
+      ++destroyed;
     }
   }
+  return destroyed;
 }
 
 /// That nothing is found means something only if the device is there and shows private objects.
@@ -147,12 +186,26 @@ void StoredKeys::require_absent(CK_SESSION_HANDLE session, const StoredKeyName& 
   if (login_.wanted() && session_info.state != CKS_RW_USER_FUNCTIONS) {
     throw Error(CKR_USER_NOT_LOGGED_IN, "the device has forgotten the login");
   }
-  CK_TOKEN_INFO token{};
-  check(functions_->C_GetTokenInfo(slot_, &token), "asking for the device's token");
-  if ((token.flags & CKF_TOKEN_INITIALIZED) == 0 ||
-      padded_text(token.serialNumber, sizeof token.serialNumber) != serial_) {
+  Token token{slot_, {}};
+  check(functions_->C_GetTokenInfo(slot_, &token.info), "asking for the device's token");
+  if ((token.info.flags & CKF_TOKEN_INITIALIZED) == 0 || token.identity() != device_) {
     throw Error(CKR_TOKEN_NOT_PRESENT, "another token is in the device's slot");
   }
+}
+
+void StoredKeys::ensure_login(CK_SESSION_HANDLE session) {
+  if (!login_.wanted()) return;
+  CK_SESSION_INFO info{};
+  check(functions_->C_GetSessionInfo(session, &info), "asking for the device's login");
+  if (info.state != CKS_RW_USER_FUNCTIONS) login_.log_in(session);
+}
+
+/// Takes note that a key is gone.
+void StoredKeys::settle(StoredKeyEntry& entry) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (entry.destroyed.exchange(true)) return;
+  if (entry.owed) --owed_count_;
+  entries_.erase(entry.name.id());
 }
 
 /// The key is gone. If the journal keeps its record, a later reaper finds that out.
@@ -160,7 +213,15 @@ void StoredKeys::forget(const StoredKeyName& name) noexcept {
   try {
     journal_->remove(name.id());
   } catch (const std::exception& error) {
-    log::warn(std::string("the record of a destroyed key stays behind: ") + error.what());
+    log::warn("the record of a destroyed key stays behind", error);
+  }
+}
+
+void StoredKeys::give_up(const StoredKeyName& name) noexcept {
+  try {
+    journal_->give_up(name.id());
+  } catch (const std::exception& error) {
+    log::warn("a key that is left on the device is reaped only when this process has ended", error);
   }
 }
 
@@ -180,105 +241,31 @@ StoredKeys::Entries StoredKeys::entries(bool owed_only) {
 
 void StoredKeys::destroy_all() noexcept {
   try {
-    for (const auto& entry : entries(false)) destroy(*entry);
+    away_until_ = 0;  // one try is due, whatever was before
+    std::size_t left = 0;
+    for (const auto& entry : entries(false)) {
+      if (destroy(*entry)) continue;
+      give_up(entry->name);
+      ++left;
+    }
+    if (left == 0) return;
+    log::warn(std::to_string(left) + " keys are left on the device; run: mayfly reap");
   } catch (const std::exception& error) {
-    log::warn(std::string("stored keys are left to the reaper: ") + error.what());
+    log::warn("stored keys are left to the reaper", error);
   }
 }
 
 std::size_t StoredKeys::retry() noexcept {
   try {
-    {
-      const std::lock_guard lock(mutex_);
-      if (owed_count_ == 0 || steady_clock::now() < next_try_) return owed_count_;
-    }
-    const Entries owed = entries(true);
+    if (owed_count_ == 0) return 0;
     // One that fails says what the others would: an unreachable device costs one call, not many.
-    const bool all_gone = std::all_of(owed.begin(), owed.end(),
-                                      [this](const auto& entry) { return destroy(*entry); });
-    const std::lock_guard lock(mutex_);
-    pause_ = all_gone
-                 ? steady_clock::duration::zero()
-                 : std::clamp<steady_clock::duration>(2 * pause_, kShortestPause, kLongestPause);
-    next_try_ = steady_clock::now() + pause_;
+    const Entries owed = entries(true);
+    static_cast<void>(std::all_of(owed.begin(), owed.end(),
+                                  [this](const auto& entry) { return destroy(*entry); }));
   } catch (const std::exception& error) {
-    log::warn(std::string("the destruction of stored keys has to wait: ") + error.what());
+    log::warn("the destruction of stored keys has to wait", error);
   }
   return owed_count_;
-}
-
-ReapReport StoredKeys::reap(ReapReach reach) {
-  Census census;
-  count_recorded(census);
-  if (reach == ReapReach::device) count_on_device(census);
-  ReapReport report;
-  report.foreign = census.foreign;
-  std::vector<const StoredKeyName*> dead;
-  for (const auto& [id, name] : census.keys) {
-    if (provably_dead(name)) {
-      dead.push_back(&name);
-    } else {
-      ++report.alive;
-    }
-  }
-  // Everything was looked up, and nothing failed. Only now is anything destroyed.
-  for (const StoredKeyName* name : dead) ++(destroy(*name) ? report.destroyed : report.pending);
-  return report;
-}
-
-void StoredKeys::count_recorded(Census& census) {
-  for (const JournalEntry& entry : journal_->entries(device_)) {
-    const auto name = StoredKeyName::parse(entry.label, entry.id);
-    if (!name) {
-      throw Error(CKR_FUNCTION_FAILED,
-                  "a record of a stored key is damaged, so nothing is destroyed; restore the "
-                  "registry, or move it away");
-    }
-    census.keys.emplace(entry.id, *name);
-  }
-}
-
-void StoredKeys::count_on_device(Census& census) {
-  SessionPool::Lease lease = sessions_.lend();
-  require(lease);
-  const auto lock = lock_storage();
-  const CK_SESSION_HANDLE handle = lease.session().handle;
-  try {
-    ensure_login(handle);
-    for (CK_OBJECT_CLASS* object_class : {&private_class, &public_class}) {
-      for (const CK_OBJECT_HANDLE object :
-           find_objects(functions_, handle, {on_token(), by_class(*object_class)})) {
-        const auto found = read_name(functions_, handle, object);
-        const auto name = found ? StoredKeyName::parse(found->label, found->id) : std::nullopt;
-        if (name) {
-          census.keys.emplace(name->id(), *name);
-        } else {
-          ++census.foreign;
-        }
-      }
-    }
-  } catch (const Error&) {
-    lease.discard();
-    throw;
-  }
-}
-
-/// Whether nobody can have a right to the key any more: its deadline is past, or the process that
-/// answers for it is.
-bool StoredKeys::provably_dead(const StoredKeyName& name) const {
-  const StoredKeyName::Parts& parts = name.parts();
-  if (wall_clock_seconds() > parts.until + static_cast<std::uint64_t>(kClockMargin.count())) {
-    return true;
-  }
-  const bool restarted = parts.host == journal_->host() && parts.owner.boot != self_.boot;
-  return restarted || liveness(parts.owner, self_) == Liveness::dead;
-}
-
-void StoredKeys::ensure_login(CK_SESSION_HANDLE session) {
-  if (!login_.wanted()) return;
-  CK_SESSION_INFO info{};
-  check(functions_->C_GetSessionInfo(session, &info), "asking for the device's login");
-  if (info.state != CKS_RW_USER_FUNCTIONS) login_.log_in(session);
 }
 
 }  // namespace mayfly::pkcs11

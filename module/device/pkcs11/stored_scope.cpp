@@ -28,51 +28,61 @@ std::unique_ptr<DeviceKey> StoredScope::generate(const KeySpec& spec) {
   }
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (!context_->usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
-    const std::shared_ptr<StoredKeyEntry> entry = context_->stored->record(owner_);
+    std::shared_ptr<StoredKeyEntry> entry;
     try {
       if (auto key = try_generate(spec, entry)) return key;
     } catch (...) {
-      abandon(*entry);
+      abandon(entry);
       throw;
     }
-    abandon(*entry);
+    abandon(entry);
   }
   throw Error(CKR_DEVICE_REMOVED, "the device loses its sessions as soon as they are opened");
 }
 
+/// @param entry  Receives the record, as soon as there is one.
 /// @return null when another attempt, in another session, may do better.
 std::unique_ptr<DeviceKey> StoredScope::try_generate(const KeySpec& spec,
-                                                     const std::shared_ptr<StoredKeyEntry>& entry) {
+                                                     std::shared_ptr<StoredKeyEntry>& entry) {
   SessionPool::Lease lease = context_->sessions.lend();
   if (!lease) throw Error(CKR_SESSION_COUNT, "the device has no session left to make a key in");
-  const CK_SESSION_HANDLE session = lease.session().handle;
-  const auto storage = context_->stored->lock_storage();
+  entry = context_->stored->record(owner_);
   try {
-    const KeyTemplates templates{&entry->name, context_->other_usages_off};
-    KeyPairHandles made;
-    CK_RV rv = generate_key_pair(context_->functions, session, spec, templates, made);
-    if (rv == CKR_USER_NOT_LOGGED_IN) {
-      context_->login.log_in(session);
-      rv = generate_key_pair(context_->functions, session, spec, templates, made);
-    }
-    if (says_session_dead(rv)) {
-      lease.discard();
-      return nullptr;
-    }
-    if (says_device_away(rv))
-      throw Error(CKR_DEVICE_REMOVED, "the device is gone: " + describe(rv));
-    check(rv, "making a key pair on the device");
-    PublicKey public_key = inspect_key_pair(context_->functions, session, spec, true, made);
-    return std::make_unique<StoredKey>(context_, shared_from_this(), entry, std::move(public_key));
+    if (auto key = generate_in(lease.session(), spec, entry)) return key;
+    lease.discard();
+    return nullptr;
   } catch (const Error& error) {
-    if (says_session_dead(error.rv())) lease.discard();
-    throw;
+    lease.discard();
+    if (!says_key_lost(error.rv())) throw;
+    throw Error(CKR_DEVICE_REMOVED, error.what());
   }
 }
 
+/// @return null when the session is dead.
+std::unique_ptr<DeviceKey> StoredScope::generate_in(const DeviceSession& session,
+                                                    const KeySpec& spec,
+                                                    const std::shared_ptr<StoredKeyEntry>& entry) {
+  const KeyTemplates templates{&entry->name, context_->other_usages_off};
+  const std::uint64_t losses = context_->sessions.losses();
+  const auto storage = context_->stored->lock_storage();
+  KeyPairHandles made;
+  CK_RV rv = generate_key_pair(context_->functions, session.handle, spec, templates, made);
+  if (rv == CKR_USER_NOT_LOGGED_IN) {
+    context_->login.log_in(session.handle);
+    rv = generate_key_pair(context_->functions, session.handle, spec, templates, made);
+  }
+  if (says_session_dead(rv)) return nullptr;
+  check(rv, "making a key pair on the device");
+  context_->stored->confirm(session.handle, made.private_key, made.public_key, *entry);
+  PublicKey public_key = inspect_key_pair(context_->functions, session.handle, spec, true, made);
+  const StoredKey::Whereabouts whereabouts{made.private_key, losses, session.number};
+  return std::make_unique<StoredKey>(context_, shared_from_this(), entry, whereabouts,
+                                     std::move(public_key));
+}
+
 /// The device may have made the key, whatever it said.
-void StoredScope::abandon(StoredKeyEntry& entry) noexcept {
-  if (!context_->stored->destroy(entry)) context_->stored->owe(entry);
+void StoredScope::abandon(const std::shared_ptr<StoredKeyEntry>& entry) noexcept {
+  if (entry != nullptr && !context_->stored->destroy(*entry)) context_->stored->owe(*entry);
 }
 
 }  // namespace mayfly::pkcs11

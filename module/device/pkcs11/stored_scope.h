@@ -20,8 +20,10 @@ class StoredScope final : public KeyScope, public std::enable_shared_from_this<S
 
  private:
   std::unique_ptr<DeviceKey> try_generate(const KeySpec& spec,
-                                          const std::shared_ptr<StoredKeyEntry>& entry);
-  void abandon(StoredKeyEntry& entry) noexcept;
+                                          std::shared_ptr<StoredKeyEntry>& entry);
+  std::unique_ptr<DeviceKey> generate_in(const DeviceSession& session, const KeySpec& spec,
+                                         const std::shared_ptr<StoredKeyEntry>& entry);
+  void abandon(const std::shared_ptr<StoredKeyEntry>& entry) noexcept;
 
   std::shared_ptr<DeviceContext> context_;
   const ScopeOwner owner_;

@@ -10,21 +10,6 @@ namespace {
 
 constexpr std::size_t kMaxObjects = 1'000'000;
 
-/// C_FindObjectsFinal at the end of a block. A search that can't be ended would make the next one
-/// in this session fail, which is then reported.
-class SearchEnd {
- public:
-  SearchEnd(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session) noexcept
-      : functions_(functions), session_(session) {}
-  ~SearchEnd() { functions_->C_FindObjectsFinal(session_); }
-  SearchEnd(const SearchEnd&) = delete;
-  SearchEnd& operator=(const SearchEnd&) = delete;
-
- private:
-  CK_FUNCTION_LIST_PTR functions_;
-  CK_SESSION_HANDLE session_;
-};
-
 }  // namespace
 
 std::vector<CK_OBJECT_HANDLE> find_objects(CK_FUNCTION_LIST_PTR functions,
@@ -32,7 +17,6 @@ std::vector<CK_OBJECT_HANDLE> find_objects(CK_FUNCTION_LIST_PTR functions,
                                            std::vector<CK_ATTRIBUTE> wanted) {
   static constexpr char kWhat[] = "searching the device for keys";
   check(functions->C_FindObjectsInit(session, wanted.data(), wanted.size()), kWhat);
-  const SearchEnd end(functions, session);
   std::vector<CK_OBJECT_HANDLE> found;
   std::array<CK_OBJECT_HANDLE, 64> batch;
   CK_ULONG count = 0;
@@ -44,6 +28,7 @@ std::vector<CK_OBJECT_HANDLE> find_objects(CK_FUNCTION_LIST_PTR functions,
     }
     found.insert(found.end(), batch.begin(), batch.begin() + static_cast<std::ptrdiff_t>(count));
   } while (count > 0);
+  check(functions->C_FindObjectsFinal(session), kWhat);
   return found;
 }
 

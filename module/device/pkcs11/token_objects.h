@@ -12,6 +12,7 @@ namespace mayfly::pkcs11 {
 
 /// All objects that match.
 /// @throws Error what the device answered, and CKR_DEVICE_ERROR if it finds no end. Never a part.
+///         The session may then have the search stuck in it: it is to be closed.
 [[nodiscard]] std::vector<CK_OBJECT_HANDLE> find_objects(CK_FUNCTION_LIST_PTR functions,
                                                          CK_SESSION_HANDLE session,
                                                          std::vector<CK_ATTRIBUTE> wanted);

@@ -77,7 +77,7 @@ std::string describe_all(const std::vector<Token>& tokens) {
 std::string Token::identity() const {
   return padded_text(info.manufacturerID, sizeof info.manufacturerID) + "/" +
          padded_text(info.model, sizeof info.model) + "/" +
-         padded_text(info.serialNumber, sizeof info.serialNumber);
+         padded_text(info.serialNumber, sizeof info.serialNumber) + "/" + label();
 }
 
 std::string Token::label() const { return padded_text(info.label, sizeof info.label); }

@@ -15,7 +15,8 @@ struct Token {
 
   [[nodiscard]] std::string label() const;
 
-  /// "MANUFACTURER/MODEL/SERIAL": the same for all processes that have this token before them.
+  /// "MANUFACTURER/MODEL/SERIAL/LABEL": the same for all processes that have this token before
+  /// them. Not all devices have serial numbers that differ.
   [[nodiscard]] std::string identity() const;
 };
 

@@ -6,6 +6,8 @@ namespace mayfly::sqlite {
 namespace {
 
 constexpr int kPatienceMilliseconds = 10'000;
+// By name, and with a cache of its own: the host may have set other defaults for itself.
+constexpr char kFileSystem[] = "unix";
 
 const char* advice(int result) {
   switch (result & 0xff) {
@@ -26,11 +28,9 @@ const char* advice(int result) {
 }
 
 [[noreturn]] void fail(sqlite3* database, int result) {
-  const char* name = database == nullptr ? nullptr : sqlite3_db_filename(database, "main");
-  throw Error(CKR_FUNCTION_FAILED,
-              std::string(name == nullptr || *name == '\0' ? "the registry" : name) + ": " +
-                  (database == nullptr ? sqlite3_errstr(result) : sqlite3_errmsg(database)) + "; " +
-                  advice(result));
+  const char* name = sqlite3_db_filename(database, "main");
+  throw Error(CKR_FUNCTION_FAILED, std::string(name == nullptr ? "the registry" : name) + ": " +
+                                       sqlite3_errmsg(database) + "; " + advice(result));
 }
 
 }  // namespace
@@ -83,16 +83,19 @@ std::int64_t Statement::number(int column) const {
 }
 
 Database::Database(const std::filesystem::path& file) {
-  const int result = sqlite3_open_v2(
-      file.c_str(), &database_,
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
+  const int result = sqlite3_open_v2(file.c_str(), &database_,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX |
+                                         SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE,
+                                     kFileSystem);
   try {
-    if (result != SQLITE_OK) fail(database_, result);
+    if (result != SQLITE_OK) {
+      throw Error(CKR_FUNCTION_FAILED,
+                  file.string() + ": " + sqlite3_errstr(result) + "; " + advice(result));
+    }
     sqlite3_extended_result_codes(database_, 1);
     sqlite3_busy_timeout(database_, kPatienceMilliseconds);
-    // With the connection closed after each transaction, WAL would be checkpointed each time; a
-    // rollback journal costs less. EXTRA: also the journal's removal is on the disk at the commit.
-    execute("PRAGMA journal_mode=DELETE");
+    // The journal stays a rollback journal: with the connection closed after each transaction, WAL
+    // would be checkpointed each time. EXTRA: also its removal is on the disk at the commit.
     execute("PRAGMA synchronous=EXTRA");
     execute("BEGIN IMMEDIATE");
   } catch (...) {

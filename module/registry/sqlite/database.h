@@ -41,8 +41,9 @@ class Statement {
 
 /// Database is one connection, opened for one transaction and closed after it.
 ///
-/// It is not kept open on purpose: a host may fork while it is open, or close descriptors that are
-/// not its own and give their numbers to other files, into which SQLite would then write.
+/// It is not kept open on purpose: a host may close descriptors that are not its own and give their
+/// numbers to other files, into which SQLite would then write; and what a forked child has of an
+/// open connection must not be used.
 class Database {
  public:
   /// Opens the file and begins a transaction that writes. Waits up to ten seconds for other

@@ -20,7 +20,7 @@ namespace {
 using sqlite::Database;
 using sqlite::Statement;
 
-constexpr std::int64_t kApplication = 0x6d617966;  // "mayf": what file(1) and we know the file by
+constexpr std::int64_t kApplication = 0x6d617966;  // "mayf", by which the file is known
 constexpr std::int64_t kVersion = 1;
 constexpr std::size_t kUuidBytes = 16;
 constexpr std::size_t kHostDigits = 12;
@@ -32,7 +32,8 @@ constexpr char kSchema[] = R"(
     label TEXT NOT NULL,
     device TEXT NOT NULL,
     task_id TEXT NOT NULL,
-    recorded INTEGER NOT NULL);
+    recorded INTEGER NOT NULL,
+    given_up INTEGER NOT NULL DEFAULT 0);
   CREATE INDEX stored_key_of_device ON stored_key(device);
   PRAGMA application_id = 1835104614;
   PRAGMA user_version = 1;
@@ -76,6 +77,12 @@ std::string machine_id() {
   return id;
 }
 
+std::int64_t number(Database& database, const char* query) {
+  Statement statement = database.prepare(query);
+  statement.step();
+  return statement.number(0);
+}
+
 class SqliteRegistry final : public Registry {
  public:
   explicit SqliteRegistry(std::filesystem::path file);
@@ -83,6 +90,7 @@ class SqliteRegistry final : public Registry {
   [[nodiscard]] const std::string& host() const noexcept override { return host_; }
   void add_stored_key(const StoredKeyRecord& record) override;
   void remove_stored_key(ByteView id) override;
+  void give_up_stored_key(ByteView id) override;
   [[nodiscard]] std::vector<StoredKeyRecord> stored_keys(const std::string& device) override;
 
  private:
@@ -96,14 +104,16 @@ SqliteRegistry::SqliteRegistry(std::filesystem::path file) : file_(std::move(fil
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::canonical(file_.parent_path(), error);
   if (error) refuse(file_.parent_path(), error.message() + "; make the folder for the registry");
-  check_mine(folder, S_IFDIR,
-             "; put the registry into a folder that only its user can write");
+  file_ = folder / file_.filename();  // SQLite follows no links
+  check_mine(folder, S_IFDIR, "; put the registry into a folder that only its user can write");
   make_file(file_);
   check_mine(file_, S_IFREG, "; move it away, or run: chmod go-w");
   Database database(file_);
-  Statement version = database.prepare("PRAGMA user_version");
-  version.step();
-  const std::int64_t found = version.number(0);
+  const std::int64_t found = number(database, "PRAGMA user_version");
+  const bool empty = number(database, "SELECT count(*) FROM sqlite_master") == 0;
+  if (empty ? found != 0 : number(database, "PRAGMA application_id") != kApplication) {
+    refuse(file_, "is another program's database; name another file");
+  }
   if (found > kVersion) {
     refuse(file_, "was written by a newer mayfly; use that one, or name another file");
   }
@@ -146,13 +156,22 @@ void SqliteRegistry::remove_stored_key(ByteView id) {
   database.commit();
 }
 
+void SqliteRegistry::give_up_stored_key(ByteView id) {
+  Database database(file_);
+  database.prepare("UPDATE stored_key SET given_up = 1 WHERE id = ?").bind(id).step();
+  database.commit();
+}
+
 std::vector<StoredKeyRecord> SqliteRegistry::stored_keys(const std::string& device) {
   Database database(file_);
   Statement rows = database.prepare(
-      "SELECT id, label, device, task_id FROM stored_key WHERE device = ? ORDER BY recorded");
+      "SELECT id, label, device, task_id, given_up FROM stored_key WHERE device = ? ORDER BY "
+      "recorded");
   rows.bind(device);
   std::vector<StoredKeyRecord> records;
-  while (rows.step()) records.push_back({rows.blob(0), rows.text(1), rows.text(2), rows.text(3)});
+  while (rows.step())
+    records.push_back(
+        {rows.blob(0), rows.text(1), rows.text(2), rows.text(3), rows.number(4) != 0});
   return records;
 }
 

@@ -117,9 +117,9 @@ TEST_F(Tpm2Pkcs11Test, AKeyIsMadeUsedAndDestroyed) {
     const auto device = open();
     const auto key = device->open_scope(any_owner())->generate(kP256);
     EXPECT_TRUE(signs(*key));
-    EXPECT_EQ(device->reap(ReapReach::device).alive, 1U);
+    EXPECT_EQ(device->reap(ReapReach::device, EarlierBoots::may_live).alive, 1U);
     EXPECT_EQ(key->destroy(), Destruction::destroyed);
-    const ReapReport report = device->reap(ReapReach::device);
+    const ReapReport report = device->reap(ReapReach::device, EarlierBoots::may_live);
     EXPECT_EQ(report.alive + report.destroyed + report.pending, 0U);
     EXPECT_EQ(report.foreign, 2U);
     device->close();
@@ -136,10 +136,10 @@ TEST_F(Tpm2Pkcs11Test, WhatAKilledProcessLeavesIsReapedAndNothingElse) {
   });
   step([&] {
     const auto device = open();
-    const ReapReport report = device->reap(ReapReach::device);
+    const ReapReport report = device->reap(ReapReach::device, EarlierBoots::may_live);
     EXPECT_EQ(report.destroyed, 1U);
     EXPECT_EQ(report.foreign, 2U);
-    const ReapReport again = device->reap(ReapReach::device);
+    const ReapReport again = device->reap(ReapReach::device, EarlierBoots::may_live);
     EXPECT_EQ(again.destroyed + again.alive + again.pending, 0U);
     EXPECT_EQ(again.foreign, 2U);
     device->close();

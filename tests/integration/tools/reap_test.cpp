@@ -53,7 +53,7 @@ TEST_F(Reap, SaysWhatItFound) {
   const Outcome json = sandbox_.mayfly({"reap", "--json"});
   EXPECT_EQ(json.status, tools::kOk);
   const auto report = nlohmann::json::parse(json.out);
-  for (const char* name : {"destroyed", "pending", "alive", "foreign"}) {
+  for (const char* name : {"destroyed", "pending", "missing", "alive", "foreign"}) {
     EXPECT_EQ(report.at(name), 0) << name;
   }
 }

@@ -3,6 +3,7 @@
 #include <array>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -78,6 +79,26 @@ TEST(ProcessIdentity, LivesAsLongAsTheProcess) {
   EXPECT_EQ(seen(child.identity()), Liveness::alive);
   child.end();
   EXPECT_EQ(seen(child.identity()), Liveness::dead);
+}
+
+TEST(ProcessIdentity, IsDeadWhenItIsOnlyWaitedFor) {
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  ProcessIdentity identity = ProcessIdentity::self();
+  std::ifstream stat("/proc/" + std::to_string(child) + "/stat");
+  std::string field;
+  for (int i = 0; i < 22; ++i) stat >> field;
+  identity.pid = static_cast<std::uint64_t>(child);
+  identity.started = std::stoull(field);
+  EXPECT_EQ(seen(identity), Liveness::alive);
+  kill(child, SIGKILL);
+  siginfo_t info{};
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT), 0);
+  EXPECT_EQ(seen(identity), Liveness::dead);
+  waitpid(child, nullptr, 0);
 }
 
 TEST(ProcessIdentity, AnotherProcessOfThatNumberIsNotIt) {

@@ -91,7 +91,7 @@ class FakeDevice final : public Device {
     return std::make_shared<FakeScope>(state);
   }
   std::size_t retry_pending() noexcept override { return 0; }
-  ReapReport reap(ReapReach) override { return {}; }
+  ReapReport reap(ReapReach, EarlierBoots) override { return {}; }
   [[nodiscard]] DeviceHealth health() noexcept override { return {true, "", 0, 0}; }
   void close() noexcept override {}
 

@@ -57,6 +57,39 @@ TEST_F(SqliteRegistryTest, KeepsRecordsFromOneOpeningToTheNext) {
   EXPECT_THAT(open()->stored_keys("other"), ElementsAre(record(3, "other")));
 }
 
+TEST_F(SqliteRegistryTest, RemembersWhatWasGivenUp) {
+  const auto registry = open();
+  registry->add_stored_key(record(1));
+  registry->give_up_stored_key(record(1).id);
+  registry->give_up_stored_key(record(2).id);
+  StoredKeyRecord expected = record(1);
+  expected.given_up = true;
+  EXPECT_THAT(open()->stored_keys("device"), ElementsAre(expected));
+}
+
+TEST_F(SqliteRegistryTest, LeavesAnotherProgramsDatabaseAlone) {
+  std::ofstream(file()).close();
+  fs::permissions(file(), fs::perms::owner_read | fs::perms::owner_write);
+  {
+    sqlite::Database database(file());
+    database.execute("CREATE TABLE precious(x)");
+    database.commit();
+  }
+  EXPECT_THAT(complaint(), HasSubstr("another program's"));
+  sqlite::Database database(file());
+  sqlite::Statement tables = database.prepare("SELECT name FROM sqlite_master");
+  ASSERT_TRUE(tables.step());
+  EXPECT_EQ(tables.text(0), "precious");
+  EXPECT_FALSE(tables.step());
+}
+
+TEST_F(SqliteRegistryTest, IsFoundBehindALinkedFolder) {
+  fs::create_directory(folder_.path() / "real");
+  fs::create_directory_symlink(folder_.path() / "real", folder_.path() / "link");
+  open_sqlite_registry(folder_.path() / "link" / "registry.db")->add_stored_key(record(1));
+  EXPECT_TRUE(fs::exists(folder_.path() / "real" / "registry.db"));
+}
+
 TEST_F(SqliteRegistryTest, RefusesTheSameKeyTwice) {
   const auto registry = open();
   registry->add_stored_key(record(1));
@@ -125,7 +158,7 @@ TEST_F(SqliteRegistryTest, WhatWasNotCommittedIsNotThere) {
   {
     sqlite::Database database(file());
     database.execute("DELETE FROM stored_key");
-    database.execute("INSERT INTO stored_key VALUES (x'00', 'l', 'device', 't', 0)");
+    database.execute("INSERT INTO stored_key VALUES (x'00', 'l', 'device', 't', 0, 0)");
   }
   EXPECT_THAT(registry->stored_keys("device"), IsEmpty());
 }
