@@ -5,7 +5,6 @@
 #include <mutex>
 #include <new>
 #include <sys/random.h>
-#include <thread>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -102,7 +101,8 @@ EndReport TaskTable::end_all(TaskState cause) noexcept {
     if (const auto report = task->end(cause)) {
       total.add(*report);
     } else {
-      std::this_thread::yield();  // another thread is ending it
+      std::shared_lock lock(mutex_);  // another thread is ending it
+      event_arrived_.wait(lock, [&] { return !tasks_.contains(task->slot()); });
     }
   }
 }

@@ -22,15 +22,16 @@ StoredScope::StoredScope(std::shared_ptr<DeviceContext> context, ScopeOwner owne
 
 StoredScope::~StoredScope() { --context_->open_scopes; }
 
-std::unique_ptr<DeviceKey> StoredScope::generate(const KeySpec& spec) {
+std::unique_ptr<DeviceKey> StoredScope::generate(const KeySpec& spec, const LastCheck& last_check) {
   if (const CK_RV obstacle = context_->mechanisms.obstacle(spec); obstacle != CKR_OK) {
     throw Error(obstacle, "the device can't make key pairs of the kind " + to_string(spec));
   }
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (!context_->usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
+    last_check();  // before there is a record that would have to be cleared up
     const std::shared_ptr<StoredKeyEntry> entry = context_->stored->record(owner_);
     try {
-      if (auto key = try_generate(spec, entry)) return key;
+      if (auto key = try_generate(spec, last_check, entry)) return key;
     } catch (...) {
       abandon(*entry);
       throw;
@@ -42,12 +43,14 @@ std::unique_ptr<DeviceKey> StoredScope::generate(const KeySpec& spec) {
 
 /// @return null when another attempt, in another session, may do better.
 std::unique_ptr<DeviceKey> StoredScope::try_generate(const KeySpec& spec,
+                                                     const LastCheck& last_check,
                                                      const std::shared_ptr<StoredKeyEntry>& entry) {
   SessionPool::Lease lease = context_->sessions.lend();
   if (!lease) throw Error(CKR_SESSION_COUNT, "the device has no session left to make a key in");
   const CK_SESSION_HANDLE session = lease.session().handle;
   const auto storage = context_->stored->lock_storage();
   try {
+    last_check();
     const KeyTemplates templates{&entry->name, context_->other_usages_off};
     KeyPairHandles made;
     CK_RV rv = generate_key_pair(context_->functions, session, spec, templates, made);
