@@ -20,6 +20,7 @@ namespace mayfly::test {
 /// What happens inside a FakeDevice, and switches for it.
 struct FakeDeviceState {
   std::atomic<int> living{0};             ///< keys made and not destroyed
+  std::atomic<int> owed{0};               ///< of these, how many were dropped alive
   std::atomic<int> waiting{0};            ///< generations that wait for another of their scope
   std::atomic<int> asked{0};              ///< keys that were asked for
   std::atomic<int> signing{0};            ///< signatures under way
@@ -43,6 +44,9 @@ inline PublicKey some_public_key() {
 class FakeKey final : public DeviceKey {
  public:
   explicit FakeKey(FakeDeviceState& state) : state_(state) { ++state_.living; }
+  ~FakeKey() override {
+    if (!dead_) ++state_.owed;
+  }
 
   [[nodiscard]] const PublicKey& public_key() const noexcept override { return public_key_; }
   std::size_t sign(const SignRequest&, ByteSpan out) override {
