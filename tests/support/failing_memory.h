@@ -19,7 +19,8 @@ class FailingMemory {
 };
 
 /// Tries `act` with its first allocation failing, then with its second, and so on until a try gets
-/// by. `check` is called after each that did not.
+/// by. `check` is called after each that did not. What is made once and kept should be there
+/// before, or the next try needs fewer.
 /// @return how many failed.
 template <typename Act, typename Check>
 unsigned with_each_allocation_failing(Act act, Check check) {
