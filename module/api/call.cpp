@@ -13,6 +13,8 @@ constexpr CK_ULONG kMaxAttributeSize = 64 * 1024;
 
 // Of the whole process: whoever can call can be refused a million times.
 constinit log::LimitedLog refusals;
+// Apart from these, so that no flood of refusals hides a fault.
+constinit log::LimitedLog faults;
 
 [[noreturn]] void bad_parameter(const char* why) {
   throw Error(CKR_MECHANISM_PARAM_INVALID, std::string("mechanism parameter: ") + why);
@@ -69,7 +71,7 @@ CK_RV foreign_exception(const char* function) noexcept {
     what = exception.what();
   } catch (...) {
   }
-  refusals.write(log::Level::error, [&] { return std::string(function) + ": " + what; });
+  faults.write(log::Level::error, [&] { return std::string(function) + ": " + what; });
   return rv;
 }
 

@@ -7,6 +7,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "base/crypto_context.h"
 #include "base/error.h"
@@ -76,10 +77,26 @@ void ProcessFrontend::watch_exit() {
   }
 }
 
+/// Whether the module was initialised and has left that state. Waits for a thread that is starting
+/// or finalising it, and so may be in the device; one that takes too long can't open the gate any
+/// more.
+bool ProcessFrontend::leave_ready() noexcept {
+  const auto deadline = std::chrono::steady_clock::now() + kExitPatience;
+  while (true) {
+    std::uint64_t seen = word(kReady);
+    if (word_.compare_exchange_strong(seen, word(kLeft))) return true;
+    if (seen != word(kBusy)) return false;
+    if (std::chrono::steady_clock::now() >= deadline &&
+        word_.compare_exchange_strong(seen, word(kLeft))) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 void ProcessFrontend::leave_process() noexcept {
   leaving_.store(true);
-  std::uint64_t ready = word(kReady);
-  if (!word_.compare_exchange_strong(ready, word(kLeft))) return;
+  if (!leave_ready()) return;
   static_cast<void>(gate_.close());
   instance_->library.tasks().stop_waiting();
   // Other threads may be in the device. One that hangs there must not keep the process alive.
@@ -94,6 +111,10 @@ void ProcessFrontend::initialize(const InitializeArguments& arguments) {
       !word_.compare_exchange_strong(seen, word(kBusy))) {
     throw Error(CKR_CRYPTOKI_ALREADY_INITIALIZED, "the module is initialised already");
   }
+  if (leaving_.load()) {  // since it was looked at: nobody waits for this start
+    word_.store(word(kIdle));
+    check_startable(word(kIdle));
+  }
   if ((seen & 3) != kIdle) crypto::abandon();  // a forked child: what is there is the parent's
   try {
     instance_ = std::make_unique<Instance>(StartOptions::read(arguments.reserved)).release();
@@ -104,7 +125,12 @@ void ProcessFrontend::initialize(const InitializeArguments& arguments) {
   }
   watch_exit();
   gate_.reset_open();
-  word_.store(word(kReady));
+  std::uint64_t busy = word(kBusy);
+  if (!word_.compare_exchange_strong(busy, word(kReady))) {
+    static_cast<void>(gate_.close());
+    // What was made stays: by now the device's library may have been taken down.
+    throw Error(CKR_GENERAL_ERROR, "the process ended while the module was being started");
+  }
 }
 
 void ProcessFrontend::finalize() {

@@ -31,13 +31,15 @@ class ProcessFrontend final : public Frontend {
   struct Instance;
 
   // The state's two low bits below the fork epoch in which it was set, so that one comparison tells
-  // an initialised process from a forked child of one. kLeft: ready when the process began to end.
+  // an initialised process from a forked child of one. kLeft: ready, or
+  // busy for too long, when the process began to end.
   enum State : std::uint64_t { kIdle, kBusy, kReady, kLeft };
   [[nodiscard]] static std::uint64_t word(State state) noexcept;
 
   void check_startable(std::uint64_t seen) const;
   void watch_exit();
   void leave_process() noexcept;
+  [[nodiscard]] bool leave_ready() noexcept;
 
   std::atomic<std::uint64_t> word_{kIdle};
   std::atomic<bool> leaving_{false};

@@ -69,9 +69,9 @@ CK_ULONG Object::size() const {
   return total;
 }
 
-void Object::change(const Attributes& changes) {
+void Object::replace(Attributes attributes) noexcept {
   const std::unique_lock lock(mutex_);
-  for (const auto entry : changes) attributes_.set(entry.type, entry.value);
+  attributes_ = std::move(attributes);
 }
 
 }  // namespace mayfly

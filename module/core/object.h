@@ -46,7 +46,7 @@ class Object {
   /// Bytes of all attribute values together, for C_GetObjectSize.
   [[nodiscard]] CK_ULONG size() const;
   /// Only ObjectStore::update() calls it, after the rules were checked.
-  void change(const Attributes& changes);
+  void replace(Attributes attributes) noexcept;
 
   /// Marks the object as gone. @return false if it was so already.
   bool retire() noexcept { return !retired_.exchange(true); }

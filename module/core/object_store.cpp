@@ -21,37 +21,59 @@ std::string index_key(CK_ATTRIBUTE_TYPE type, ByteView value) {
 void ObjectStore::add(ObjectPtr object) {
   const std::unique_lock lock(mutex_);
   if (shut_) throw Error(CKR_SESSION_HANDLE_INVALID, "the task or the session has ended");
+  const Attributes attributes = object->attributes();
   const std::size_t bytes = object->size();
   quota_.take(1, bytes);
   const Number number = next_++;
-  index(number, *object);
-  numbers_.emplace(object.get(), number);
-  objects_.emplace(number, std::move(object));
+  Names names{};
+  try {
+    objects_.emplace(number, object);
+    index(number, attributes, names);
+    places_.emplace(object.get(), Place{number, names});
+  } catch (...) {
+    unindex(number, names, {});
+    objects_.erase(number);
+    quota_.give_back(1, bytes);
+    throw;
+  }
   bytes_ += bytes;
 }
 
-bool ObjectStore::remove(const Object& object) {
+bool ObjectStore::remove(const Object& object) noexcept {
   const std::unique_lock lock(mutex_);
-  const auto found = numbers_.find(&object);
-  if (found == numbers_.end()) return false;
-  const Number number = found->second;
-  forget(number, object);
+  const auto found = places_.find(&object);
+  if (found == places_.end()) return false;
+  const Number number = found->second.number;
+  forget(object);
   objects_.erase(number);
   return true;
 }
 
 void ObjectStore::update(Object& object, const Attributes& changes) {
   const std::unique_lock lock(mutex_);
-  const auto found = numbers_.find(&object);
-  if (found == numbers_.end()) throw Error(CKR_OBJECT_HANDLE_INVALID, "the object is gone");
+  const auto found = places_.find(&object);
+  if (found == places_.end()) throw Error(CKR_OBJECT_HANDLE_INVALID, "the object is gone");
+  auto& [number, names] = found->second;
+  Attributes changed = object.attributes();
   // As if the new values came on top of the old ones, until it is known what they are.
   std::size_t more = 0;
-  for (const auto& change : changes) more += change.value.size();
+  for (const auto& change : changes) {
+    changed.set(change.type, change.value);
+    more += change.value.size();
+  }
   quota_.take(0, more);
+  Names new_names{};
+  try {
+    index(number, changed, new_names);
+  } catch (...) {
+    unindex(number, new_names, names);
+    quota_.give_back(0, more);
+    throw;
+  }
+  unindex(number, names, new_names);
+  names = new_names;
   const std::size_t before = object.size();
-  unindex(found->second, object);
-  object.change(changes);
-  index(found->second, object);
+  object.replace(std::move(changed));
   const std::size_t after = object.size();
   quota_.give_back(0, before + more - after);
   bytes_ += after - before;
@@ -89,33 +111,34 @@ ObjectStore::Taken ObjectStore::shut() noexcept {
   bytes_ = 0;
   Taken taken;
   taken.swap(objects_);
-  numbers_.clear();
+  places_.clear();
   by_name_.clear();
   return taken;
 }
 
-void ObjectStore::forget(Number number, const Object& object) {
+void ObjectStore::forget(const Object& object) noexcept {
   const std::size_t bytes = object.size();
-  unindex(number, object);
-  numbers_.erase(&object);
+  const auto found = places_.find(&object);
+  unindex(found->second.number, found->second.names, {});
+  places_.erase(found);
   bytes_ -= bytes;
   quota_.give_back(1, bytes);
 }
 
-void ObjectStore::index(Number number, const Object& object) {
-  for (const CK_ATTRIBUTE_TYPE type : kIndexed) {
-    if (const auto value = object.get(type)) by_name_[index_key(type, *value)].insert(number);
+void ObjectStore::index(Number number, const Attributes& attributes, Names& names) {
+  for (std::size_t i = 0; i < kIndexed.size(); ++i) {
+    const auto value = attributes.find(kIndexed[i]);
+    if (!value) continue;
+    names[i] = &*by_name_.try_emplace(index_key(kIndexed[i], *value)).first;
+    names[i]->second.insert(number);
   }
 }
 
-void ObjectStore::unindex(Number number, const Object& object) {
-  for (const CK_ATTRIBUTE_TYPE type : kIndexed) {
-    const auto value = object.get(type);
-    if (!value) continue;
-    const auto named = by_name_.find(index_key(type, *value));
-    if (named == by_name_.end()) continue;
-    named->second.erase(number);
-    if (named->second.empty()) by_name_.erase(named);
+void ObjectStore::unindex(Number number, const Names& names, const Names& kept) noexcept {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == nullptr || names[i] == kept[i]) continue;
+    names[i]->second.erase(number);
+    if (names[i]->second.empty()) by_name_.erase(by_name_.find(names[i]->first));
   }
 }
 

@@ -1,6 +1,7 @@
 // A set of objects that can be searched.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -28,10 +29,11 @@ class ObjectStore {
   ObjectStore(const ObjectStore&) = delete;
   ObjectStore& operator=(const ObjectStore&) = delete;
 
+  /// What it throws leaves the store as it was; so do the functions below.
   /// @throws Error CKR_DEVICE_MEMORY at the quota, CKR_SESSION_HANDLE_INVALID once it is shut.
   void add(ObjectPtr object);
-  /// Takes the object out. False if it was not there.
-  bool remove(const Object& object);
+  /// Takes the object out. False if it was not there. Allocates nothing.
+  bool remove(const Object& object) noexcept;
   /// Changes attributes of an object and its index entries together.
   /// @throws Error CKR_DEVICE_MEMORY at the quota.
   void update(Object& object, const Attributes& changes);
@@ -51,10 +53,21 @@ class ObjectStore {
   Taken take_if(Predicate predicate);
 
  private:
-  void index(Number number, const Object& object);
-  void unindex(Number number, const Object& object);
-  /// An object goes: all but its place in objects_.
-  void forget(Number number, const Object& object);
+  // An attribute type with its value, and the objects that have it. Entries stay where they are.
+  using NameIndex = std::unordered_map<std::string, std::set<Number>>;
+  /// The entries of the index that name an object; null for an attribute that it lacks.
+  using Names = std::array<NameIndex::value_type*, 2>;
+  struct Place {
+    Number number;
+    Names names;
+  };
+
+  /// Enters names into the index. Whatever it throws, what it entered by then is in `names`.
+  void index(Number number, const Attributes& attributes, Names& names);
+  /// Takes names out of the index, but for those that are in `kept` as well.
+  void unindex(Number number, const Names& names, const Names& kept) noexcept;
+  /// An object goes: all but its entry in objects_.
+  void forget(const Object& object) noexcept;
 
   ObjectQuota& quota_;
   mutable std::shared_mutex mutex_;
@@ -62,8 +75,8 @@ class ObjectStore {
   Number next_ = 1;
   Taken objects_;
   std::size_t bytes_ = 0;
-  std::unordered_map<const Object*, Number> numbers_;
-  std::unordered_map<std::string, std::set<Number>> by_name_;  // attribute type and value
+  std::unordered_map<const Object*, Place> places_;
+  NameIndex by_name_;
 };
 
 template <typename Predicate>
@@ -73,7 +86,7 @@ ObjectStore::Taken ObjectStore::take_if(Predicate predicate) {
   for (auto entry = objects_.begin(); entry != objects_.end();) {
     const auto next = std::next(entry);
     if (predicate(*entry->second)) {
-      forget(entry->first, *entry->second);
+      forget(*entry->second);
       taken.insert(taken.end(), objects_.extract(entry));
     }
     entry = next;

@@ -7,6 +7,13 @@
 #include "core/key_template.h"
 
 namespace mayfly {
+namespace {
+
+// What a device is given to do at the same time can't be taken back, and an end waits for it: with
+// a slow device and a thread for each of many connections that would be long.
+constexpr std::size_t kGenerationsAtOnce = 8;
+
+}  // namespace
 
 const char* to_string(TaskState state) noexcept {
   switch (state) {
@@ -72,12 +79,16 @@ std::shared_ptr<KeyScope> Task::open_scope() const {
 class Task::Generation {
  public:
   explicit Generation(Task& task) : task_(task) {
-    const std::scoped_lock lock(task_.mutex_);
-    if (!task_.alive()) throw Error(CKR_DEVICE_REMOVED, "task " + task_.id() + " has ended");
+    std::unique_lock lock(task_.mutex_);
+    task_.turn_.wait(lock,
+                     [&] { return !task_.alive() || task_.generations_ < kGenerationsAtOnce; });
+    if (!task_.alive()) task_.turn_.notify_all();  // a deadline is nobody's call
+    task_.require_alive();
     ++task_.generations_;
   }
   ~Generation() {
     const std::scoped_lock lock(task_.mutex_);
+    task_.turn_.notify_one();
     if (--task_.generations_ == 0) task_.generations_over_.notify_all();
   }
   Generation(const Generation&) = delete;
@@ -87,10 +98,15 @@ class Task::Generation {
   Task& task_;
 };
 
+void Task::require_alive() const {
+  if (!alive()) throw Error(CKR_DEVICE_REMOVED, "task " + id() + " has ended");
+}
+
 std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec) {
   const Generation generation(*this);
   device_.retry_pending();
-  auto key = std::make_shared<SessionKey>(ask_device([&] { return scope.generate(spec); }));
+  auto key = std::make_shared<SessionKey>(
+      ask_device([&] { return scope.generate(spec, [this] { require_alive(); }); }));
   {
     const std::scoped_lock lock(mutex_);
     if (alive()) {
@@ -128,6 +144,7 @@ std::optional<EndReport> Task::end(TaskState cause) noexcept {
     state_.store(cause);
     keys.swap(keys_);
     observers.swap(observers_);
+    turn_.notify_all();
   }
   EndReport report;
   for (const auto& key : keys) report.add(key->destroy());

@@ -117,8 +117,8 @@ class Task {
   [[nodiscard]] std::shared_ptr<KeyScope> open_scope() const;
 
   /// Makes a key pair that belongs to this task.
-  /// @throws Error CKR_DEVICE_REMOVED when the task ended meanwhile (the key is destroyed then),
-  /// and
+  /// A few are made at the same time; the rest wait here, where the task's end finds them.
+  /// @throws Error CKR_DEVICE_REMOVED when the task ended meanwhile (a key is destroyed then), and
   ///         what KeyScope::generate() gives.
   std::shared_ptr<SessionKey> generate(KeyScope& scope, const KeySpec& spec);
 
@@ -139,6 +139,8 @@ class Task {
  private:
   class Generation;
 
+  void require_alive() const;
+
   const Identity identity_;
   const BootClock::time_point deadline_;
   const TaskPolicy policy_;
@@ -150,7 +152,8 @@ class Task {
   ObjectStore objects_;
   mutable std::mutex mutex_;  // guards what follows; nothing is called with it held
   std::unordered_set<std::shared_ptr<SessionKey>> keys_;
-  std::size_t generations_ = 0;  // under way
+  std::size_t generations_ = 0;   // under way
+  std::condition_variable turn_;  // for a generation that waits to begin
   std::condition_variable generations_over_;
   EndReport late_;  // of keys that came when the task had ended
   std::vector<std::weak_ptr<TaskObserver>> observers_;

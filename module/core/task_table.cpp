@@ -5,7 +5,6 @@
 #include <mutex>
 #include <new>
 #include <sys/random.h>
-#include <thread>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -43,6 +42,7 @@ std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
       Task::Identity{request.id, random_serial(), next_handle<SlotId>()}, deadline, limits_.policy,
       make_login_ ? make_login_() : nullptr, device_,
       [this](const Task& ended, const EndReport& report) { task_ended(ended, report); });
+  const std::string story = "task " + task->id() + " opened, token serial " + task->serial();
   {
     const std::unique_lock lock(mutex_);
     if (by_id_.contains(request.id)) {
@@ -51,13 +51,18 @@ std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
     if (tasks_.size() >= limits_.max_tasks) {
       throw Error(CKR_SESSION_COUNT, "too many open tasks; see limits.tasks");
     }
-    tasks_.emplace(task->slot(), task);
-    by_id_.emplace(request.id, task->slot());
-    by_deadline_.emplace(deadline, task->slot());
+    try {
+      tasks_.emplace(task->slot(), task);
+      by_id_.emplace(request.id, task->slot());
+      by_deadline_.emplace(deadline, task->slot());
+    } catch (...) {
+      forget(*task);
+      throw;
+    }
     update_next_deadline();
     announce(task->slot());
   }
-  log::info("task " + task->id() + " opened, token serial " + task->serial());
+  log::info(story);
   return task;
 }
 
@@ -102,7 +107,8 @@ EndReport TaskTable::end_all(TaskState cause) noexcept {
     if (const auto report = task->end(cause)) {
       total.add(*report);
     } else {
-      std::this_thread::yield();  // another thread is ending it
+      std::shared_lock lock(mutex_);  // another thread is ending it
+      event_arrived_.wait(lock, [&] { return !tasks_.contains(task->slot()); });
     }
   }
 }
@@ -122,7 +128,11 @@ void TaskTable::expire(BootClock::time_point now) noexcept {
 }
 
 void TaskTable::task_ended(const Task& task, const EndReport& report) noexcept {
-  forget(task);
+  {
+    const std::unique_lock lock(mutex_);
+    forget(task);
+    announce(task.slot());
+  }
   try {
     const std::string story = "task " + task.id() + " ended (" + to_string(task.state()) + "), " +
                               std::to_string(report.destroyed) + " keys destroyed";
@@ -136,8 +146,7 @@ void TaskTable::task_ended(const Task& task, const EndReport& report) noexcept {
   }
 }
 
-void TaskTable::forget(const Task& task) {
-  const std::unique_lock lock(mutex_);
+void TaskTable::forget(const Task& task) noexcept {
   tasks_.erase(task.slot());
   by_id_.erase(task.id());
   const auto [first, last] = by_deadline_.equal_range(task.deadline());
@@ -147,7 +156,6 @@ void TaskTable::forget(const Task& task) {
     break;
   }
   update_next_deadline();
-  announce(task.slot());
 }
 
 void TaskTable::announce(SlotId slot) noexcept {
@@ -159,7 +167,7 @@ void TaskTable::announce(SlotId slot) noexcept {
   event_arrived_.notify_all();
 }
 
-void TaskTable::update_next_deadline() {
+void TaskTable::update_next_deadline() noexcept {
   const auto next =
       by_deadline_.empty() ? BootClock::time_point::max() : by_deadline_.begin()->first;
   next_deadline_.store(next.time_since_epoch().count());

@@ -81,9 +81,10 @@ class TaskTable {
  private:
   void expire(BootClock::time_point now) noexcept;
   void task_ended(const Task& task, const EndReport& report) noexcept;
-  void forget(const Task& task);
+  // Each of these is called with mutex_ locked.
+  void forget(const Task& task) noexcept;
   void announce(SlotId slot) noexcept;
-  void update_next_deadline();
+  void update_next_deadline() noexcept;
 
   Device& device_;
   const TaskLimits limits_;

@@ -82,8 +82,9 @@ ObjectHandle Token::add(std::shared_ptr<Object> object, SessionHandle owner) {
       if (session == sessions_.end()) {
         throw Error(CKR_SESSION_CLOSED, "the session was closed while its object was being made");
       }
-      session->second.objects.emplace(object.get(), object);
+      // In this order: drop_handle() finds by its owner what there is to take back.
       owners_.emplace(object.get(), owner);
+      session->second.objects.emplace(object.get(), object);
     }
     return handle;
   } catch (...) {
@@ -130,12 +131,18 @@ ObjectHandle Token::handle_of(const std::shared_ptr<Object>& object) {
   }
   const std::unique_lock lock(mutex_);
   if (objects_.size() >= purge_at_) drop_retired_handles();
-  const auto [entry, fresh] = handles_.try_emplace(object.get(), ObjectHandle{});
-  if (fresh) {
-    entry->second = next_handle<ObjectHandle>();
-    objects_.emplace(entry->second.value, object);
+  if (const auto known = handles_.find(object.get()); known != handles_.end()) {
+    return known->second;
   }
-  return entry->second;
+  const auto handle = next_handle<ObjectHandle>();
+  const auto entry = objects_.emplace(handle.value, object).first;
+  try {
+    handles_.emplace(object.get(), handle);
+  } catch (...) {
+    objects_.erase(entry);
+    throw;
+  }
+  return handle;
 }
 
 void Token::drop_handle(const Object& object) {

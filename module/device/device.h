@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,12 +72,20 @@ class KeyScope {
   KeyScope(const KeyScope&) = delete;
   KeyScope& operator=(const KeyScope&) = delete;
 
+  using LastCheck = std::function<void()>;
+
   /// Makes a key pair by the device's own generator and reads back from the device that it is
   /// sensitive, not extractable and local; a key of which the device says otherwise is destroyed.
   /// @throws Error CKR_MECHANISM_INVALID, CKR_CURVE_NOT_SUPPORTED or CKR_KEY_SIZE_RANGE for what
   /// the
   ///         device can't do, CKR_DEVICE_MEMORY, CKR_DEVICE_REMOVED, CKR_DEVICE_ERROR.
-  virtual std::unique_ptr<DeviceKey> generate(const KeySpec& spec) = 0;
+  /// @param last_check  Called when all that others hold has been waited for, right before the
+  ///                    device is asked: what it throws calls the generation off.
+  virtual std::unique_ptr<DeviceKey> generate(const KeySpec& spec, const LastCheck& last_check) = 0;
+
+  std::unique_ptr<DeviceKey> generate(const KeySpec& spec) {
+    return generate(spec, [] {});
+  }
 };
 
 /// For whom a scope is opened: what a device may need for labels and for deadlines of its own.

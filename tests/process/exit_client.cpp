@@ -1,6 +1,6 @@
 // A host that leaves in the order that its arguments say:
 //
-//   exit_client MODULE RESERVED WORD...
+//   exit_client MODULE RESERVED DEVICE WORD...
 //
 //   crypto    uses libcrypto, which then registers its exit handler
 //   load      loads the module
@@ -8,19 +8,27 @@
 //   handler   registers an exit handler that signs and finalises
 //   static    lets the destructor of a static object do so, after all exit handlers
 //   unload    unloads the module, not finalised
+//   watch     registers an exit handler that tells how the next words ended
+//   finalising, starting
+//             leaves while another thread does so and is in DEVICE, a faulty module, which lets it
+//             go on in the midst of the exit handlers, when those registered after the module's ran
 //
 // Prints what the calls at the end answered. Dies or exits with a status other than 0 if something
 // went wrong before.
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unistd.h>
 
 #include "base/pkcs11.h"
+#include "support/faulty_module.h"
 
 namespace {
 
@@ -52,6 +60,40 @@ class Host {
                                     &key_) == CKR_OK,
             "C_GenerateKeyPair");
     require(sign() == CKR_OK, "C_Sign");
+  }
+
+  /// Starts a thread that starts or finalises the module, and waits until it is in the device.
+  void change_life(const char* device, bool start, char* reserved) {
+    void* const library = dlopen(device, RTLD_NOW | RTLD_LOCAL);
+    require(library != nullptr, "dlopen of the device");
+    device_ = static_cast<mayfly::test::FaultyModule*>(dlsym(library, "faulty_module"));
+    require(device_ != nullptr, "the device's switches");
+    if (start) require(p11_->C_Finalize(nullptr) == CKR_OK, "C_Finalize");
+    device_->hold_life = true;
+    std::thread([this, start, reserved] {
+      CK_C_INITIALIZE_ARGS args{};
+      args.flags = CKF_OS_LOCKING_OK;
+      args.LibraryParameters = reinterpret_cast<CK_CHAR_PTR*>(reserved);
+      changed_ = start ? p11_->C_Initialize(&args) : p11_->C_Finalize(nullptr);
+    }).detach();
+    while (device_->held_lives == 0) std::this_thread::yield();
+  }
+
+  /// Lets the thread go on when the exit handlers after this one have had time not to wait for it.
+  void release_life() {
+    std::thread([this] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      device_->hold_life = false;
+    }).detach();
+  }
+
+  /// What came of it by the time when the device's library is taken down.
+  void tell_life() {
+    CK_INFO info;
+    std::printf("%s, C_GetInfo %lx\n", changed_ == kUnderWay ? "under way" : "over",
+                p11_->C_GetInfo(&info));
+    std::fflush(stdout);
+    _exit(0);
   }
 
   void unload() {
@@ -86,6 +128,10 @@ class Host {
   }
 
   void* library_ = nullptr;
+  static constexpr CK_RV kUnderWay = ~0UL;
+
+  mayfly::test::FaultyModule* device_ = nullptr;
+  std::atomic<CK_RV> changed_{kUnderWay};
   CK_FUNCTION_LIST_PTR p11_ = nullptr;
   CK_SESSION_HANDLE session_ = 0;
   CK_OBJECT_HANDLE key_ = 0;
@@ -116,8 +162,8 @@ void use_libcrypto() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  host.require(argc > 2, "reading the arguments");
-  for (int i = 3; i < argc; ++i) {
+  host.require(argc > 3, "reading the arguments");
+  for (int i = 4; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "crypto") {
       use_libcrypto();
@@ -129,6 +175,11 @@ int main(int argc, char** argv) {
       host.require(std::atexit([] { host.leave("handler"); }) == 0, "atexit");
     } else if (word == "static") {
       last.wanted = true;
+    } else if (word == "finalising" || word == "starting") {
+      host.change_life(argv[3], word == "starting", argv[2]);
+      host.require(std::atexit([] { host.release_life(); }) == 0, "atexit");
+    } else if (word == "watch") {
+      host.require(std::atexit([] { host.tell_life(); }) == 0, "atexit");
     } else if (word == "unload") {
       host.unload();
     } else {

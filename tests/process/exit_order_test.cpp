@@ -1,6 +1,7 @@
 // Ways to leave: exit handlers and destructors, before and after libcrypto's own, in every order.
 #include <algorithm>
 #include <fcntl.h>
+#include <regex>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ class ExitOrderTest : public LifeTest {
   Outcome run(const Words& words) {
     const auto output = folder_.path() / "output";
     std::vector<std::string> arguments = {MAYFLY_EXIT_CLIENT, ModuleProvider::module_path(),
-                                          provider_->reserved("leaving", "")};
+                                          provider_->reserved("leaving", ""), MAYFLY_FAULTY_MODULE};
     arguments.insert(arguments.end(), words.begin(), words.end());
     std::vector<char*> pointers;
     for (std::string& argument : arguments) pointers.push_back(argument.data());
@@ -90,6 +91,24 @@ TEST_F(ExitOrderTest, FinalisingWhileTheProcessEndsWorksInEveryOrder) {
   }
   EXPECT_EQ(made, kSanitized ? 3U + 12U + 12U : 3U + 12U + 12U + 60U + 30U);
   EXPECT_EQ(device_keys(), 0U);
+}
+
+// A device's library is not taken down under a thread that starts or finalises the module: the end
+// waits for it, and lets nobody in any more.
+TEST_F(ExitOrderTest, TheEndWaitsForAThreadThatStartsOrFinalises) {
+  const std::string over_faulty_device = std::regex_replace(
+      read_file(folder_.path() / "mayfly.toml"), std::regex("module = \"[^\"]*\""),
+      "module = \"" MAYFLY_FAULTY_MODULE "\"");
+  provider_ = make_provider(folder_.write("mayfly.toml", over_faulty_device));
+  for (const char* change : {"finalising", "starting"}) {
+    SCOPED_TRACE(change);
+    for (const Words& order : {Words{"load", "watch", "start", change},
+                               Words{"crypto", "load", "watch", "start", change}}) {
+      const Outcome outcome = run(order);
+      EXPECT_EQ(outcome.status, 0) << outcome.output;
+      EXPECT_EQ(outcome.output, "over, C_GetInfo 190\n") << joined(order);
+    }
+  }
 }
 
 TEST_F(ExitOrderTest, ALibraryThatWasUnloadedDoesNotComeBackAtTheEnd) {

@@ -30,11 +30,19 @@ CK_RV fault(Call call) noexcept {
   return CKR_OK;
 }
 
+void wait_while_life_is_held() {
+  ++faulty_module.held_lives;
+  while (faulty_module.hold_life) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  --faulty_module.held_lives;
+}
+
 CK_RV initialize(void* arguments) {
+  wait_while_life_is_held();
   return faulty_module.stays_up ? CKR_OK : real->C_Initialize(arguments);
 }
 
 CK_RV finalize(void* reserved) {
+  wait_while_life_is_held();
   return faulty_module.stays_up ? CKR_OK : real->C_Finalize(reserved);
 }
 

@@ -47,6 +47,8 @@ struct FaultyModule {
   /// C_Initialize and C_Finalize answer and do nothing else. The test has SoftHSM2 initialised
   /// then.
   std::atomic<bool> stays_up{false};
+  std::atomic<bool> hold_life{false};   ///< C_Initialize and C_Finalize wait as long as this is set
+  std::atomic<unsigned> held_lives{0};  ///< calls that wait there
 
   std::atomic<CK_MECHANISM_TYPE> hidden{kNoMechanism};  ///< C_GetMechanismInfo denies it
   std::atomic<CK_ATTRIBUTE_TYPE> lie_about{
@@ -92,6 +94,7 @@ struct FaultyModule {
     hold_signing = false;
     most_held = kAlways;
     stays_up = false;
+    hold_life = false;
     script.start({});
   }
 

@@ -1,5 +1,7 @@
 #include "device/pkcs11/p11kit.h"
 
+#include <cstdlib>
+
 #define CRYPTOKI_GNU 1  // names that differ from those of base/pkcs11.h
 #include <p11-kit/p11-kit.h>
 #include <p11-kit/uri.h>
@@ -35,6 +37,12 @@ void* load_module(const std::string& path, std::string& reason) {
 
 void release_module(void* functions) noexcept {
   p11_kit_module_release(static_cast<CK_FUNCTION_LIST*>(functions));
+}
+
+std::string file_of_module(void* functions) {
+  const std::unique_ptr<char, decltype(&std::free)> name(
+      p11_kit_module_get_filename(static_cast<CK_FUNCTION_LIST*>(functions)), &std::free);
+  return name == nullptr ? std::string() : std::string(name.get());
 }
 
 std::string meaning(unsigned long rv) { return p11_kit_strerror(rv); }

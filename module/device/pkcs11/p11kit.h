@@ -18,6 +18,9 @@ namespace mayfly::pkcs11::p11kit {
 /// Gives back what load_module() returned.
 void release_module(void* functions) noexcept;
 
+/// The file that a module of load_module() came from; empty if that is not known.
+[[nodiscard]] std::string file_of_module(void* functions);
+
 /// What a CK_RV means, in English.
 [[nodiscard]] std::string meaning(unsigned long rv);
 

@@ -38,7 +38,7 @@ Pkcs11Scope::Pkcs11Scope(std::shared_ptr<DeviceContext> context) noexcept
 
 Pkcs11Scope::~Pkcs11Scope() { --context_->open_scopes; }
 
-std::unique_ptr<DeviceKey> Pkcs11Scope::generate(const KeySpec& spec) {
+std::unique_ptr<DeviceKey> Pkcs11Scope::generate(const KeySpec& spec, const LastCheck& last_check) {
   if (const CK_RV obstacle = context_->mechanisms.obstacle(spec); obstacle != CKR_OK) {
     throw Error(obstacle, "the device can't make key pairs of the kind " + to_string(spec));
   }
@@ -49,7 +49,7 @@ std::unique_ptr<DeviceKey> Pkcs11Scope::generate(const KeySpec& spec) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (!context_->usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
     choose_session();
-    if (auto key = try_generate(spec, record)) return key;
+    if (auto key = try_generate(spec, last_check, record)) return key;
   }
   throw Error(CKR_DEVICE_REMOVED, "the device loses its sessions as soon as they are opened");
 }
@@ -62,10 +62,13 @@ void Pkcs11Scope::choose_session() {
 }
 
 /// @return null when another attempt, in another session, may do better.
-std::unique_ptr<DeviceKey> Pkcs11Scope::try_generate(const KeySpec& spec, KeyRecords& record) {
+std::unique_ptr<DeviceKey> Pkcs11Scope::try_generate(const KeySpec& spec,
+                                                     const LastCheck& last_check,
+                                                     KeyRecords& record) {
   const std::unique_lock lock(session_->mutex);
   if (session_->gone) return nullptr;
   const NoEmptySession guard(context_->sessions, *session_);
+  last_check();
   const KeyTemplates templates{nullptr, context_->other_usages_off};
   KeyPairHandles made;
   CK_RV rv = generate_key_pair(context_->functions, session_->handle, spec, templates, made);

@@ -18,11 +18,12 @@ class Pkcs11Scope final : public KeyScope, public std::enable_shared_from_this<P
   explicit Pkcs11Scope(std::shared_ptr<DeviceContext> context) noexcept;
   ~Pkcs11Scope() override;
 
-  std::unique_ptr<DeviceKey> generate(const KeySpec& spec) override;
+  std::unique_ptr<DeviceKey> generate(const KeySpec& spec, const LastCheck& last_check) override;
 
  private:
   void choose_session();
-  std::unique_ptr<DeviceKey> try_generate(const KeySpec& spec, KeyRecords& record);
+  std::unique_ptr<DeviceKey> try_generate(const KeySpec& spec, const LastCheck& last_check,
+                                          KeyRecords& record);
   std::unique_ptr<DeviceKey> take_over(const KeySpec& spec, const KeyPairHandles& made,
                                        KeyRecords& record);
   bool may_retry(CK_RV rv);

@@ -22,7 +22,7 @@ StoredScope::StoredScope(std::shared_ptr<DeviceContext> context, ScopeOwner owne
 
 StoredScope::~StoredScope() { --context_->open_scopes; }
 
-std::unique_ptr<DeviceKey> StoredScope::generate(const KeySpec& spec) {
+std::unique_ptr<DeviceKey> StoredScope::generate(const KeySpec& spec, const LastCheck& last_check) {
   if (const CK_RV obstacle = context_->mechanisms.obstacle(spec); obstacle != CKR_OK) {
     throw Error(obstacle, "the device can't make key pairs of the kind " + to_string(spec));
   }
@@ -30,7 +30,7 @@ std::unique_ptr<DeviceKey> StoredScope::generate(const KeySpec& spec) {
     if (!context_->usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
     std::shared_ptr<StoredKeyEntry> entry;
     try {
-      if (auto key = try_generate(spec, entry)) return key;
+      if (auto key = try_generate(spec, last_check, entry)) return key;
     } catch (...) {
       abandon(entry);
       throw;
@@ -43,12 +43,14 @@ std::unique_ptr<DeviceKey> StoredScope::generate(const KeySpec& spec) {
 /// @param entry  Receives the record, as soon as there is one.
 /// @return null when another attempt, in another session, may do better.
 std::unique_ptr<DeviceKey> StoredScope::try_generate(const KeySpec& spec,
+                                                     const LastCheck& last_check,
                                                      std::shared_ptr<StoredKeyEntry>& entry) {
   SessionPool::Lease lease = context_->sessions.lend();
   if (!lease) throw Error(CKR_SESSION_COUNT, "the device has no session left to make a key in");
+  last_check();  // before there is a record that would have to be cleared up
   entry = context_->stored->record(owner_);
   try {
-    if (auto key = generate_in(lease.session(), spec, entry)) return key;
+    if (auto key = generate_in(lease.session(), spec, last_check, entry)) return key;
     lease.discard();
     return nullptr;
   } catch (const Error& error) {
@@ -61,10 +63,12 @@ std::unique_ptr<DeviceKey> StoredScope::try_generate(const KeySpec& spec,
 /// @return null when the session is dead.
 std::unique_ptr<DeviceKey> StoredScope::generate_in(const DeviceSession& session,
                                                     const KeySpec& spec,
+                                                    const LastCheck& last_check,
                                                     const std::shared_ptr<StoredKeyEntry>& entry) {
   const KeyTemplates templates{&entry->name, context_->other_usages_off};
   const std::uint64_t losses = context_->sessions.losses();
   const auto storage = context_->stored->lock_storage();
+  last_check();
   KeyPairHandles made;
   CK_RV rv = generate_key_pair(context_->functions, session.handle, spec, templates, made);
   if (rv == CKR_USER_NOT_LOGGED_IN) {

@@ -16,12 +16,13 @@ class StoredScope final : public KeyScope, public std::enable_shared_from_this<S
   StoredScope(std::shared_ptr<DeviceContext> context, ScopeOwner owner);
   ~StoredScope() override;
 
-  std::unique_ptr<DeviceKey> generate(const KeySpec& spec) override;
+  std::unique_ptr<DeviceKey> generate(const KeySpec& spec, const LastCheck& last_check) override;
 
  private:
-  std::unique_ptr<DeviceKey> try_generate(const KeySpec& spec,
+  std::unique_ptr<DeviceKey> try_generate(const KeySpec& spec, const LastCheck& last_check,
                                           std::shared_ptr<StoredKeyEntry>& entry);
   std::unique_ptr<DeviceKey> generate_in(const DeviceSession& session, const KeySpec& spec,
+                                         const LastCheck& last_check,
                                          const std::shared_ptr<StoredKeyEntry>& entry);
   void abandon(const std::shared_ptr<StoredKeyEntry>& entry) noexcept;
 

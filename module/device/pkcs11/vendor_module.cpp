@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "device/pkcs11/p11kit.h"
 
 namespace mayfly::pkcs11 {
@@ -20,6 +21,22 @@ CK_FUNCTION_LIST_PTR load(const std::string& path) {
   return static_cast<CK_FUNCTION_LIST_PTR>(functions);
 }
 
+/// Keeps the library in memory for good. One with threads, exit handlers and thread-local objects
+/// of its own does not survive being unloaded; and its exit handlers keep their place in the order
+/// of all.
+void pin(CK_FUNCTION_LIST_PTR functions, const std::string& path) {
+  // A name that is no path was completed by p11-kit.
+  const std::string file = p11kit::file_of_module(functions);
+  void* const loaded =
+      dlopen(file.empty() ? path.c_str() : file.c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  if (loaded == nullptr) {
+    log::warn("the device's module " + path + " can't be kept in memory: " + dlerror() +
+              "; a process that unloads it may crash at its end; give device.module a full path");
+    return;
+  }
+  dlclose(loaded);
+}
+
 }  // namespace
 
 std::string describe(CK_RV rv) {
@@ -33,11 +50,7 @@ void check(CK_RV rv, const char* what) {
 }
 
 VendorModule::VendorModule(std::string path) : path_(std::move(path)), functions_(load(path_)) {
-  // A library with threads, exit handlers and thread-local objects of its own does not survive
-  // being unloaded; and its exit handlers keep their place in the order of all.
-  if (void* const loaded = dlopen(path_.c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE)) {
-    dlclose(loaded);
-  }
+  pin(functions_, path_);
 }
 
 void VendorModule::initialize() {

@@ -142,6 +142,24 @@ TEST_P(DeviceContract, RefusesWhatItCanNotDo) {
   EXPECT_EQ(under_test_->count_private_keys(), 0U);
 }
 
+TEST_P(DeviceContract, MakesNoKeyThatIsCalledOffAtTheLastMoment) {
+  Device& device = open();
+  const auto scope = device.open_scope(owner());
+  int checks = 0;
+  const auto call_off = [&checks] {
+    ++checks;
+    throw Error(CKR_DEVICE_REMOVED, "called off");
+  };
+  EXPECT_EQ(answer_of([&] { (void)scope->generate(kP256, call_off); }), CKR_DEVICE_REMOVED);
+  EXPECT_EQ(checks, 1);
+  EXPECT_EQ(under_test_->count_private_keys(), 0U);
+  EXPECT_EQ(device.health().pending, 0U);
+  const auto key = scope->generate(kP256, [&checks] { ++checks; });
+  EXPECT_GT(checks, 1);
+  EXPECT_TRUE(verifies(*key, "a", sign_digest(*key, "a")));
+  EXPECT_EQ(key->destroy(), Destruction::destroyed);
+}
+
 TEST_P(DeviceContract, DestroysOneKeyAndLeavesTheOthers) {
   Device& device = open();
   const auto scope = device.open_scope(owner());

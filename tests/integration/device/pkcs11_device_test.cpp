@@ -1,4 +1,5 @@
 // Opening an HSM, and what is said when that fails. Sessions, their number, and forks.
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/wait.h>
@@ -7,8 +8,11 @@
 
 #include <gmock/gmock.h>
 
+#include "base/log.h"
+#include "device/pkcs11/vendor_module.h"
 #include "integration/device/pkcs11_test_device.h"
 #include "support/raw_module.h"
+#include "support/temp_folder.h"
 
 namespace mayfly::test {
 namespace {
@@ -97,6 +101,21 @@ TEST_F(Pkcs11DeviceTest, SaysThatTheModuleIsMissing) {
   EXPECT_EQ(refusal_of(options), CKR_GENERAL_ERROR);
   EXPECT_THAT(message_, HasSubstr("/nonexistent/libhsm.so"));
   EXPECT_THAT(message_, HasSubstr("device.module"));
+}
+
+// A module whose file has another name than the library itself tells. p11-kit may keep it as well.
+TEST_F(Pkcs11DeviceTest, AModuleThatIsGivenByItsNameAloneStaysInMemory) {
+  const std::string file = MAYFLY_TPM2_PKCS11_MODULE;
+  ASSERT_EQ(dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD), nullptr) << "loaded by something else";
+  const TempFolder folder;
+  log::configure(log::Level::warn, folder.path() / "log");
+  pkcs11::VendorModule module(file.substr(file.rfind('/') + 1));
+  module.close();
+  log::configure(log::Level::warn, "");
+  EXPECT_EQ(read_file(folder.path() / "log"), "");
+  void* const loaded = dlopen(file.c_str(), RTLD_NOW | RTLD_NOLOAD);
+  ASSERT_NE(loaded, nullptr);
+  dlclose(loaded);
 }
 
 TEST_F(Pkcs11DeviceTest, SaysThatTheTokenIsMissingAndWhichThereAre) {

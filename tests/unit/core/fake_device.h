@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <set>
 
 #include <openssl/ec.h>
@@ -19,6 +20,9 @@ namespace mayfly::test {
 /// What happens inside a FakeDevice, and switches for it.
 struct FakeDeviceState {
   std::atomic<int> living{0};             ///< keys made and not destroyed
+  std::atomic<int> owed{0};               ///< of these, how many were dropped alive
+  std::atomic<int> waiting{0};            ///< generations that wait for another of their scope
+  std::atomic<int> asked{0};              ///< keys that were asked for
   std::atomic<int> signing{0};            ///< signatures under way
   std::atomic<int> signed_while_dead{0};  ///< signatures that met a destroyed key: must stay 0
   std::atomic<bool> refuse_destruction{false};
@@ -40,6 +44,9 @@ inline PublicKey some_public_key() {
 class FakeKey final : public DeviceKey {
  public:
   explicit FakeKey(FakeDeviceState& state) : state_(state) { ++state_.living; }
+  ~FakeKey() override {
+    if (!dead_) ++state_.owed;
+  }
 
   [[nodiscard]] const PublicKey& public_key() const noexcept override { return public_key_; }
   std::size_t sign(const SignRequest&, ByteSpan out) override {
@@ -66,7 +73,12 @@ class FakeKey final : public DeviceKey {
 class FakeScope final : public KeyScope {
  public:
   explicit FakeScope(FakeDeviceState& state) : state_(state) {}
-  std::unique_ptr<DeviceKey> generate(const KeySpec&) override {
+  std::unique_ptr<DeviceKey> generate(const KeySpec&, const LastCheck& last_check) override {
+    ++state_.waiting;
+    const std::scoped_lock lock(mutex_);
+    --state_.waiting;
+    last_check();
+    ++state_.asked;
     auto key = std::make_unique<FakeKey>(state_);
     if (state_.on_generate) state_.on_generate();
     return key;
@@ -74,6 +86,7 @@ class FakeScope final : public KeyScope {
 
  private:
   FakeDeviceState& state_;
+  std::mutex mutex_;  // one key after the other, as in a session of a real device
 };
 
 class FakeDevice final : public Device {

@@ -1,6 +1,9 @@
 #include "core/task_table.h"
 
+#include <ctime>
+#include <functional>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -197,6 +200,110 @@ TEST(TaskTable, DestroysAKeyWhoseTaskEndsWhileItIsBeingMade) {
   EXPECT_EQ(report->destroyed, 1U);
   maker.join();
   EXPECT_EQ(answer, CKR_DEVICE_REMOVED);
+}
+
+// Generations of many threads, and a device that works on those it was given until the task ends.
+class QueuedGenerationsTest : public testing::Test {
+ protected:
+  static constexpr int kThreads = 40;
+
+  QueuedGenerationsTest() {
+    device_.state.on_generate = [this] {
+      while (!is_final(task_->state())) std::this_thread::yield();
+    };
+  }
+
+  /// Each thread makes a key in the scope that `scope` gives it.
+  void start(const std::function<std::shared_ptr<KeyScope>()>& scope) {
+    for (int i = 0; i < kThreads; ++i) {
+      makers_.emplace_back([this, scope = scope()] {
+        try {
+          task_->generate(*scope, {CKK_EC, 256});
+        } catch (const Error& error) {
+          if (error.rv() == CKR_DEVICE_REMOVED) ++refused_;
+        }
+      });
+    }
+  }
+
+  /// Ends the task; a device is asked for no key that was not being made by then.
+  void end() {
+    const int asked = device_.state.asked;
+    ASSERT_TRUE(task_->end(TaskState::closed));
+    makers_.clear();
+    EXPECT_EQ(device_.state.asked, asked);
+    EXPECT_EQ(refused_, kThreads);
+    EXPECT_EQ(device_.state.living, 0);
+  }
+
+  test::FakeDevice device_;
+  TaskTable tasks_{device_, {}, nullptr};
+  const std::shared_ptr<Task> task_ = tasks_.open({"t", {}});
+  std::atomic<int> refused_{0};
+  std::vector<std::jthread> makers_;
+};
+
+TEST_F(QueuedGenerationsTest, TheEndCallsOffWhatTheDeviceWasNotGivenYet) {
+  start([this] { return task_->open_scope(); });
+  while (device_.state.asked < 8) std::this_thread::yield();
+  end();
+  EXPECT_EQ(device_.state.asked, 8) << "a device is given a few at a time";
+}
+
+TEST_F(QueuedGenerationsTest, TheEndCallsOffWhatWaitsForAnotherKeyOfItsScope) {
+  start([scope = task_->open_scope()] { return scope; });
+  while (device_.state.asked < 1 || device_.state.waiting < 7) std::this_thread::yield();
+  end();
+  EXPECT_EQ(device_.state.asked, 1);
+}
+
+std::chrono::nanoseconds cpu_time_of_this_thread() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
+TEST(TaskTable, WaitsForAnEndByAnotherThreadWithoutTakingAProcessor) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto task = tasks.open({"t", {}});
+  std::atomic<bool> made{false};
+  std::atomic<bool> released{false};
+  device.state.on_generate = [&] {
+    made = true;
+    released.wait(false);
+  };
+  std::jthread maker([&] {
+    EXPECT_THROW(task->generate(*task->open_scope(), {CKK_EC, 256}), Error);
+  });
+  while (!made) std::this_thread::yield();
+  std::jthread first([&] { tasks.end(task->slot(), TaskState::revoked); });
+  while (!is_final(task->state())) std::this_thread::yield();
+  std::jthread second([&] {
+    const auto before = cpu_time_of_this_thread();
+    tasks.end_all(TaskState::closed);
+    EXPECT_LT(cpu_time_of_this_thread() - before, 100ms);
+    EXPECT_TRUE(released);
+    EXPECT_TRUE(tasks.slots().empty());
+  });
+  std::this_thread::sleep_for(500ms);  // time that a waiter could burn
+  released = true;
+  released.notify_all();
+}
+
+TEST(TaskTable, MakesAllKeysOfManyThreadsWhenNothingEnds) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto task = tasks.open({"t", {}});
+  std::vector<std::jthread> makers;
+  for (int i = 0; i < 32; ++i) {
+    makers.emplace_back([&] {
+      const auto scope = task->open_scope();
+      for (int n = 0; n < 10; ++n) task->generate(*scope, {CKK_EC, 256});
+    });
+  }
+  makers.clear();
+  EXPECT_EQ(task->key_count(), 320U);
 }
 
 }  // namespace
