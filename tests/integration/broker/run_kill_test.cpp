@@ -1,7 +1,9 @@
 // Whatever is killed, no key lives on and nothing is left behind.
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <signal.h>
 #include <sstream>
 #include <sys/wait.h>
@@ -109,6 +111,59 @@ TEST(RunKill, TheSupervisor) {
     EXPECT_THAT(home.run_folders(), SizeIs(1));
     expect_healthy(home);
   }
+}
+
+/// Lets mayfly be exec'ed by a process that has a child, which has one, too.
+class EarlierChildren {
+ public:
+  ~EarlierChildren() {
+    for (const pid_t number : numbers_) kill(number, SIGKILL);
+  }
+
+  [[nodiscard]] MayflyRun::Options options() const {
+    return {{}, [this] {
+              if (fork() != 0) return;
+              const std::string script = "sleep 600 & echo $$ $! > " + file().string() + "; wait";
+              execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+            }};
+  }
+
+  [[nodiscard]] bool live() {
+    return eventually([this] {
+             if (!std::filesystem::exists(file())) return false;
+             std::istringstream words(read_file(file()));
+             numbers_.assign(std::istream_iterator<pid_t>(words), {});
+             return numbers_.size() == 2;
+           }) &&
+           std::ranges::all_of(numbers_, is_there);
+  }
+
+ private:
+  [[nodiscard]] std::filesystem::path file() const { return folder_.path() / "numbers"; }
+
+  TempFolder folder_;
+  std::vector<pid_t> numbers_;
+};
+
+TEST(RunKill, ChildrenFromBeforeWeWereMayflyAreLeftAlone) {
+  const BrokerHome home;
+  EarlierChildren earlier;
+  MayflyRun run(home, "t", {"true"}, earlier.options());
+  EXPECT_TRUE(earlier.live());
+  EXPECT_EQ(run.wait().wait_status, 0);
+  EXPECT_TRUE(earlier.live());
+}
+
+TEST(RunKill, ChildrenFromBeforeWeWereMayflyAreLeftAloneEvenIfTheSupervisorIsKilled) {
+  const BrokerHome home;
+  EarlierChildren earlier;
+  MayflyRun run(home, "t", {"/bin/sh", "-c", kSignOnWithADaemon}, earlier.options());
+  const pid_t daemon = daemon_of(run);
+  EXPECT_TRUE(earlier.live());
+  kill(run.supervisor(), SIGKILL);
+  EXPECT_EQ(run.wait().wait_status, SIGKILL);
+  EXPECT_FALSE(is_there(daemon));
+  EXPECT_TRUE(earlier.live());
 }
 
 TEST(RunKill, TheGuardianAndTheSupervisor) {
