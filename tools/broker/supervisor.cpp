@@ -43,6 +43,7 @@ class Supervisor {
   int run();
 
  private:
+  [[nodiscard]] int run_command();
   [[nodiscard]] std::optional<int> wait_until_ready();
   void hear_start();
   void start_command();
@@ -52,6 +53,7 @@ class Supervisor {
   void hear_worker();
   void worker_is_gone(const std::string& how);
   void end_task();
+  void leave_device();
   void end_processes();
   void announce(const std::string& sentence) const;
 
@@ -62,6 +64,8 @@ class Supervisor {
   const std::vector<int> pin_descriptors_;
   RuntimeFolder folder_;
   WorkerProcess worker_;
+  const steady_clock::time_point start_deadline_ = steady_clock::now() + kStartTime;
+  bool is_ready_ = false;
   std::unique_ptr<CommandProcess> command_;
   std::optional<int> command_status_;
 };
@@ -84,28 +88,31 @@ Supervisor::Supervisor(const Config& config, const RunRequest& request, Guardian
 }
 
 int Supervisor::run() {
-  if (const auto signal = wait_until_ready()) {
-    end_task();
-    return *signal;
-  }
   try {
-    start_command();
-  } catch (const tools::Failure&) {
+    const int status = run_command();
     end_task();
+    end_processes();
+    return status;
+  } catch (...) {
+    end_task();
+    end_processes();
     throw;
   }
+}
+
+/// @return how the command ended, or the signal that came before it was started.
+int Supervisor::run_command() {
+  if (const auto signal = wait_until_ready()) return *signal;
+  start_command();
   watch_command();
-  end_task();
-  end_processes();
   return *command_status_;
 }
 
 /// Waits for the worker. @return an ending signal that came meanwhile; SIGKILL if the guardian
 /// died.
 std::optional<int> Supervisor::wait_until_ready() {
-  const auto deadline = steady_clock::now() + kStartTime;
   while (true) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+    const auto left = std::chrono::ceil<milliseconds>(start_deadline_ - steady_clock::now());
     std::array<pollfd, 3> entries{{{worker_.descriptor(), POLLIN, 0},
                                    {signals_.descriptor(), POLLIN, 0},
                                    {guardian_.descriptor(), POLLIN, 0}}};
@@ -135,6 +142,7 @@ void Supervisor::hear_start() {
                     config_.device.module.string() + "; try: mayfly doctor");
   }
   if (message->kind != MessageKind::ready) throw Error(message->rv, message->text);
+  is_ready_ = true;
 }
 
 void Supervisor::start_command() {
@@ -209,6 +217,10 @@ void Supervisor::worker_is_gone(const std::string& how) {
 
 void Supervisor::end_task() {
   if (worker_.is_gone()) return;
+  if (!is_ready_) {
+    leave_device();
+    return;
+  }
   const WorkerEnd end = worker_.end(kEndTime);
   if (end.how == WorkerEnd::How::died) {
     worker_is_gone("died");
@@ -220,6 +232,16 @@ void Supervisor::end_task() {
     announce(std::to_string(end.pending) + " keys of task " + request_.task_id +
              " can't be used any more, but the device has not confirmed their destruction; look at "
              "the device");
+  }
+}
+
+/// A worker that opens the device is not killed as long as there is hope that it comes to an end:
+/// SoftHSM2's token does not survive that in each case.
+void Supervisor::leave_device() {
+  const auto left = std::chrono::ceil<milliseconds>(start_deadline_ - steady_clock::now());
+  if (worker_.end(std::max(left, milliseconds(0))).how == WorkerEnd::How::killed) {
+    announce("the process that opens the device did not come to an end within " +
+             std::to_string(kStartTime.count()) + " s and was killed; look at the device");
   }
 }
 
