@@ -1,8 +1,10 @@
 // The mayfly command.
+#include <chrono>
 #include <fcntl.h>
 #include <iostream>
 #include <unistd.h>
 
+#include "base/write_line.h"
 #include "tools/commands.h"
 #include "tools/failure.h"
 
@@ -19,8 +21,11 @@ void fill_standard_streams() {
   if (descriptor >= 0) close(descriptor);
 }
 
+// A run ends though nobody reads what it says.
+constexpr std::chrono::seconds kPatience{2};
+
 int complain(const std::string& message, int status) {
-  std::cerr << "mayfly: " << message << '\n';
+  write_line(STDERR_FILENO, "mayfly: " + message, kPatience);
   return status;
 }
 

@@ -9,15 +9,13 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "tools/broker/announcement.h"
+
 namespace mayfly::broker {
 namespace {
 
 constexpr std::chrono::seconds kGrace{2};
 constexpr std::chrono::seconds kStartTime{60};
-
-void say(const std::string& sentence) noexcept {
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, sentence.data(), sentence.size());
-}
 
 /// Stops this process as Ctrl-Z does, and returns when it is continued, or at once if there is no
 /// shell that could.
@@ -82,12 +80,12 @@ int Guardian::watch() {
 
 /// Does what a killed supervisor could not.
 void Guardian::clean_up() {
-  say("mayfly: the process that supervised the task was killed; the task's keys are gone, and its "
-      "processes are ended now\n");
+  announce(
+      "the process that supervised the task was killed; the task's keys are gone, and its "
+      "processes are ended now");
   wait_for_worker();
   for (const std::string& process : end_descendants(kGrace, bystanders_)) {
-    say("mayfly: process " + process +
-        ", started by the command, can't be ended; end it by hand\n");
+    announce("process " + process + ", started by the command, can't be ended; end it by hand");
   }
   if (had_terminal_ && terminal_.is_nobodys()) terminal_.give_to(group_);
 }

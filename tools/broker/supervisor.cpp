@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "tools/broker/announcement.h"
 #include "tools/broker/child_process.h"
 #include "tools/broker/command_environment.h"
 #include "tools/broker/command_process.h"
@@ -253,8 +254,7 @@ void Supervisor::end_processes() {
 
 /// Tells the user, and the log where that is a file.
 void Supervisor::announce(const std::string& sentence) const {
-  const std::string line = "mayfly: " + sentence + "\n";
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+  broker::announce(sentence);
   if (!config_.log.file.empty()) log::warn(sentence);
 }
 

@@ -1,6 +1,7 @@
 // Whatever is killed, no key lives on and nothing is left behind.
 #include <algorithm>
 #include <chrono>
+#include <fcntl.h>
 #include <filesystem>
 #include <functional>
 #include <iterator>
@@ -225,6 +226,29 @@ TEST(RunKill, AStoppedSupervisorDoesNotKeepTheTaskAlive) {
   kill(run.guardian(), SIGCONT);
   kill(run.supervisor(), SIGCONT);
   EXPECT_EQ(WEXITSTATUS(run.wait().wait_status), 6);
+  expect_no_process(home);
+}
+
+TEST(RunKill, AStandardErrorThatNobodyReadsDoesNotKeepTheTaskAlive) {
+  const BrokerHome home;
+  std::string config = read_file(home.config_file());
+  const std::string file = "file = \"" + home.log_file().string() + "\"\n";
+  config.erase(config.find(file), file.size());
+  std::ofstream(home.config_file()) << config;
+  const auto fill_standard_error = [] {
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK) != 0) _exit(98);
+    while (write(ends[1], "x", 1) == 1) {
+    }
+    fcntl(ends[1], F_SETFL, 0);
+    dup2(ends[1], STDERR_FILENO);  // the other end stays open in mayfly itself
+  };
+  MayflyRun run(home, "t", {"/bin/sh", "-c", client("sign-on") + "; exit 6"},
+                {{"--ttl=2s"}, fill_standard_error});
+  EXPECT_TRUE(run.says("signing"));
+  EXPECT_TRUE(run.says("C_Sign")) << "the client is told that its key has gone";
+  EXPECT_EQ(WEXITSTATUS(run.wait().wait_status), 6);
+  EXPECT_NE(run_in_task(home, "t", {"no-such-command"}, {{}, fill_standard_error}).wait_status, 0);
   expect_no_process(home);
 }
 
