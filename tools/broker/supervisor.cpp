@@ -35,11 +35,19 @@ constexpr std::chrono::seconds kStartTime{60};
 constexpr std::chrono::seconds kEndTime{15};
 constexpr std::chrono::seconds kGrace{2};
 
+/// Closes what PINs are read from. Standard output and error may be the command's as well.
+void close_pin_descriptors(const std::vector<int>& descriptors) noexcept {
+  for (const int descriptor : descriptors) {
+    set_close_on_exec(descriptor, true);
+    if (descriptor > STDERR_FILENO) close(descriptor);
+  }
+}
+
 /// Supervisor models one run, from the first check to the last process.
 class Supervisor {
  public:
-  Supervisor(const Config& config, const RunRequest& request, Guardian& guardian,
-             SignalQueue& signals);
+  Supervisor(const Config& config, const RunRequest& request,
+             const std::vector<int>& pin_descriptors, Guardian& guardian, SignalQueue& signals);
 
   int run();
 
@@ -62,7 +70,6 @@ class Supervisor {
   const RunRequest& request_;
   Guardian& guardian_;
   SignalQueue& signals_;
-  const std::vector<int> pin_descriptors_;
   RuntimeFolder folder_;
   WorkerProcess worker_;
   const steady_clock::time_point start_deadline_ = steady_clock::now() + kStartTime;
@@ -71,21 +78,17 @@ class Supervisor {
   std::optional<int> command_status_;
 };
 
-Supervisor::Supervisor(const Config& config, const RunRequest& request, Guardian& guardian,
+Supervisor::Supervisor(const Config& config, const RunRequest& request,
+                       const std::vector<int>& pin_descriptors, Guardian& guardian,
                        SignalQueue& signals)
     : config_(config),
       request_(request),
       guardian_(guardian),
       signals_(signals),
-      pin_descriptors_(pin_descriptors(config)),
       folder_(config.broker),
-      worker_(config, request, folder_.listen(), pin_descriptors_) {
+      worker_(config, request, folder_.listen(), pin_descriptors) {
   guardian_.report_worker(worker_.number());
-  // The worker has its own by now. Standard output and error may be the command's as well.
-  for (const int descriptor : pin_descriptors_) {
-    set_close_on_exec(descriptor, true);
-    if (descriptor > STDERR_FILENO) close(descriptor);
-  }
+  close_pin_descriptors(pin_descriptors);  // the worker has its own by now
 }
 
 int Supervisor::run() {
@@ -262,6 +265,8 @@ void Supervisor::announce(const std::string& sentence) const {
 
 int run(const Config& config, const RunRequest& request) {
   check(request, config.task);
+  // First of all, while the numbers above standard error are those that we were given.
+  const std::vector<int> descriptors = pin_descriptors(config);
   try {
     log::configure(config.log.level, config.log.file.string());
   } catch (const Error& error) {
@@ -273,8 +278,11 @@ int run(const Config& config, const RunRequest& request) {
   }
   SignalQueue signals;
   Guardian guardian(signals);
-  if (!guardian.is_supervisor()) return guardian.watch();
-  const int status = Supervisor(config, request, guardian, signals).run();
+  if (!guardian.is_supervisor()) {
+    close_pin_descriptors(descriptors);
+    return guardian.watch();
+  }
+  const int status = Supervisor(config, request, descriptors, guardian, signals).run();
   guardian.report_end();
   return status;
 }

@@ -164,12 +164,20 @@ TEST(RunCommand, ThePinIsInNobodysEnvironmentOrArguments) {
 
 TEST(RunCommand, APinFromADescriptorReachesTheWorkerAndNotTheCommand) {
   const BrokerHome home;
-  home.configure("fd:7");
   const std::string pin_file = home.token().pin_file().string();
-  const auto give_pin = [&] { dup2(open(pin_file.c_str(), O_RDONLY | O_CLOEXEC), 7); };
-  const Outcome outcome = run_in_task(home, "t", list_descriptors(), {{}, give_pin});
-  EXPECT_EQ(outcome.output, "0 1 2 \n") << outcome.errors;
-  expect_refused(home, run_in_task(home, "t", {"true"}), 77, "fd:7 is not open");
+  // The low ones are those that mayfly's own would have.
+  for (const int number : {3, 4, 5, 6, 7, 8, 99}) {
+    const std::string source = "fd:" + std::to_string(number);
+    home.configure(source);
+    const auto give_pin = [&] {
+      const int file = open(pin_file.c_str(), O_RDONLY | O_CLOEXEC);
+      if (file == number) fcntl(file, F_SETFD, 0);
+      if (dup2(file, number) != number) _exit(98);
+    };
+    const Outcome outcome = run_in_task(home, "t", list_descriptors(), {{}, give_pin});
+    EXPECT_EQ(outcome.output, "0 1 2 \n") << source << outcome.errors;
+    expect_refused(home, run_in_task(home, "t", {"true"}), 77, source + " is not open");
+  }
 }
 
 TEST(RunCommand, TheWorkerCantBeReadAndIsOutOfTheTerminalsReach) {
