@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <memory>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -58,6 +57,7 @@ class Supervisor {
   void start_command();
   void watch_command();
   void take_signals();
+  [[nodiscard]] bool is_meant(const Signal& signal) const noexcept;
   void wait_for_children();
   void hear_worker();
   void worker_is_gone(const std::string& how);
@@ -133,7 +133,7 @@ std::optional<int> Supervisor::wait_until_ready() {
     }
     if (entries[2].revents != 0) return SIGKILL;
     while (const auto signal = signals_.next()) {
-      if (is_ending(signal->number)) return signal->number;
+      if (is_ending(signal->number) && is_meant(*signal)) return signal->number;
     }
   }
 }
@@ -179,12 +179,20 @@ void Supervisor::take_signals() {
     if (signal->number == SIGCHLD) {
       wait_for_children();
       if (command_status_) return;
+    } else if (!is_meant(*signal)) {
+      continue;
     } else if (signal->number == SIGCONT) {
       command_->continued();
     } else {
       command_->pass_on(signal->number);
     }
   }
+}
+
+/// Whoever signals all processes of a service, or all of a name, has sent the guardian his signal
+/// as well: from there it comes once.
+bool Supervisor::is_meant(const Signal& signal) const noexcept {
+  return signal.by_kernel || signal.sender == guardian_.number();
 }
 
 void Supervisor::wait_for_children() {
@@ -271,10 +279,6 @@ int run(const Config& config, const RunRequest& request) {
     log::configure(config.log.level, config.log.file.string());
   } catch (const Error& error) {
     throw tools::Failure(tools::kBadConfiguration, error.what());
-  }
-  // Nobody of the same user can read what these processes have open, or make them do something.
-  if (prctl(PR_SET_DUMPABLE, 0) != 0) {
-    throw std::system_error(errno, std::generic_category(), "prctl");
   }
   SignalQueue signals;
   Guardian guardian(signals);

@@ -82,6 +82,24 @@ TEST(RunCommand, SignalsArePassedOn) {
   expect_nothing_left(home);
 }
 
+TEST(RunCommand, ASignalToAllOfOurProcessesReachesTheCommandOnce) {
+  const BrokerHome home;
+  MayflyRun run(home, "t",
+                {"/bin/bash", "-c",
+                 "trap 'echo got one' USR1; trap 'exit 3' USR2; echo ready; "
+                 "while true; do sleep 0.01; done"});
+  ASSERT_TRUE(run.says("ready")) << run.errors();
+  kill(run.supervisor(), SIGUSR1);
+  // It would be taken before what comes now, were it passed on.
+  run.send(SIGUSR1);
+  ASSERT_TRUE(run.says("got one"));
+  kill(run.supervisor(), SIGUSR1);
+  run.send(SIGUSR2);
+  const Outcome outcome = run.wait();
+  EXPECT_EQ(exit_status(outcome), 3);
+  EXPECT_EQ(outcome.output, "ready\ngot one\n");
+}
+
 TEST(RunCommand, StopAndContinueArePassedOn) {
   const BrokerHome home;
   MayflyRun run(home, "t", {"/bin/sh", "-c", "echo number $$; exec sleep 100"});
