@@ -221,7 +221,7 @@ TEST(RunKill, AStoppedSupervisorDoesNotKeepTheTaskAlive) {
   kill(run.guardian(), SIGSTOP);
   EXPECT_TRUE(eventually([&] {
     return home.log().find("task t ended (expired), 1 keys destroyed") != std::string::npos;
-  }));
+  })) << home.log() << run.errors();
   EXPECT_TRUE(run.says("C_Sign")) << "the client is told";
   kill(run.guardian(), SIGCONT);
   kill(run.supervisor(), SIGCONT);
