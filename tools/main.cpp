@@ -1,8 +1,15 @@
 // The mayfly command.
+#include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <iostream>
+#include <string_view>
+#include <sys/prctl.h>
+#include <system_error>
 #include <unistd.h>
 
+#include "base/write_line.h"
+#include "tools/broker/worker.h"
 #include "tools/commands.h"
 #include "tools/failure.h"
 
@@ -19,8 +26,21 @@ void fill_standard_streams() {
   if (descriptor >= 0) close(descriptor);
 }
 
+// A run ends though nobody reads what it says.
+constexpr std::chrono::seconds kPatience{2};
+
+/// Nobody of the same user can read the memory of these processes, open what they have open, or
+/// make them do something. A program that is started can be read until it says so.
+void harden(int argc, char** argv) {
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  if (command != "run" && command != broker::kWorkerCommand) return;
+  if (prctl(PR_SET_DUMPABLE, 0) != 0) {
+    throw std::system_error(errno, std::generic_category(), "core dumps can't be switched off");
+  }
+}
+
 int complain(const std::string& message, int status) {
-  std::cerr << "mayfly: " << message << '\n';
+  write_line(STDERR_FILENO, "mayfly: " + message, kPatience);
   return status;
 }
 
@@ -57,8 +77,9 @@ int run(int argc, char** argv) {
 }  // namespace mayfly::tools
 
 int main(int argc, char** argv) {
-  mayfly::tools::fill_standard_streams();
   try {
+    mayfly::tools::harden(argc, argv);
+    mayfly::tools::fill_standard_streams();
     return mayfly::tools::run(argc, argv);
   } catch (const std::exception& error) {
     return mayfly::tools::complain(error.what(), mayfly::tools::kInternal);

@@ -4,18 +4,22 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
 #include <unistd.h>
+#include <utility>
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "base/write_line.h"
 
 namespace mayfly::log {
 namespace {
 
 std::atomic<Level> threshold{Level::warn};
+std::atomic<std::uint64_t> lost_lines{0};
 
 /// The name of the log file, kept in place: it may be replaced while others read it, and a module
 /// that is unloaded must leave nothing behind.
@@ -53,7 +57,9 @@ class FileName {
 constinit FileName log_file;
 
 int open_log(const std::string& file) {
-  return open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  // A named pipe that nobody reads is refused, not waited for.
+  return open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+              0600);
 }
 
 const char* name(Level level) noexcept {
@@ -90,6 +96,17 @@ std::string prefix(Level level) {
   return text;
 }
 
+bool write_to(const std::string& file, std::string line) {
+  if (file.empty()) return write_line(STDERR_FILENO, line);
+  const int descriptor = open_log(file);
+  if (descriptor < 0) return false;
+  line += '\n';
+  const bool written =
+      ::write(descriptor, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  close(descriptor);
+  return written;
+}
+
 }  // namespace
 
 void configure(Level level, const std::string& file) {
@@ -115,13 +132,10 @@ void write(Level level, std::string_view message) noexcept {
   const int saved_errno = errno;
   try {
     std::string line = prefix(level);
-    line += printable_utf8(message) + '\n';
-    const std::string file = log_file.get();
-    const int descriptor = file.empty() ? STDERR_FILENO : open_log(file);
-    if (descriptor >= 0) {
-      [[maybe_unused]] const ssize_t written = ::write(descriptor, line.data(), line.size());
-      if (!file.empty()) close(descriptor);
-    }
+    const std::uint64_t lost = lost_lines.exchange(0);
+    if (lost != 0) line += "(" + std::to_string(lost) + " lines before could not be written) ";
+    line += printable_utf8(message);
+    if (!write_to(log_file.get(), std::move(line))) lost_lines.fetch_add(lost + 1);
   } catch (...) {  // a log line is never worth a failed call
   }
   errno = saved_errno;

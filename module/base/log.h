@@ -21,8 +21,9 @@ void configure(Level level, const std::string& file);
 
 [[nodiscard]] bool enabled(Level level) noexcept;
 
-/// Writes one line. Control characters in the message are replaced, so that a hostile label can't
-/// forge lines. Never throws; a line that can't be written is lost.
+/// Writes one line; on standard error, of 4096 bytes at most. Control characters in the message are
+/// replaced, so that a hostile label can't forge lines. Never throws and never waits; a line that
+/// can't be written at once is lost, and the next one that is written says how many were.
 void write(Level level, std::string_view message) noexcept;
 
 inline void debug(std::string_view message) noexcept { write(Level::debug, message); }

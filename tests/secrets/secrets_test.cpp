@@ -16,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "integration/broker/hostile_client.h"
 #include "integration/broker/mayfly_run.h"
 #include "secrets/client_driver.h"
 #include "secrets/key_search.h"
@@ -161,6 +162,49 @@ TEST_F(BrokeredSecretsTest, TheLoginPinIsInGuardedMemoryOfTheWorkerOnly) {
   expect_guarded(worker_, login_pin_);
   expect_nowhere(run_->supervisor(), login_pin_);
   expect_nowhere(client_, login_pin_);
+  driver_.step("leave");
+  run_->wait();
+}
+
+TEST_F(BrokeredSecretsTest, MessagesLeaveNothingInTheWorkersMemory) {
+  start();
+  HostileClient client(home_.run_folders().at(0) / "socket");
+  const CK_SESSION_HANDLE session = client.open_session();
+  const auto login = [&](std::size_t too_many) {
+    return HostileClient::message(RpcCallNumber::login, "uuay", [&](broker::RpcWriter& writer) {
+      writer.ulong(session);
+      writer.ulong(CKU_USER);
+      writer.byte(1);
+      writer.string(as_bytes(login_pin_));
+      for (std::size_t i = 0; i < too_many; ++i) writer.byte(0);
+    });
+  };
+  const auto seed = [&](std::size_t size) {
+    return HostileClient::message(
+        RpcCallNumber::seed_random, "uay", [&](broker::RpcWriter& writer) {
+          writer.ulong(session);
+          writer.byte(1);
+          writer.string(as_bytes(login_pin_ + std::string(size, 'x') + login_pin_ + "."));
+        });
+  };
+  // A message that is read with the one before it is moved: to larger buffers, and within one.
+  const auto send_both = [&](Bytes first, const Bytes& second) {
+    first.insert(first.end(), second.begin(), second.end() - 1);
+    ASSERT_TRUE(client.send(first));
+    ASSERT_TRUE(client.receive());
+    ASSERT_TRUE(client.send(ByteView(second).last(1)));
+  };
+  for (const auto& message : {login(0), login(1), login(9'000), login(0)}) {
+    ASSERT_TRUE(client.send(message));
+    ASSERT_TRUE(client.receive());
+    expect_guarded(worker_, login_pin_);
+  }
+  for (const std::size_t size : {1'000U, 100'000U}) {
+    send_both(login(0), seed(size));
+    ASSERT_TRUE(client.receive());
+    expect_guarded(worker_, login_pin_);
+  }
+  client.close();
   driver_.step("leave");
   run_->wait();
 }

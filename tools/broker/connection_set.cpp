@@ -59,14 +59,16 @@ void ConnectionSet::serve(Descriptor socket) {
     });
     return;
   }
-  Connection& connection = connections_.emplace_back();
-  connection.socket = std::move(socket);
   try {
+    std::list<Connection> fresh(1);
+    Connection& connection = fresh.front();
+    connection.socket = std::move(socket);
     connection.thread = std::thread([this, &connection] { run(connection); });
-  } catch (const std::system_error& error) {
-    connections_.pop_back();
+    connections_.splice(connections_.end(), fresh);
+  } catch (const std::exception& error) {
     log_.warn([&] {
-      return "refused a connection, there is no thread for it: " + std::string(error.what());
+      return "refused a connection, there is no thread or memory for it: " +
+             std::string(error.what());
     });
   }
 }

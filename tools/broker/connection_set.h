@@ -33,7 +33,7 @@ class ConnectionSet {
   ConnectionSet& operator=(const ConnectionSet&) = delete;
 
   /// Serves a connection, or closes it and logs why: its other side is another user's than this
-  /// process's, there are too many, or no thread could be had.
+  /// process's, there are too many, or no thread or memory could be had.
   void serve(Descriptor socket);
 
   /// Readable when reap() has something to do.

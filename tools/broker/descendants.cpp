@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <signal.h>
 #include <sstream>
 #include <string_view>
@@ -34,15 +33,13 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds kDeathTime{5};
 constexpr timespec kScanPause{0, 20'000'000};
 
-/// One line of /proc/PID/stat. The start time tells a process from a later one of the same number.
+/// One line of /proc/PID/stat. Its state does not matter: the first thread of a living process can
+/// be a zombie.
 struct Process {
   pid_t number = 0;
   pid_t parent = 0;
-  char state = 0;
   unsigned long long start = 0;
   std::string name;
-
-  [[nodiscard]] bool is_dead() const noexcept { return state == 'Z' || state == 'X'; }
 };
 
 std::optional<Process> read_process(pid_t number) {
@@ -60,8 +57,8 @@ std::optional<Process> read_process(pid_t number) {
   process.number = number;
   process.name = line.substr(open + 1, close - open - 1);
   std::istringstream fields{std::string(line.substr(close + 1))};
-  fields >> process.state >> process.parent;
   std::string unused;
+  fields >> unused >> process.parent;
   for (int field = 5; field < 22; ++field) fields >> unused;  // starttime is field 22 of proc(5)
   fields >> process.start;
   return fields ? std::optional(process) : std::nullopt;
@@ -81,8 +78,9 @@ std::multimap<pid_t, Process> processes_by_parent() {
   return result;
 }
 
-/// All living descendants of this process.
-std::vector<Process> living_descendants() {
+/// All descendants of this process, without those that `is_left_out` says so of, and all their own.
+template <typename Predicate>
+std::vector<Process> find_descendants(const Predicate& is_left_out) {
   const auto by_parent = processes_by_parent();
   std::vector<Process> result;
   std::vector<pid_t> parents{getpid()};
@@ -90,8 +88,9 @@ std::vector<Process> living_descendants() {
     const auto [first, last] = by_parent.equal_range(parents.back());
     parents.pop_back();
     for (auto entry = first; entry != last; ++entry) {
+      if (is_left_out(entry->second)) continue;
       parents.push_back(entry->second.number);
-      if (!entry->second.is_dead()) result.push_back(entry->second);
+      result.push_back(entry->second);
     }
   }
   return result;
@@ -106,9 +105,24 @@ void send_signal(const Process& process, int signal) {
   pidfd_send_signal(handle.number(), signal, nullptr, 0);
 }
 
-void reap_children() noexcept {
-  while (waitpid(-1, nullptr, WNOHANG) > 0) {
-  }
+enum class Children { none, alive, some_died };
+
+/// Reaps those that are dead. @return what there is, and was.
+Children reap_children() noexcept {
+  bool some_died = false;
+  pid_t child = 0;
+  while ((child = waitpid(-1, nullptr, WNOHANG)) > 0) some_died = true;
+  if (child < 0 && errno == ECHILD) return Children::none;
+  return some_died ? Children::some_died : Children::alive;
+}
+
+std::vector<std::string> names_of(const std::vector<Process>& processes) {
+  if (processes.empty()) return {"of another user, which /proc hides"};
+  std::vector<std::string> names;
+  std::ranges::transform(processes, std::back_inserter(names), [](const Process& process) {
+    return process.name + " (" + std::to_string(process.number) + ")";
+  });
+  return names;
 }
 
 /// Waits until a child dies, for a short time at most.
@@ -127,20 +141,40 @@ void adopt_orphans() {
   }
 }
 
-std::vector<std::string> end_descendants(std::chrono::milliseconds grace) {
+ProcessSet descendants(pid_t but) {
+  ProcessSet result;
+  siginfo_t unused;
+  const bool has_children =
+      waitid(P_ALL, 0, &unused, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+  if (!has_children) return result;
+  for (const Process& process :
+       find_descendants([but](const Process& found) { return found.number == but; })) {
+    result.emplace(process.number, process.start);
+  }
+  return result;
+}
+
+std::vector<std::string> end_descendants(std::chrono::milliseconds grace,
+                                         const ProcessSet& spared) {
   const auto kill_time = steady_clock::now() + grace;
-  std::set<std::pair<pid_t, unsigned long long>> asked;
+  ProcessSet asked;
+  bool found_none = false;
   while (true) {
-    reap_children();
-    const std::vector<Process> left = living_descendants();
-    if (left.empty()) return {};
+    const Children children = reap_children();
+    if (children == Children::none) return {};
+    const std::vector<Process> left = find_descendants([&spared](const Process& process) {
+      return spared.contains({process.number, process.start});
+    });
+    // Who is reparented while /proc is read may be missed once; his parent's death is ours to see,
+    // or he is our child the next time.
+    if (left.empty() && found_none && children == Children::alive && !spared.empty() &&
+        reap_children() == Children::alive) {
+      return {};
+    }
+    found_none = left.empty();
     const auto now = steady_clock::now();
     if (now >= kill_time + kDeathTime) {
-      std::vector<std::string> names;
-      std::ranges::transform(left, std::back_inserter(names), [](const Process& process) {
-        return process.name + " (" + std::to_string(process.number) + ")";
-      });
-      return names;
+      return left.empty() && !spared.empty() ? std::vector<std::string>() : names_of(left);
     }
     for (const Process& process : left) {
       if (now >= kill_time) {

@@ -2,23 +2,20 @@
 
 #include <cerrno>
 #include <ctime>
+#include <exception>
 #include <poll.h>
 #include <string>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
 
-#include "tools/broker/descendants.h"
+#include "tools/broker/announcement.h"
 
 namespace mayfly::broker {
 namespace {
 
 constexpr std::chrono::seconds kGrace{2};
 constexpr std::chrono::seconds kStartTime{60};
-
-void say(const std::string& sentence) noexcept {
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, sentence.data(), sentence.size());
-}
 
 /// Stops this process as Ctrl-Z does, and returns when it is continued, or at once if there is no
 /// shell that could.
@@ -33,7 +30,13 @@ void stop() noexcept {
 
 }  // namespace
 
-Guardian::Guardian(SignalQueue& signals) : signals_(signals), group_(getpgrp()) {
+Guardian::Guardian(SignalQueue& signals)
+    : signals_(signals),
+      group_(getpgrp()),
+      terminal_(group_),
+      had_terminal_(terminal_.is_ours()),
+      guardian_(getpid()),
+      bystanders_(descendants()) {
   auto [ours, theirs] = ControlChannel::make_pair();
   adopt_orphans();
   supervisor_ = fork();
@@ -71,17 +74,20 @@ int Guardian::watch() {
     }
     take_signals();
   }
-  if (!ended_in_order()) {
-    say("mayfly: the process that supervised the task was killed; the task's keys are gone, and "
-        "its "
-        "processes are ended now\n");
-    wait_for_worker();
-  }
-  for (const std::string& process : end_descendants(kGrace)) {
-    say("mayfly: process " + process +
-        ", started by the command, can't be ended; end it by hand\n");
-  }
+  if (!ended_in_order()) clean_up();
   return *status_;
+}
+
+/// Does what a killed supervisor could not.
+void Guardian::clean_up() {
+  announce(
+      "the process that supervised the task was killed; the task's keys are gone, and its "
+      "processes are ended now");
+  wait_for_worker();
+  for (const std::string& process : end_descendants(kGrace, bystanders_)) {
+    announce("process " + process + ", started by the command, can't be ended; end it by hand");
+  }
+  if (had_terminal_ && terminal_.is_nobodys()) terminal_.give_to(group_);
 }
 
 bool Guardian::ended_in_order() {
@@ -125,8 +131,28 @@ void Guardian::take_signals() {
 
 void Guardian::wait_for_children() noexcept {
   int status = 0;
+  bool other_died = false;
   for (pid_t child = 0; (child = waitpid(-1, &status, WNOHANG)) > 0;) {
-    if (child == supervisor_) status_ = status;  // else an orphan
+    if (child == supervisor_) {
+      status_ = status;
+    } else {
+      other_died = true;
+    }
+  }
+  if (other_died && !status_) note_bystanders();
+}
+
+/// Whoever is our child while the supervisor lives did not come of the command, whose orphans are
+/// the supervisor's: he was ours before, or is an orphan of one of those.
+void Guardian::note_bystanders() noexcept {
+  try {
+    ProcessSet found = descendants(supervisor_);
+    siginfo_t death{};
+    const bool supervisor_lives =
+        waitid(P_PID, static_cast<id_t>(supervisor_), &death, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+        death.si_pid == 0;
+    if (supervisor_lives) bystanders_.merge(found);
+  } catch (const std::exception&) {  // those who are known stay known
   }
 }
 

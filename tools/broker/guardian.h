@@ -5,14 +5,20 @@
 #include <sys/types.h>
 
 #include "tools/broker/control_channel.h"
+#include "tools/broker/descendants.h"
 #include "tools/broker/signal_queue.h"
+#include "tools/broker/terminal.h"
 
 namespace mayfly::broker {
 
 /// Guardian models the outermost process of a run. It starts the supervisor as its child and does
 /// nothing but pass signals on to it, so that of the two, either can be killed with SIGKILL and the
-/// other ends what is left: the guardian adopts the supervisor's orphans and ends them; the
-/// supervisor, whose guardian() ends when it dies, ends the task and the command.
+/// other ends what is left: the guardian adopts a killed supervisor's orphans and ends them; the
+/// supervisor, whose descriptor() is readable when the guardian is dead, ends the task and the
+/// command.
+///
+/// Children that the process had before it was mayfly, of a shell that called exec, say, did not
+/// come of the command, and are left alone.
 class Guardian {
  public:
   /// Forks. The caller must have one thread only.
@@ -24,6 +30,8 @@ class Guardian {
 
   /// In the supervisor: the guardian's process group, which has the terminal when mayfly has it.
   [[nodiscard]] pid_t group() const noexcept { return group_; }
+  /// In the supervisor: the guardian's process.
+  [[nodiscard]] pid_t number() const noexcept { return guardian_; }
   /// In the supervisor: readable when the guardian is dead.
   [[nodiscard]] int descriptor() const noexcept { return channel_.descriptor(); }
   /// In the supervisor: says that a worker was started.
@@ -38,11 +46,17 @@ class Guardian {
  private:
   void take_signals();
   void wait_for_children() noexcept;
+  void note_bystanders() noexcept;
   [[nodiscard]] bool ended_in_order();
+  void clean_up();
   void wait_for_worker() noexcept;
 
   SignalQueue& signals_;
-  pid_t group_;
+  const pid_t group_;
+  Terminal terminal_;
+  const bool had_terminal_;
+  const pid_t guardian_;
+  ProcessSet bystanders_;
   pid_t supervisor_ = -1;
   ControlChannel channel_;
   std::optional<int> status_;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <sys/socket.h>
 
 #include "base/error.h"
 #include "base/limited_log.h"
+#include "base/secret.h"
 #include "tools/broker/rpc_calls.h"
 
 namespace mayfly::broker {
@@ -22,23 +24,28 @@ constinit log::LimitedLog refusals;
 /// The client has hung up between two messages.
 struct HungUp {};
 
-/// Inbox holds what has come of a socket and is not used yet.
+/// Inbox holds what has come of a socket and is not used yet. Nothing that was in it stays in
+/// memory, since any of it may have been a PIN.
 class Inbox {
  public:
   explicit Inbox(int socket) : socket_(socket), buffer_(kUsualSize) {}
+  ~Inbox() { zeroise(buffer_); }
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
 
   /// The next bytes, waiting for them. They stay until drop().
-  /// @throws HungUp, MalformedMessage
+  /// @throws HungUp, MalformedMessage, std::bad_alloc
   ByteSpan peek(std::size_t size) {
     while (end_ - begin_ < size) receive(size);
     return ByteSpan(buffer_).subspan(begin_, size);
   }
 
   void drop(std::size_t size) noexcept {
+    zeroise(ByteSpan(buffer_).subspan(begin_, size));
     begin_ += size;
     if (begin_ != end_) return;
     begin_ = end_ = 0;
-    if (buffer_.size() > kUsualSize) Bytes(kUsualSize).swap(buffer_);
+    if (buffer_.size() > kUsualSize) shrink();
   }
 
  private:
@@ -58,12 +65,27 @@ class Inbox {
   /// Memory grows with what has come, not with what is announced.
   void make_room(std::size_t wanted) {
     if (begin_ != 0) {
-      std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-      end_ -= begin_;
+      const std::size_t size = end_ - begin_;
+      std::memmove(buffer_.data(), buffer_.data() + begin_, size);
+      zeroise(ByteSpan(buffer_).subspan(size, begin_));
       begin_ = 0;
+      end_ = size;
     }
-    if (end_ == buffer_.size())
-      buffer_.resize(std::min(2 * buffer_.size(), std::max(wanted, end_ + 1)));
+    if (end_ == buffer_.size()) move_to(std::min(2 * end_, std::max(wanted, end_ + 1)));
+  }
+
+  void shrink() noexcept {
+    try {
+      move_to(kUsualSize);
+    } catch (const std::bad_alloc&) {  // the big one does as well
+    }
+  }
+
+  void move_to(std::size_t size) {
+    Bytes other(size);
+    std::copy_n(buffer_.begin(), end_, other.begin());
+    zeroise(buffer_);
+    buffer_.swap(other);
   }
 
   const int socket_;
@@ -87,7 +109,9 @@ void begin_answer(RpcWriter& answer, std::uint32_t call, std::string_view pieces
   answer.string(as_bytes(pieces));
 }
 
-/// Takes a request apart, calls the function, and writes the answer.
+/// Takes a request apart, calls the function, and writes the answer. Arguments that can't be read
+/// are answered as well: where the next message begins is known.
+/// @throws MalformedMessage for a call that is none.
 void answer_request(const CK_FUNCTION_LIST& functions, ByteSpan message, RpcWriter& answer) {
   RpcReader request(message);
   const std::uint32_t number = request.u32();
@@ -106,9 +130,9 @@ void answer_request(const CK_FUNCTION_LIST& functions, ByteSpan message, RpcWrit
     rv = error.rv();
     refusals.warn([&] { return std::string(call->name) + ": " + error.what(); });
   } catch (const MalformedMessage& problem) {
-    throw MalformedMessage(std::string(call->name) + ": " + problem.what());
+    rv = CKR_DEVICE_ERROR;
+    refusals.warn([&] { return std::string(call->name) + ": " + problem.what(); });
   }
-  if (call->has_pin) explicit_bzero(message.data(), message.size());
   if (rv == CKR_OK) return;
   answer.cut(start);
   begin_answer(answer, kErrorCall, "u");
@@ -140,18 +164,22 @@ class Door {
     }
     const std::size_t whole = kHeaderSize + options + size;
     const ByteSpan message = inbox_.peek(whole).subspan(kHeaderSize + options);
+    answer_message(label, message);  // what is thrown ends the connection, and the inbox
+    inbox_.drop(whole);              // before the client takes its time to read
+    send_all(socket_, answer_);
+    if (answer_.capacity() > kUsualSize) Bytes().swap(answer_);
+  }
+
+ private:
+  void answer_message(std::uint32_t label, ByteSpan message) {
     RpcWriter answer(answer_);
     answer.u32(label);
     answer.u32(0);
     answer.u32(0);
     answer_request(functions_, message, answer);
     answer.set_u32(8, static_cast<std::uint32_t>(answer.size() - kHeaderSize));
-    inbox_.drop(whole);
-    send_all(socket_, answer_);
-    if (answer_.capacity() > kUsualSize) Bytes().swap(answer_);
   }
 
- private:
   const CK_FUNCTION_LIST& functions_;
   const int socket_;
   Inbox inbox_;

@@ -15,6 +15,11 @@ constexpr std::uint32_t kMaxAttributes = 1024;
 constexpr std::size_t kMaxValue = 64 * 1024;  // more than any attribute of a token has
 constexpr CK_ULONG kInvalid = CK_UNAVAILABLE_INFORMATION;
 
+// PKCS#11 3.2, which newer clients speak.
+constexpr CK_ATTRIBUTE_TYPE kParameterSet = 0x61d;  // CKA_PARAMETER_SET
+constexpr CK_ATTRIBUTE_TYPE kEncapsulate = 0x633;   // CKA_ENCAPSULATE
+constexpr CK_ATTRIBUTE_TYPE kDecapsulate = 0x634;   // CKA_DECAPSULATE
+
 /// How the protocol writes a value.
 enum class Form { byte, number, numbers, attributes, bytes };
 
@@ -45,6 +50,8 @@ Form form_of(CK_ATTRIBUTE_TYPE type) noexcept {
     case CKA_RESET_ON_INIT:
     case CKA_HAS_RESET:
     case CKA_COLOR:
+    case kEncapsulate:
+    case kDecapsulate:
       return Form::byte;
     case CKA_CLASS:
     case CKA_CERTIFICATE_TYPE:
@@ -66,6 +73,7 @@ Form form_of(CK_ATTRIBUTE_TYPE type) noexcept {
     case CKA_CHAR_COLUMNS:
     case CKA_BITS_PER_PIXEL:
     case CKA_MECHANISM_TYPE:
+    case kParameterSet:
       return Form::number;
     case CKA_ALLOWED_MECHANISMS:
       return Form::numbers;
@@ -202,6 +210,11 @@ void RpcTemplate::write(RpcWriter& answer) const {
   }
 }
 
+void refuse_parameter() {
+  throw Error(CKR_MECHANISM_PARAM_INVALID,
+              "the mechanism's parameter has a form that is not known");
+}
+
 RpcMechanism::RpcMechanism(RpcReader& message) {
   mechanism_.mechanism = message.u32();
   const Mechanism* const known = find_mechanism(mechanism_.mechanism);
@@ -210,9 +223,13 @@ RpcMechanism::RpcMechanism(RpcReader& message) {
                 "mechanism " + std::to_string(mechanism_.mechanism) + " is not offered");
   }
   if (known->use != MechanismUse::sign || known->scheme != Scheme::rsa_pss) {
-    const RpcReader::Data parameter = message.string();  // which is the module's to refuse
-    mechanism_.pParameter = parameter.data;
-    mechanism_.ulParameterLen = parameter.size;
+    try {
+      const RpcReader::Data parameter = message.string();  // which is the module's to refuse
+      mechanism_.pParameter = parameter.data;
+      mechanism_.ulParameterLen = parameter.size;
+    } catch (const MalformedMessage&) {
+      refuse_parameter();
+    }
     return;
   }
   pss_.hashAlg = message.ulong();

@@ -41,13 +41,18 @@ class RpcTemplate {
   Bytes room_;
 };
 
+/// @throws Error CKR_MECHANISM_PARAM_INVALID
+[[noreturn]] void refuse_parameter();
+
 /// RpcMechanism models a mechanism with its parameter ("M").
 class RpcMechanism {
  public:
   /// Only mechanisms that the module knows are read: how a parameter is written depends on its
   /// mechanism, and none of these has a parameter that holds pointers.
   /// @throws MalformedMessage
-  /// @throws Error CKR_MECHANISM_INVALID
+  /// @throws Error CKR_MECHANISM_INVALID; CKR_MECHANISM_PARAM_INVALID for a parameter in a form
+  /// that
+  ///         is not known.
   explicit RpcMechanism(RpcReader& message);
   RpcMechanism(const RpcMechanism&) = delete;
   RpcMechanism& operator=(const RpcMechanism&) = delete;

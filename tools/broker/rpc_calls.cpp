@@ -253,8 +253,9 @@ template <auto kFunction>
 CK_RV init(const Functions& functions, In& in, Out&) {
   const CK_SESSION_HANDLE session = in.ulong();
   RpcMechanism mechanism(in);
+  // A parameter in a form that is not known here ends elsewhere.
+  if (in.left() != sizeof(CK_ULONG)) refuse_parameter();
   const CK_OBJECT_HANDLE key = in.ulong();
-  in.end();
   return (functions.*kFunction)(session, mechanism.get(), key);
 }
 
@@ -376,9 +377,7 @@ CK_RV not_offered(const Functions& functions, In& in, Out&) {
 }
 
 #define CALL(name, request, answer, run) \
-  { #name, request, answer, false, run }
-#define PIN_CALL(name, request, answer, run) \
-  { #name, request, answer, true, run }
+  { #name, request, answer, run }
 #define WITH(name, run) run<&Functions::name>
 
 /// By number, from 1 on.
@@ -391,16 +390,16 @@ constexpr RpcCall kCalls[] = {
     CALL(C_GetTokenInfo, "u", "ssssuuuuuuuuuuuvvs", get_token_info),
     CALL(C_GetMechanismList, "ufu", "au", get_mechanism_list),
     CALL(C_GetMechanismInfo, "uu", "uuu", get_mechanism_info),
-    PIN_CALL(C_InitToken, "uayz", "", WITH(C_InitToken, not_offered)),
+    CALL(C_InitToken, "uayz", "", WITH(C_InitToken, not_offered)),
     CALL(C_OpenSession, "uu", "u", open_session),
     CALL(C_CloseSession, "u", "", WITH(C_CloseSession, act)),
     CALL(C_CloseAllSessions, "u", "", WITH(C_CloseAllSessions, act)),
     CALL(C_GetSessionInfo, "u", "uuuu", get_session_info),
-    PIN_CALL(C_InitPIN, "uay", "", WITH(C_InitPIN, not_offered)),
-    PIN_CALL(C_SetPIN, "uayay", "", WITH(C_SetPIN, not_offered)),
+    CALL(C_InitPIN, "uay", "", WITH(C_InitPIN, not_offered)),
+    CALL(C_SetPIN, "uayay", "", WITH(C_SetPIN, not_offered)),
     CALL(C_GetOperationState, "ufy", "ay", WITH(C_GetOperationState, not_offered)),
     CALL(C_SetOperationState, "uayuu", "", WITH(C_SetOperationState, not_offered)),
-    PIN_CALL(C_Login, "uuay", "", login),
+    CALL(C_Login, "uuay", "", login),
     CALL(C_Logout, "u", "", WITH(C_Logout, act)),
     CALL(C_CreateObject, "uaA", "u", create_object),
     CALL(C_CopyObject, "uuaA", "u", copy_object),
@@ -450,7 +449,6 @@ constexpr RpcCall kCalls[] = {
     CALL(C_WaitForSlotEvent, "u", "u", wait_for_slot_event),
 };
 #undef CALL
-#undef PIN_CALL
 #undef WITH
 
 }  // namespace

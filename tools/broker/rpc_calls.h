@@ -12,7 +12,6 @@ struct RpcCall {
   const char* name;     ///< "C_Sign"
   const char* request;  ///< the pieces of a request, as the protocol spells them
   const char* answer;   ///< the pieces of an answer
-  bool has_pin;         ///< whether a request holds a PIN, which must not stay in memory
   /// Reads the request, calls the function, and writes the answer if that is CKR_OK.
   /// @throws MalformedMessage
   /// @throws Error what the call is refused with before the function is called.

@@ -16,7 +16,7 @@ namespace mayfly::broker {
 /// What a message may have, without its header, and the most that one answer may take.
 inline constexpr std::size_t kMaxMessage = 1024 * 1024;
 
-/// What came is no message. The connection can't go on: nobody knows where the next one starts.
+/// What came is no message, or not the arguments of its call.
 class MalformedMessage : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -43,6 +43,7 @@ class RpcReader {
   [[nodiscard]] Data bytes();
   /// A number of bytes that are just there.
   [[nodiscard]] ByteSpan raw(std::size_t size);
+  [[nodiscard]] std::size_t left() const noexcept { return rest_.size(); }
   /// The message must be over.
   void end() const;
 

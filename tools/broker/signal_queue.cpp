@@ -41,7 +41,8 @@ std::optional<Signal> SignalQueue::next() noexcept {
     size = read(queue_.number(), &signal, sizeof signal);
   } while (size < 0 && errno == EINTR);
   if (size != sizeof signal) return std::nullopt;
-  return Signal{static_cast<int>(signal.ssi_signo), static_cast<pid_t>(signal.ssi_pid)};
+  return Signal{static_cast<int>(signal.ssi_signo), static_cast<pid_t>(signal.ssi_pid),
+                signal.ssi_code == SI_KERNEL};
 }
 
 bool is_ending(int signal) noexcept {

@@ -12,7 +12,8 @@ namespace mayfly::broker {
 /// A signal that was taken.
 struct Signal {
   int number = 0;
-  pid_t sender = 0;  ///< 0 if the kernel sent it, for a terminal's key, say
+  pid_t sender = 0;        ///< 0 if it is not known here, as of another container
+  bool by_kernel = false;  ///< for a terminal's key, say
 };
 
 /// SignalQueue holds back the signals that a supervisor passes on, and SIGCHLD, as long as it

@@ -5,13 +5,13 @@
 #include <cerrno>
 #include <memory>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "tools/broker/announcement.h"
 #include "tools/broker/child_process.h"
 #include "tools/broker/command_environment.h"
 #include "tools/broker/command_process.h"
@@ -34,24 +34,35 @@ constexpr std::chrono::seconds kStartTime{60};
 constexpr std::chrono::seconds kEndTime{15};
 constexpr std::chrono::seconds kGrace{2};
 
+/// Closes what PINs are read from. Standard output and error may be the command's as well.
+void close_pin_descriptors(const std::vector<int>& descriptors) noexcept {
+  for (const int descriptor : descriptors) {
+    set_close_on_exec(descriptor, true);
+    if (descriptor > STDERR_FILENO) close(descriptor);
+  }
+}
+
 /// Supervisor models one run, from the first check to the last process.
 class Supervisor {
  public:
-  Supervisor(const Config& config, const RunRequest& request, Guardian& guardian,
-             SignalQueue& signals);
+  Supervisor(const Config& config, const RunRequest& request,
+             const std::vector<int>& pin_descriptors, Guardian& guardian, SignalQueue& signals);
 
   int run();
 
  private:
+  [[nodiscard]] int run_command();
   [[nodiscard]] std::optional<int> wait_until_ready();
   void hear_start();
   void start_command();
   void watch_command();
   void take_signals();
+  [[nodiscard]] bool is_meant(const Signal& signal) const noexcept;
   void wait_for_children();
   void hear_worker();
   void worker_is_gone(const std::string& how);
   void end_task();
+  void leave_device();
   void end_processes();
   void announce(const std::string& sentence) const;
 
@@ -59,53 +70,53 @@ class Supervisor {
   const RunRequest& request_;
   Guardian& guardian_;
   SignalQueue& signals_;
-  const std::vector<int> pin_descriptors_;
   RuntimeFolder folder_;
   WorkerProcess worker_;
+  const steady_clock::time_point start_deadline_ = steady_clock::now() + kStartTime;
+  bool is_ready_ = false;
   std::unique_ptr<CommandProcess> command_;
   std::optional<int> command_status_;
 };
 
-Supervisor::Supervisor(const Config& config, const RunRequest& request, Guardian& guardian,
+Supervisor::Supervisor(const Config& config, const RunRequest& request,
+                       const std::vector<int>& pin_descriptors, Guardian& guardian,
                        SignalQueue& signals)
     : config_(config),
       request_(request),
       guardian_(guardian),
       signals_(signals),
-      pin_descriptors_(pin_descriptors(config)),
       folder_(config.broker),
-      worker_(config, request, folder_.listen(), pin_descriptors_) {
+      worker_(config, request, folder_.listen(), pin_descriptors) {
   guardian_.report_worker(worker_.number());
-  // The worker has its own by now. Standard output and error may be the command's as well.
-  for (const int descriptor : pin_descriptors_) {
-    set_close_on_exec(descriptor, true);
-    if (descriptor > STDERR_FILENO) close(descriptor);
-  }
+  close_pin_descriptors(pin_descriptors);  // the worker has its own by now
 }
 
 int Supervisor::run() {
-  if (const auto signal = wait_until_ready()) {
-    end_task();
-    return *signal;
-  }
   try {
-    start_command();
-  } catch (const tools::Failure&) {
+    const int status = run_command();
     end_task();
+    end_processes();
+    return status;
+  } catch (...) {
+    end_task();
+    end_processes();
     throw;
   }
+}
+
+/// @return how the command ended, or the signal that came before it was started.
+int Supervisor::run_command() {
+  if (const auto signal = wait_until_ready()) return *signal;
+  start_command();
   watch_command();
-  end_task();
-  end_processes();
   return *command_status_;
 }
 
 /// Waits for the worker. @return an ending signal that came meanwhile; SIGKILL if the guardian
 /// died.
 std::optional<int> Supervisor::wait_until_ready() {
-  const auto deadline = steady_clock::now() + kStartTime;
   while (true) {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+    const auto left = std::chrono::ceil<milliseconds>(start_deadline_ - steady_clock::now());
     std::array<pollfd, 3> entries{{{worker_.descriptor(), POLLIN, 0},
                                    {signals_.descriptor(), POLLIN, 0},
                                    {guardian_.descriptor(), POLLIN, 0}}};
@@ -122,7 +133,7 @@ std::optional<int> Supervisor::wait_until_ready() {
     }
     if (entries[2].revents != 0) return SIGKILL;
     while (const auto signal = signals_.next()) {
-      if (is_ending(signal->number)) return signal->number;
+      if (is_ending(signal->number) && is_meant(*signal)) return signal->number;
     }
   }
 }
@@ -135,6 +146,7 @@ void Supervisor::hear_start() {
                     config_.device.module.string() + "; try: mayfly doctor");
   }
   if (message->kind != MessageKind::ready) throw Error(message->rv, message->text);
+  is_ready_ = true;
 }
 
 void Supervisor::start_command() {
@@ -167,12 +179,20 @@ void Supervisor::take_signals() {
     if (signal->number == SIGCHLD) {
       wait_for_children();
       if (command_status_) return;
+    } else if (!is_meant(*signal)) {
+      continue;
     } else if (signal->number == SIGCONT) {
       command_->continued();
     } else {
       command_->pass_on(signal->number);
     }
   }
+}
+
+/// Whoever signals all processes of a service, or all of a name, has sent the guardian his signal
+/// as well: from there it comes once.
+bool Supervisor::is_meant(const Signal& signal) const noexcept {
+  return signal.by_kernel || signal.sender == guardian_.number();
 }
 
 void Supervisor::wait_for_children() {
@@ -209,6 +229,10 @@ void Supervisor::worker_is_gone(const std::string& how) {
 
 void Supervisor::end_task() {
   if (worker_.is_gone()) return;
+  if (!is_ready_) {
+    leave_device();
+    return;
+  }
   const WorkerEnd end = worker_.end(kEndTime);
   if (end.how == WorkerEnd::How::died) {
     worker_is_gone("died");
@@ -223,6 +247,16 @@ void Supervisor::end_task() {
   }
 }
 
+/// A worker that opens the device is not killed as long as there is hope that it comes to an end:
+/// SoftHSM2's token does not survive that in each case.
+void Supervisor::leave_device() {
+  const auto left = std::chrono::ceil<milliseconds>(start_deadline_ - steady_clock::now());
+  if (worker_.end(std::max(left, milliseconds(0))).how == WorkerEnd::How::killed) {
+    announce("the process that opens the device did not come to an end within " +
+             std::to_string(kStartTime.count()) + " s and was killed; look at the device");
+  }
+}
+
 void Supervisor::end_processes() {
   for (const std::string& process : end_descendants(kGrace)) {
     announce("process " + process + ", started by the command, can't be ended; end it by hand");
@@ -231,8 +265,7 @@ void Supervisor::end_processes() {
 
 /// Tells the user, and the log where that is a file.
 void Supervisor::announce(const std::string& sentence) const {
-  const std::string line = "mayfly: " + sentence + "\n";
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+  broker::announce(sentence);
   if (!config_.log.file.empty()) log::warn(sentence);
 }
 
@@ -240,19 +273,20 @@ void Supervisor::announce(const std::string& sentence) const {
 
 int run(const Config& config, const RunRequest& request) {
   check(request, config.task);
+  // First of all, while the numbers above standard error are those that we were given.
+  const std::vector<int> descriptors = pin_descriptors(config);
   try {
     log::configure(config.log.level, config.log.file.string());
   } catch (const Error& error) {
     throw tools::Failure(tools::kBadConfiguration, error.what());
   }
-  // Nobody of the same user can read what these processes have open, or make them do something.
-  if (prctl(PR_SET_DUMPABLE, 0) != 0) {
-    throw std::system_error(errno, std::generic_category(), "prctl");
-  }
   SignalQueue signals;
   Guardian guardian(signals);
-  if (!guardian.is_supervisor()) return guardian.watch();
-  const int status = Supervisor(config, request, guardian, signals).run();
+  if (!guardian.is_supervisor()) {
+    close_pin_descriptors(descriptors);
+    return guardian.watch();
+  }
+  const int status = Supervisor(config, request, descriptors, guardian, signals).run();
   guardian.report_end();
   return status;
 }

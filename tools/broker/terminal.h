@@ -15,6 +15,8 @@ class Terminal {
 
   /// Whether standard input is our controlling terminal and mayfly's process group has it now.
   [[nodiscard]] bool is_ours() const noexcept;
+  /// Whether the process group that has it is gone.
+  [[nodiscard]] bool is_nobodys() const noexcept;
   /// Whether it was handed over and not taken back.
   [[nodiscard]] bool is_given() const noexcept { return given_; }
 

@@ -58,10 +58,10 @@ std::optional<WorkerArguments> parse_arguments(std::span<const std::string> stri
   return arguments;
 }
 
-/// Nobody of the same user can read this process's memory, by a debugger or a core dump.
+/// Leaves no core dump, also where the system writes those of processes that are not dumpable.
 void harden() {
   const rlimit none{0, 0};
-  if (prctl(PR_SET_DUMPABLE, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0) {
+  if (setrlimit(RLIMIT_CORE, &none) != 0) {
     throw std::system_error(errno, std::generic_category(), "core dumps can't be switched off");
   }
   prctl(PR_SET_NAME, "mayfly-worker");
@@ -103,6 +103,7 @@ class Worker {
   void run();
 
  private:
+  void serve();
   void accept_one();
   void expire();
   void look_after_owed() noexcept;
@@ -132,6 +133,17 @@ Worker::Worker(const WorkerArguments& arguments, ControlChannel& channel)
                                       .sessions = library_.config().limits.max_sessions}) {}
 
 void Worker::run() {
+  try {
+    serve();
+  } catch (...) {
+    end();
+    throw;
+  }
+  end();
+}
+
+/// Serves until the task shall end.
+void Worker::serve() {
   std::array<pollfd, 4> entries{};
   bool open = true;
   while (open) {
@@ -152,7 +164,6 @@ void Worker::run() {
     }
     look_after_owed();
   }
-  end();
 }
 
 int Worker::pause() const noexcept {

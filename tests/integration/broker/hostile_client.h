@@ -18,6 +18,7 @@ enum class RpcCallNumber : std::uint32_t {
   finalize = 2,
   get_slot_list = 4,
   open_session = 10,
+  login = 18,
   create_object = 20,
   copy_object = 21,
   get_attribute_value = 24,
@@ -27,6 +28,7 @@ enum class RpcCallNumber : std::uint32_t {
   sign_init = 42,
   sign = 43,
   generate_key_pair = 59,
+  seed_random = 63,
   generate_random = 64,
 };
 

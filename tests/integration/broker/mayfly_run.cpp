@@ -33,6 +33,10 @@ constexpr std::chrono::seconds kMostTime{60};
   _exit(99);
 }
 
+bool has_argument(pid_t process, const std::string& text) {
+  return read_file("/proc/" + std::to_string(process) + "/cmdline").find(text) != std::string::npos;
+}
+
 /// Waits for a child of a process. -1 if there is none in time.
 pid_t find_child(pid_t parent, const std::function<bool(pid_t)>& is_wanted) {
   pid_t found = -1;
@@ -71,14 +75,12 @@ MayflyRun::~MayflyRun() {
 }
 
 pid_t MayflyRun::supervisor() const {
-  return find_child(number_, [](pid_t) { return true; });
+  // It may have children of before it was mayfly.
+  return find_child(number_, [](pid_t child) { return has_argument(child, "--task="); });
 }
 
 pid_t MayflyRun::worker() const {
-  return find_child(supervisor(), [](pid_t child) {
-    const std::string arguments = read_file("/proc/" + std::to_string(child) + "/cmdline");
-    return arguments.find("broker-worker") != std::string::npos;
-  });
+  return find_child(supervisor(), [](pid_t child) { return has_argument(child, "broker-worker"); });
 }
 
 bool MayflyRun::says(const std::string& text) const {

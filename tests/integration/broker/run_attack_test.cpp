@@ -286,15 +286,78 @@ TEST_F(RunAttack, AbsurdCounts) {
   });
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->rv, CKR_ARGUMENTS_BAD);
-  // Mechanisms in an array that says it has 4 billion of them.
-  EXPECT_FALSE(attacker.call(Number::create_object, "uaA", [&](RpcWriter& writer) {
+  // Mechanisms in an array that says it has 4 billion of them, whose end is not there.
+  const auto array = attacker.call(Number::create_object, "uaA", [&](RpcWriter& writer) {
     writer.ulong(session);
     writer.u32(1);
     writer.u32(CKA_ALLOWED_MECHANISMS);
     writer.byte(1);
     writer.u32(8);
     writer.u32(0xffffffff);
-  })) << "its end is not there";
+  });
+  ASSERT_TRUE(array);
+  EXPECT_EQ(array->rv, CKR_DEVICE_ERROR);
+}
+
+TEST_F(RunAttack, ArgumentsThatCantBeReadDontEndTheConnection) {
+  HostileClient attacker = connect();
+  const CK_SESSION_HANDLE session = attacker.open_session();
+  attacker.generate();
+  const auto refused = [&](Number call, const std::string& pieces, CK_RV rv,
+                           const HostileClient::Fill& fill) {
+    const auto answer = attacker.call(call, pieces, fill);
+    ASSERT_TRUE(answer) << pieces;
+    EXPECT_EQ(answer->rv, rv) << pieces;
+    EXPECT_TRUE(attacker.sign()) << "the connection goes on";
+  };
+  refused(Number::open_session, "uu", CKR_DEVICE_ERROR, [](RpcWriter& writer) { writer.byte(1); });
+  refused(Number::find_objects_init, "uaA", CKR_DEVICE_ERROR, [&](RpcWriter& writer) {
+    writer.ulong(session);
+    writer.u32(0);
+    writer.byte(0);
+  });
+  // CKM_EDDSA with a CK_EDDSA_PARAMS, and with another structure that is spelt out.
+  refused(Number::sign_init, "uMu", CKR_MECHANISM_PARAM_INVALID, [&](RpcWriter& writer) {
+    writer.ulong(session);
+    writer.u32(0x1057);
+    writer.byte(1);
+    writer.string(as_bytes("context"));
+    writer.ulong(1);
+  });
+  refused(Number::sign_init, "uMu", CKR_MECHANISM_PARAM_INVALID, [&](RpcWriter& writer) {
+    writer.ulong(session);
+    writer.u32(0x1057);
+    writer.ulong(0);
+    writer.string(as_bytes("context"));
+    writer.ulong(1);
+  });
+  // A call with other pieces than its own is none, and neither is one of an unknown number.
+  for (const Number call : {Number::finalize, static_cast<Number>(0), static_cast<Number>(1000)}) {
+    HostileClient other = connect();
+    other.greet();
+    EXPECT_FALSE(other.call(call, "u", [](RpcWriter& writer) { writer.ulong(0); }));
+  }
+}
+
+TEST_F(RunAttack, AttributesOfNewerClientsAreReadAsTheyWriteThem) {
+  HostileClient client = connect();
+  const CK_SESSION_HANDLE session = client.open_session();
+  const auto answer = client.call(Number::find_objects_init, "uaA", [&](RpcWriter& writer) {
+    writer.ulong(session);
+    writer.u32(3);
+    for (const std::uint32_t type : {0x633U, 0x634U}) {  // CKA_ENCAPSULATE, CKA_DECAPSULATE
+      writer.u32(type);
+      writer.byte(1);
+      writer.u32(1);
+      writer.byte(0);
+    }
+    writer.u32(0x61d);  // CKA_PARAMETER_SET
+    writer.byte(1);
+    writer.u32(sizeof(CK_ULONG));
+    writer.ulong(1);
+  });
+  ASSERT_TRUE(answer);
+  EXPECT_NE(answer->rv, CKR_DEVICE_ERROR);
 }
 
 TEST_F(RunAttack, AllCallsOutOfOrder) {

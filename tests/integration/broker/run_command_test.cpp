@@ -82,6 +82,24 @@ TEST(RunCommand, SignalsArePassedOn) {
   expect_nothing_left(home);
 }
 
+TEST(RunCommand, ASignalToAllOfOurProcessesReachesTheCommandOnce) {
+  const BrokerHome home;
+  MayflyRun run(home, "t",
+                {"/bin/bash", "-c",
+                 "trap 'echo got one' USR1; trap 'exit 3' USR2; echo ready; "
+                 "while true; do sleep 0.01; done"});
+  ASSERT_TRUE(run.says("ready")) << run.errors();
+  kill(run.supervisor(), SIGUSR1);
+  // It would be taken before what comes now, were it passed on.
+  run.send(SIGUSR1);
+  ASSERT_TRUE(run.says("got one"));
+  kill(run.supervisor(), SIGUSR1);
+  run.send(SIGUSR2);
+  const Outcome outcome = run.wait();
+  EXPECT_EQ(exit_status(outcome), 3);
+  EXPECT_EQ(outcome.output, "ready\ngot one\n");
+}
+
 TEST(RunCommand, StopAndContinueArePassedOn) {
   const BrokerHome home;
   MayflyRun run(home, "t", {"/bin/sh", "-c", "echo number $$; exec sleep 100"});
@@ -164,12 +182,20 @@ TEST(RunCommand, ThePinIsInNobodysEnvironmentOrArguments) {
 
 TEST(RunCommand, APinFromADescriptorReachesTheWorkerAndNotTheCommand) {
   const BrokerHome home;
-  home.configure("fd:7");
   const std::string pin_file = home.token().pin_file().string();
-  const auto give_pin = [&] { dup2(open(pin_file.c_str(), O_RDONLY | O_CLOEXEC), 7); };
-  const Outcome outcome = run_in_task(home, "t", list_descriptors(), {{}, give_pin});
-  EXPECT_EQ(outcome.output, "0 1 2 \n") << outcome.errors;
-  expect_refused(home, run_in_task(home, "t", {"true"}), 77, "fd:7 is not open");
+  // The low ones are those that mayfly's own would have.
+  for (const int number : {3, 4, 5, 6, 7, 8, 99}) {
+    const std::string source = "fd:" + std::to_string(number);
+    home.configure(source);
+    const auto give_pin = [&] {
+      const int file = open(pin_file.c_str(), O_RDONLY | O_CLOEXEC);
+      if (file == number) fcntl(file, F_SETFD, 0);
+      if (dup2(file, number) != number) _exit(98);
+    };
+    const Outcome outcome = run_in_task(home, "t", list_descriptors(), {{}, give_pin});
+    EXPECT_EQ(outcome.output, "0 1 2 \n") << source << outcome.errors;
+    expect_refused(home, run_in_task(home, "t", {"true"}), 77, source + " is not open");
+  }
 }
 
 TEST(RunCommand, TheWorkerCantBeReadAndIsOutOfTheTerminalsReach) {

@@ -1,7 +1,10 @@
 // Whatever is killed, no key lives on and nothing is left behind.
+#include <algorithm>
 #include <chrono>
+#include <fcntl.h>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <signal.h>
 #include <sstream>
 #include <sys/wait.h>
@@ -111,6 +114,59 @@ TEST(RunKill, TheSupervisor) {
   }
 }
 
+/// Lets mayfly be exec'ed by a process that has a child, which has one, too.
+class EarlierChildren {
+ public:
+  ~EarlierChildren() {
+    for (const pid_t number : numbers_) kill(number, SIGKILL);
+  }
+
+  [[nodiscard]] MayflyRun::Options options() const {
+    return {{}, [this] {
+              if (fork() != 0) return;
+              const std::string script = "sleep 600 & echo $$ $! > " + file().string() + "; wait";
+              execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+            }};
+  }
+
+  [[nodiscard]] bool live() {
+    return eventually([this] {
+             if (!std::filesystem::exists(file())) return false;
+             std::istringstream words(read_file(file()));
+             numbers_.assign(std::istream_iterator<pid_t>(words), {});
+             return numbers_.size() == 2;
+           }) &&
+           std::ranges::all_of(numbers_, is_there);
+  }
+
+ private:
+  [[nodiscard]] std::filesystem::path file() const { return folder_.path() / "numbers"; }
+
+  TempFolder folder_;
+  std::vector<pid_t> numbers_;
+};
+
+TEST(RunKill, ChildrenFromBeforeWeWereMayflyAreLeftAlone) {
+  const BrokerHome home;
+  EarlierChildren earlier;
+  MayflyRun run(home, "t", {"true"}, earlier.options());
+  EXPECT_TRUE(earlier.live());
+  EXPECT_EQ(run.wait().wait_status, 0);
+  EXPECT_TRUE(earlier.live());
+}
+
+TEST(RunKill, ChildrenFromBeforeWeWereMayflyAreLeftAloneEvenIfTheSupervisorIsKilled) {
+  const BrokerHome home;
+  EarlierChildren earlier;
+  MayflyRun run(home, "t", {"/bin/sh", "-c", kSignOnWithADaemon}, earlier.options());
+  const pid_t daemon = daemon_of(run);
+  EXPECT_TRUE(earlier.live());
+  kill(run.supervisor(), SIGKILL);
+  EXPECT_EQ(run.wait().wait_status, SIGKILL);
+  EXPECT_FALSE(is_there(daemon));
+  EXPECT_TRUE(earlier.live());
+}
+
 TEST(RunKill, TheGuardianAndTheSupervisor) {
   const BrokerHome home;
   for (int round = 0; round < rounds(); ++round) {
@@ -165,11 +221,34 @@ TEST(RunKill, AStoppedSupervisorDoesNotKeepTheTaskAlive) {
   kill(run.guardian(), SIGSTOP);
   EXPECT_TRUE(eventually([&] {
     return home.log().find("task t ended (expired), 1 keys destroyed") != std::string::npos;
-  }));
+  })) << home.log() << run.errors();
   EXPECT_TRUE(run.says("C_Sign")) << "the client is told";
   kill(run.guardian(), SIGCONT);
   kill(run.supervisor(), SIGCONT);
   EXPECT_EQ(WEXITSTATUS(run.wait().wait_status), 6);
+  expect_no_process(home);
+}
+
+TEST(RunKill, AStandardErrorThatNobodyReadsDoesNotKeepTheTaskAlive) {
+  const BrokerHome home;
+  std::string config = read_file(home.config_file());
+  const std::string file = "file = \"" + home.log_file().string() + "\"\n";
+  config.erase(config.find(file), file.size());
+  std::ofstream(home.config_file()) << config;
+  const auto fill_standard_error = [] {
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK) != 0) _exit(98);
+    while (write(ends[1], "x", 1) == 1) {
+    }
+    fcntl(ends[1], F_SETFL, 0);
+    dup2(ends[1], STDERR_FILENO);  // the other end stays open in mayfly itself
+  };
+  MayflyRun run(home, "t", {"/bin/sh", "-c", client("sign-on") + "; exit 6"},
+                {{"--ttl=2s"}, fill_standard_error});
+  EXPECT_TRUE(run.says("signing"));
+  EXPECT_TRUE(run.says("C_Sign")) << "the client is told that its key has gone";
+  EXPECT_EQ(WEXITSTATUS(run.wait().wait_status), 6);
+  EXPECT_NE(run_in_task(home, "t", {"no-such-command"}, {{}, fill_standard_error}).wait_status, 0);
   expect_no_process(home);
 }
 

@@ -146,12 +146,15 @@ TEST_F(Log, AWrongFileChangesNothing) {
   EXPECT_EQ(lines_of(file()).size(), 1u);
 }
 
-TEST_F(Log, LosesLinesRatherThanFailing) {
+TEST_F(Log, LosesLinesRatherThanFailingAndCountsThem) {
   log::configure(Level::warn, file());
   std::filesystem::remove_all(folder_.path());
   errno = 4711;
   log::warn("nowhere to go");
   EXPECT_EQ(errno, 4711) << "errno belongs to the host";
+  std::filesystem::create_directory(folder_.path());
+  EXPECT_EQ(logged("here"), "(1 lines before could not be written) here");
+  EXPECT_EQ(logged("here"), "here");
 }
 
 TEST_F(Log, LinesOfThreadsAndProcessesStayWhole) {
