@@ -15,12 +15,13 @@ namespace {
 
 struct ReapOptions {
   std::string config_file;
+  bool recorded = false;
   bool rebooted = false;
   bool json = false;
 };
 
 /// Opens the device, and gives it back whatever happens.
-ReapReport reap(const Config& config, bool rebooted) {
+ReapReport reap(const Config& config, const ReapOptions& options) {
   set_device_environment(config.device.environment);
   struct Close {
     void operator()(Device* device) const noexcept {
@@ -29,8 +30,8 @@ ReapReport reap(const Config& config, bool rebooted) {
     }
   };
   const std::unique_ptr<Device, Close> device(open_device(config, DeviceUse::reaping).release());
-  return device->reap(ReapReach::device,
-                      rebooted ? EarlierBoots::are_over : EarlierBoots::may_live);
+  return device->reap(options.recorded ? ReapReach::recorded : ReapReach::device,
+                      options.rebooted ? EarlierBoots::are_over : EarlierBoots::may_live);
 }
 
 void print(const ReapReport& report, bool json) {
@@ -69,6 +70,8 @@ void add_reap(CLI::App& app, int& status) {
                    "The configuration (default: $MAYFLY_CONF, then the user's, then the one in "
                    "/etc/mayfly)")
       ->type_name("FILE");
+  command->add_flag("--recorded", options->recorded,
+                    "Look for the keys on record only, not at every key on the device");
   command->add_flag("--rebooted", options->rebooted,
                     "Take this machine's processes of before its last start for dead; say so only "
                     "where no clone of the machine can be running");
@@ -80,7 +83,7 @@ void add_reap(CLI::App& app, int& status) {
                    "destroys; to look all the same, name a registry.file\n";
       return;
     }
-    const ReapReport report = reap(config, options->rebooted);
+    const ReapReport report = reap(config, *options);
     print(report, options->json);
     status = report.pending == 0 ? kOk : kTryAgain;
   });

@@ -124,7 +124,9 @@ class Session {
   [[nodiscard]] Signing begin_signing(const MechanismChoice& choice, ObjectHandle key) const;
   void check_access(const Signing& signing) const;
   std::size_t make_signature(const Signing& signing, ByteView input, ByteSpan out);
-  std::size_t sign_on_device(const Signing& signing, ByteView input, ByteSpan out) const;
+  /// @param key_lost  Receives whether the device said that it has lost the key.
+  std::size_t sign_on_device(const Signing& signing, ByteView input, ByteSpan out,
+                             bool& key_lost) const;
 
   // session_verify.cpp
   [[nodiscard]] SignatureOperation begin_verifying(const MechanismChoice& choice,

@@ -66,13 +66,18 @@ void Session::check_access(const Signing& signing) const {
   }
 }
 
-std::size_t Session::sign_on_device(const Signing& signing, ByteView input, ByteSpan out) const {
+std::size_t Session::sign_on_device(const Signing& signing, ByteView input, ByteSpan out,
+                                    bool& key_lost) const {
   // Signed into memory of our own: nothing reaches the caller before the last check.
   std::array<std::uint8_t, kMaxSignature> signature;
   SessionKey::Use use(*signing.operation.key().session_key());
-  const std::size_t size = ask_device([&] {
-    return use.sign({signing.operation.scheme(), input}, signature);
-  });
+  std::size_t size = 0;
+  try {
+    size = ask_device([&] { return use.sign({signing.operation.scheme(), input}, signature); });
+  } catch (const Error& error) {
+    key_lost = error.rv() == CKR_DEVICE_REMOVED;
+    throw;
+  }
   try {
     check_access(signing);
     if (signing.operation.key().retired()) {
@@ -92,12 +97,13 @@ std::size_t Session::sign_on_device(const Signing& signing, ByteView input, Byte
 std::size_t Session::make_signature(const Signing& signing, ByteView input, ByteSpan out) {
   check_access(signing);
   signing.operation.check_input_size(input, signing.operation.key().session_key()->public_key());
+  bool key_lost = false;
   try {
-    return sign_on_device(signing, input, out);
-  } catch (const Error& error) {
+    return sign_on_device(signing, input, out, key_lost);
+  } catch (const Error&) {
     // The device lost the key, and with it whatever else the task had there. Ending a task waits
     // for the uses of its keys, so this one had to be over first.
-    if (error.rv() == CKR_DEVICE_REMOVED) token_->task().end(TaskState::lost);
+    if (key_lost) token_->task().end(TaskState::lost);
     throw;
   }
 }

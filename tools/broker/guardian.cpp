@@ -81,8 +81,10 @@ int Guardian::watch() {
 /// Does what a killed supervisor could not.
 void Guardian::clean_up() {
   announce(
-      "the process that supervised the task was killed; the task's keys are gone, and its "
-      "processes are ended now");
+      "the process that supervised the task was killed; the task's keys can't be used any more, "
+      "and "
+      "its processes are ended now");
+  has_cleaned_up_ = true;
   wait_for_worker();
   for (const std::string& process : end_descendants(kGrace, bystanders_)) {
     announce("process " + process + ", started by the command, can't be ended; end it by hand");

@@ -42,6 +42,8 @@ class Guardian {
   /// In the guardian: waits until the supervisor is dead and ends all that is left of it.
   /// @return its wait status.
   [[nodiscard]] int watch();
+  /// After that: whether the supervisor had not ended in order.
+  [[nodiscard]] bool has_cleaned_up() const noexcept { return has_cleaned_up_; }
 
  private:
   void take_signals();
@@ -60,6 +62,7 @@ class Guardian {
   pid_t supervisor_ = -1;
   ControlChannel channel_;
   std::optional<int> status_;
+  bool has_cleaned_up_ = false;
   pid_t worker_ = -1;
 };
 

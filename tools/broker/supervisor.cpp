@@ -16,6 +16,7 @@
 #include "tools/broker/command_environment.h"
 #include "tools/broker/command_process.h"
 #include "tools/broker/descendants.h"
+#include "tools/broker/device_sweep.h"
 #include "tools/broker/guardian.h"
 #include "tools/broker/pin_descriptors.h"
 #include "tools/broker/runtime_folder.h"
@@ -32,6 +33,7 @@ using std::chrono::steady_clock;
 // A PIN source may take 10 s, waiting for other workers to start another 10.
 constexpr std::chrono::seconds kStartTime{60};
 constexpr std::chrono::seconds kEndTime{15};
+constexpr std::chrono::seconds kSweepTime{60};
 constexpr std::chrono::seconds kGrace{2};
 
 /// Closes what PINs are read from. Standard output and error may be the command's as well.
@@ -61,6 +63,9 @@ class Supervisor {
   void wait_for_children();
   void hear_worker();
   void worker_is_gone(const std::string& how);
+  void sweep_device();
+  void finish_sweep();
+  void end();
   void end_task();
   void leave_device();
   void end_processes();
@@ -76,6 +81,7 @@ class Supervisor {
   bool is_ready_ = false;
   std::unique_ptr<CommandProcess> command_;
   std::optional<int> command_status_;
+  std::unique_ptr<DeviceSweep> sweep_;
 };
 
 Supervisor::Supervisor(const Config& config, const RunRequest& request,
@@ -94,14 +100,18 @@ Supervisor::Supervisor(const Config& config, const RunRequest& request,
 int Supervisor::run() {
   try {
     const int status = run_command();
-    end_task();
-    end_processes();
+    end();
     return status;
   } catch (...) {
-    end_task();
-    end_processes();
+    end();
     throw;
   }
+}
+
+void Supervisor::end() {
+  end_task();
+  finish_sweep();
+  end_processes();
 }
 
 /// @return how the command ended, or the signal that came before it was started.
@@ -206,6 +216,9 @@ void Supervisor::wait_for_children() {
       worker_.forget();
       worker_is_gone(WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
                                          : "ended by itself");
+    } else if (sweep_ != nullptr && child == sweep_->number()) {
+      sweep_->has_ended(status);
+      finish_sweep();
     }  // else an orphan that we adopted
   }
 }
@@ -224,7 +237,32 @@ void Supervisor::hear_worker() {
 void Supervisor::worker_is_gone(const std::string& how) {
   folder_.remove_socket();
   announce("task " + request_.task_id + " is lost: the process that held its keys " + how +
-           "; the keys are gone, a command that still runs goes on without them");
+           (config_.device.stored_keys ? "; its keys are looked for on the device"
+                                       : "; the keys are gone") +
+           ", a command that still runs goes on without them");
+  sweep_device();
+}
+
+/// Sees to it that nothing of a worker that did not end in order stays on the device.
+void Supervisor::sweep_device() {
+  if (!config_.device.stored_keys || sweep_ != nullptr) return;
+  try {
+    sweep_ = std::make_unique<DeviceSweep>(config_);
+  } catch (const std::system_error& error) {
+    announce("keys may be left on the device (" + std::string(error.what()) +
+             "); run: mayfly reap");
+  }
+}
+
+/// Tells what came of it, once.
+void Supervisor::finish_sweep() {
+  if (sweep_ == nullptr) return;
+  sweep_->wait(kSweepTime);
+  announce(sweep_->succeeded()
+               ? "what task " + request_.task_id + " had left on the device is destroyed"
+               : "keys of task " + request_.task_id +
+                     " may be left on the device; run: mayfly reap");
+  sweep_.reset();
 }
 
 void Supervisor::end_task() {
@@ -240,10 +278,12 @@ void Supervisor::end_task() {
     announce("the end of task " + request_.task_id + " was not confirmed after " +
              std::to_string(kEndTime.count()) +
              " s; the process that held its keys was killed, look at the device");
+    sweep_device();
   } else if (end.pending != 0) {
     announce(std::to_string(end.pending) + " keys of task " + request_.task_id +
              " can't be used any more, but the device has not confirmed their destruction; look at "
              "the device");
+    sweep_device();
   }
 }
 
@@ -269,6 +309,14 @@ void Supervisor::announce(const std::string& sentence) const {
   if (!config_.log.file.empty()) log::warn(sentence);
 }
 
+/// What the guardian does for a killed supervisor whose worker died with it.
+void sweep_after(const Config& config) {
+  DeviceSweep sweep(config);
+  sweep.wait(kSweepTime);
+  announce(sweep.succeeded() ? "what the task had left on the device is destroyed"
+                             : "keys of the task may be left on the device; run: mayfly reap");
+}
+
 }  // namespace
 
 int run(const Config& config, const RunRequest& request) {
@@ -284,7 +332,9 @@ int run(const Config& config, const RunRequest& request) {
   Guardian guardian(signals);
   if (!guardian.is_supervisor()) {
     close_pin_descriptors(descriptors);
-    return guardian.watch();
+    const int status = guardian.watch();
+    if (guardian.has_cleaned_up() && config.device.stored_keys) sweep_after(config);
+    return status;
   }
   const int status = Supervisor(config, request, descriptors, guardian, signals).run();
   guardian.report_end();

@@ -43,16 +43,18 @@ bool eventually(const std::function<bool()>& condition, std::chrono::millisecond
   return true;
 }
 
-BrokerHome::BrokerHome(const std::string& extra) {
+BrokerHome::BrokerHome(const std::string& extra, Keys keys) : keys_(keys) {
   configure("file:" + token_.pin_file().string(), extra);
 }
 
 void BrokerHome::configure(const std::string& pin_source, const std::string& extra) const {
+  const std::string storage =
+      keys_ == Keys::stored ? "keys = \"stored\"\n[registry]\nfile = \"registry.db\"\n" : "";
   folder_.write("mayfly.toml", "[device]\nmodule = \"" + SoftHsmToken::module_path().string() +
                                    "\"\ntoken = \"" + token_.uri() + "\"\npin-source = \"" +
                                    pin_source + "\"\nenv = { SOFTHSM2_CONF = \"" +
-                                   token_.config_file().string() + "\" }\n[log]\nfile = \"" +
-                                   log_file().string() +
+                                   token_.config_file().string() + "\" }\n" + storage +
+                                   "[log]\nfile = \"" + log_file().string() +
                                    "\"\nlevel = \"info\"\n[broker]\nruntime-folder = \"" +
                                    runtime_folder().string() + "\"\n" + extra);
 }

@@ -19,8 +19,11 @@ bool eventually(const std::function<bool()>& condition,
 /// BrokerHome models a machine with a SoftHSM2 token, set up for mayfly.
 class BrokerHome {
  public:
+  /// How the device holds keys.
+  enum class Keys { session, stored };
+
   /// @param extra  TOML that goes behind the configuration's tables.
-  explicit BrokerHome(const std::string& extra = "");
+  explicit BrokerHome(const std::string& extra = "", Keys keys = Keys::session);
 
   [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_.path(); }
   [[nodiscard]] std::filesystem::path config_file() const { return folder() / "mayfly.toml"; }
@@ -41,6 +44,7 @@ class BrokerHome {
 
  private:
   SoftHsmToken token_;
+  Keys keys_;
   TempFolder folder_;
 };
 

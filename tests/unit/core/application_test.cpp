@@ -122,6 +122,21 @@ TEST_F(ApplicationTest, LosingTheDeviceEndsTheTaskAsLost) {
   EXPECT_EQ(tasks.find(task->slot()), nullptr);
 }
 
+TEST_F(ApplicationTest, ADeadlineDuringASignatureIsNoLossOfTheDevice) {
+  const auto brief = tasks.open({"brief", std::chrono::seconds(1)});
+  const auto session = application.session(application.open_session(brief->slot(), true));
+  const auto pair = generate(*session);
+  session->sign_init({CKM_ECDSA, {}}, pair.private_key);
+  device.state.on_sign = [&] {
+    while (brief->alive()) std::this_thread::yield();
+  };
+  std::array<std::uint8_t, 64> out{};
+  EXPECT_EQ(answer([&] { session->sign(as_bytes("0123456789abcdef"), out); }), CKR_DEVICE_REMOVED);
+  device.state.on_sign = nullptr;
+  tasks.expire_due(BootClock::now());
+  EXPECT_EQ(brief->state(), TaskState::expired);
+}
+
 TEST_F(ApplicationTest, LimitsSessions) {
   Application small(tasks, 2);
   const auto first = small.open_session(task->slot(), false);
