@@ -33,8 +33,8 @@ struct FakeDeviceState {
 
 /// A point of P-256 to show as every key's public half.
 inline PublicKey some_public_key() {
+  Bytes point(65);  // first: the group would be lost when there is no memory for it
   const EC_GROUP* group = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
-  Bytes point(65);
   EC_POINT_point2oct(group, EC_GROUP_get0_generator(group), POINT_CONVERSION_UNCOMPRESSED,
                      point.data(), point.size(), nullptr);
   EC_GROUP_free(const_cast<EC_GROUP*>(group));
