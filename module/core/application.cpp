@@ -45,24 +45,24 @@ Token::SessionCounts Application::session_counts(SlotId slot) const {
 
 SessionHandle Application::open_session(SlotId slot, bool read_write) {
   const std::shared_ptr<Token> token = token_for(slot);
-  if (sessions_.size() >= max_sessions_) {
+  if (sessions_->size() >= max_sessions_) {
     throw Error(CKR_SESSION_COUNT, "the application has " + std::to_string(max_sessions_) +
                                        " sessions open already; see limits.sessions");
   }
   const auto handle = next_handle<SessionHandle>();
   const auto session = std::make_shared<Session>(handle, token, read_write);
-  sessions_.insert(handle, session);
+  sessions_->insert(handle, session);
   try {
     token->add_session(handle, read_write);
   } catch (...) {
-    sessions_.take(handle);
+    sessions_->take(handle);
     throw;
   }
   return handle;
 }
 
 void Application::close_session(SessionHandle handle) {
-  const std::shared_ptr<Session> session = sessions_.take(handle);
+  const std::shared_ptr<Session> session = sessions_->take(handle);
   if (session == nullptr) throw_invalid_handle();
   session->close();
   session->token().remove_session(handle).require_destroyed();
@@ -71,7 +71,7 @@ void Application::close_session(SessionHandle handle) {
 EndReport Application::close_sessions(Token& token) noexcept {
   EndReport report;
   while (const auto handle = token.any_session()) {
-    if (const auto session = sessions_.take(*handle)) session->close();
+    if (const auto session = sessions_->take(*handle)) session->close();
     report.add(token.remove_session(*handle));
   }
   return report;

@@ -43,7 +43,7 @@ class Application {
   /// The session of a handle, open and its task alive.
   /// @throws Error CKR_SESSION_HANDLE_INVALID
   [[nodiscard]] std::shared_ptr<Session> session(SessionHandle handle) const {
-    std::shared_ptr<Session> found = sessions_.find(handle);
+    std::shared_ptr<Session> found = sessions_->find(handle);
     if (found == nullptr) throw_invalid_handle();
     found->token().check_alive();
     return found;
@@ -65,7 +65,7 @@ class Application {
 
   TaskTable& tasks_;
   const std::size_t max_sessions_;
-  Token::SessionTable sessions_;
+  const std::shared_ptr<Token::SessionTable> sessions_ = std::make_shared<Token::SessionTable>();
   std::atomic<std::uint64_t> seen_event_;
 
   static constexpr std::size_t kFewTokens = 64;

@@ -4,8 +4,10 @@
 #include "core/session.h"
 
 namespace mayfly {
-Token::Token(std::shared_ptr<Task> task, SessionTable& sessions)
-    : task_(std::move(task)), session_table_(sessions), session_objects_(task_->quota()) {}
+Token::Token(std::shared_ptr<Task> task, std::shared_ptr<SessionTable> sessions)
+    : task_(std::move(task)),
+      session_table_(std::move(sessions)),
+      session_objects_(task_->quota()) {}
 
 void Token::check_alive() const {
   if (!task_->alive()) {
@@ -223,7 +225,7 @@ void Token::task_ended() noexcept {
     owners_.clear();
   }
   for (const auto& [handle, open_session] : closing) {
-    if (const auto session = session_table_.take(handle)) session->close();
+    if (const auto session = session_table_->take(handle)) session->close();
   }
   for (const auto& [number, object] : session_objects_.shut()) object->retire();
 }

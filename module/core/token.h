@@ -22,8 +22,9 @@ class Token final : public TaskObserver {
  public:
   using SessionTable = HandleTable<SessionHandle, Session>;
 
-  /// @param sessions  Where the application's sessions are registered; outlives the token.
-  Token(std::shared_ptr<Task> task, SessionTable& sessions);
+  /// @param sessions  Where the application's sessions are registered. Shared, because a task that
+  ///                  ends may still be telling a token so when its application has gone.
+  Token(std::shared_ptr<Task> task, std::shared_ptr<SessionTable> sessions);
 
   [[nodiscard]] Task& task() const noexcept { return *task_; }
 
@@ -84,7 +85,7 @@ class Token final : public TaskObserver {
   void drop_retired_handles();
 
   const std::shared_ptr<Task> task_;
-  SessionTable& session_table_;
+  const std::shared_ptr<SessionTable> session_table_;
   std::atomic<bool> logged_in_{false};
   std::atomic<std::uint64_t> login_epoch_{0};
   ObjectStore session_objects_;

@@ -1,5 +1,8 @@
 #include "core/application.h"
 
+#include <barrier>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "base/error.h"
@@ -120,6 +123,21 @@ TEST_F(ApplicationTest, LosingTheDeviceEndsTheTaskAsLost) {
   EXPECT_EQ(sign(*session, pair.private_key), CKR_DEVICE_REMOVED);
   EXPECT_EQ(task->state(), TaskState::lost);
   EXPECT_EQ(tasks.find(task->slot()), nullptr);
+}
+
+/// A client that leaves at the moment when its task ends.
+TEST_F(ApplicationTest, CanGoWhileATaskThatEndsTellsIt) {
+  for (int round = 0; round < 200; ++round) {
+    const auto ending = tasks.open({"ending", std::nullopt});
+    std::barrier start(2);
+    std::jthread client([&] {
+      Application own(tasks, 100);
+      for (int i = 0; i < 8; ++i) own.open_session(ending->slot(), true);
+      start.arrive_and_wait();
+    });
+    start.arrive_and_wait();
+    tasks.end(ending->slot(), TaskState::closed);
+  }
 }
 
 TEST_F(ApplicationTest, ADeadlineDuringASignatureIsNoLossOfTheDevice) {
