@@ -4,10 +4,10 @@
 #include <array>
 #include <mutex>
 #include <new>
-#include <sys/random.h>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/random.h"
 
 namespace mayfly {
 namespace {
@@ -18,9 +18,7 @@ constexpr BootClock::duration kLongestNap = std::chrono::seconds(1);
 
 std::string random_serial() {
   std::array<std::uint8_t, 8> bytes;
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    throw Error(CKR_FUNCTION_FAILED, "the kernel gives no random numbers for a serial number");
-  }
+  fill_random(bytes, "a serial number");
   return to_hex(bytes);
 }
 

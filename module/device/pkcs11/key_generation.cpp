@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <sys/random.h>
 #include <vector>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "device/pkcs11/answers.h"
 #include "device/pkcs11/vendor_module.h"
 
@@ -30,14 +30,6 @@ CK_ATTRIBUTE bytes(CK_ATTRIBUTE_TYPE type, ByteView value) {
 /// The CKA_ID of one pair of session objects, random, so that it can be told from all others even
 /// when the device did not tell its handles, or wrong ones.
 using Tag = std::array<std::uint8_t, 16>;
-
-Tag new_tag() {
-  Tag tag;
-  if (getrandom(tag.data(), tag.size(), 0) != static_cast<ssize_t>(tag.size())) {
-    throw Error(CKR_FUNCTION_FAILED, "the kernel gives no random numbers for a key's CKA_ID");
-  }
-  return tag;
-}
 
 /// CKR_OK when the object is of the key pair.
 CK_RV check_tag(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
@@ -68,9 +60,12 @@ void destroy_tagged(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, c
 
 CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const KeySpec& spec,
                const KeyTemplates& templates, ByteView curve, KeyPairHandles& made) {
-  const Tag tag = new_tag();
+  const bool named = templates.name != nullptr;  // such a pair is found by its name, not by a tag
+  Tag tag{};
+  if (!named) fill_random(tag, "a key's CKA_ID");
+  const ByteView id = named ? ByteView(templates.name->id()) : ByteView(tag);
   CK_ULONG modulus_bits = spec.bits;
-  CK_BBOOL& stored = templates.name != nullptr ? yes : no;
+  CK_BBOOL& stored = named ? yes : no;
   std::vector<CK_ATTRIBUTE> public_template = {flag(CKA_TOKEN, stored), flag(CKA_VERIFY, yes)};
   if (spec.type == CKK_RSA) {
     public_template.push_back({CKA_MODULUS_BITS, &modulus_bits, sizeof modulus_bits});
@@ -86,21 +81,15 @@ CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const 
       private_template.push_back(flag(usage, no));
     }
   }
-  if (templates.name != nullptr) {
-    for (std::vector<CK_ATTRIBUTE>* half : {&public_template, &private_template}) {
-      half->push_back(bytes(CKA_LABEL, as_bytes(templates.name->label())));
-      half->push_back(bytes(CKA_ID, templates.name->id()));
-    }
-  } else {
-    for (std::vector<CK_ATTRIBUTE>* half : {&public_template, &private_template}) {
-      half->push_back(bytes(CKA_ID, tag));
-    }
+  for (std::vector<CK_ATTRIBUTE>* half : {&public_template, &private_template}) {
+    if (named) half->push_back(bytes(CKA_LABEL, as_bytes(templates.name->label())));
+    half->push_back(bytes(CKA_ID, id));
   }
   CK_MECHANISM mechanism = {generation_mechanism(spec.type).value(), nullptr, 0};
   CK_RV rv = functions->C_GenerateKeyPair(
       session, &mechanism, public_template.data(), public_template.size(), private_template.data(),
       private_template.size(), &made.public_key, &made.private_key);
-  if (templates.name != nullptr) return rv;  // a stored pair is found by its name
+  if (named) return rv;
   if (rv == CKR_OK) rv = check_tag(functions, session, made.private_key, tag);
   if (rv == CKR_OK) rv = check_tag(functions, session, made.public_key, tag);
   if (rv != CKR_OK) destroy_tagged(functions, session, tag);

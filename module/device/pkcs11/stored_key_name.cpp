@@ -2,11 +2,11 @@
 
 #include <array>
 #include <charconv>
-#include <sys/random.h>
 #include <vector>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/random.h"
 
 namespace mayfly::pkcs11 {
 namespace {
@@ -92,9 +92,7 @@ std::optional<StoredKeyName::Parts> parse_label(std::string_view label) {
 
 StoredKeyName StoredKeyName::make(Parts parts) {
   Bytes id(kRandomBytes);
-  if (getrandom(id.data(), id.size(), 0) != static_cast<ssize_t>(id.size())) {
-    throw Error(CKR_FUNCTION_FAILED, "the kernel gives no random numbers for a key's ID");
-  }
+  fill_random(id, "a key's ID");
   std::string label = make_label(parts);
   if (parse_label(label) != parts) {
     throw Error(CKR_FUNCTION_FAILED, "a key's owner can't be written into its label");

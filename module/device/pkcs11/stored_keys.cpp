@@ -36,10 +36,8 @@ CK_ATTRIBUTE on_token() { return {CKA_TOKEN, &yes, sizeof yes}; }
 
 /// A deadline of this machine's boot clock as seconds since 1970.
 std::uint64_t to_wall_clock(BootClock::time_point deadline) {
-  const auto now = BootClock::now();
-  const auto left =
-      std::clamp<BootClock::duration>(deadline > now ? deadline - now : BootClock::duration::zero(),
-                                      BootClock::duration::zero(), kLongestLife);
+  const auto left = std::clamp<BootClock::duration>(deadline - BootClock::now(),
+                                                    BootClock::duration::zero(), kLongestLife);
   return wall_clock_seconds() +
          static_cast<std::uint64_t>(std::chrono::ceil<seconds>(left).count());
 }

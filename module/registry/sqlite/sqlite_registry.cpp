@@ -6,12 +6,12 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/random.h"
 #include "registry/sqlite/database.h"
 
 namespace mayfly {
@@ -129,9 +129,7 @@ SqliteRegistry::SqliteRegistry(std::filesystem::path file) : file_(std::move(fil
 
 void SqliteRegistry::make_schema(Database& database) {
   std::array<std::uint8_t, kUuidBytes> uuid;
-  if (getrandom(uuid.data(), uuid.size(), 0) != static_cast<ssize_t>(uuid.size())) {
-    throw Error(CKR_FUNCTION_FAILED, "the kernel gives no random numbers for a registry");
-  }
+  fill_random(uuid, "a registry");
   database.execute(kSchema);
   database.prepare("INSERT INTO registry(uuid) VALUES (?)").bind(ByteView(uuid)).step();
 }

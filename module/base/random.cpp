@@ -1,0 +1,17 @@
+#include "base/random.h"
+
+#include <string>
+#include <sys/random.h>
+
+#include "base/error.h"
+
+namespace mayfly {
+
+void fill_random(ByteSpan out, const char* purpose) {
+  if (getrandom(out.data(), out.size(), 0) != static_cast<ssize_t>(out.size())) {
+    throw Error(CKR_FUNCTION_FAILED,
+                std::string("the kernel gives no random numbers for ") + purpose);
+  }
+}
+
+}  // namespace mayfly

@@ -1,0 +1,13 @@
+// Random numbers of the kernel.
+#pragma once
+
+#include "base/bytes.h"
+
+namespace mayfly {
+
+/// Fills a few bytes, at most 256, with random numbers.
+/// @param purpose  What they are for: "a serial number".
+/// @throws Error CKR_FUNCTION_FAILED when the kernel gives none.
+void fill_random(ByteSpan out, const char* purpose);
+
+}  // namespace mayfly
