@@ -1,9 +1,20 @@
 // The subcommands of mayfly, one file each.
 #pragma once
 
+#include <string>
+
 #include <CLI/CLI.hpp>
 
 namespace mayfly::tools {
+
+/// Adds --config to a subcommand.
+inline void add_config_option(CLI::App& command, std::string& file) {
+  command
+      .add_option("--config", file,
+                  "The configuration (default: $MAYFLY_CONF, then the user's, then the one in "
+                  "/etc/mayfly)")
+      ->type_name("FILE");
+}
 
 // Each of these adds one subcommand to `app`. When the command line asks for it, CLI11 calls it
 // back; it then does its work and writes the exit status to `status`, or throws a Failure or an

@@ -82,11 +82,7 @@ void add_doctor(CLI::App& app, int& status) {
       "key\n"
       "is destroyed again. Each line is ok, warn, fail, or skipped where something else has to be\n"
       "mended first. The exit status is 0 if nothing failed, else 1.");
-  command
-      ->add_option("--config", options->config_file,
-                   "The configuration (default: $MAYFLY_CONF, then the user's, then the one in "
-                   "/etc/mayfly)")
-      ->type_name("FILE");
+  add_config_option(*command, options->config_file);
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->callback([options, &status] {
     const Report report = examine(options->config_file);

@@ -65,11 +65,7 @@ void add_reap(CLI::App& app, int& status) {
       "here, its deadline is five minutes past. If anything can't be looked up, nothing is\n"
       "destroyed. The exit status is 0 if no dead key is left, 75 if the device would not destroy\n"
       "some: then try again later.");
-  command
-      ->add_option("--config", options->config_file,
-                   "The configuration (default: $MAYFLY_CONF, then the user's, then the one in "
-                   "/etc/mayfly)")
-      ->type_name("FILE");
+  add_config_option(*command, options->config_file);
   command->add_flag("--recorded", options->recorded,
                     "Look for the keys on record only, not at every key on the device");
   command->add_flag("--rebooted", options->rebooted,

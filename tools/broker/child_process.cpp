@@ -3,6 +3,8 @@
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -69,6 +71,19 @@ pid_t spawn(const Program& program, const std::function<void()>& prepare) {
   while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
   }
   throw std::system_error(size == sizeof reason ? reason : EIO, std::generic_category(), "exec");
+}
+
+void set_apart(int last_silent, const std::vector<int>& kept) {
+  setsid();
+  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int stream = STDIN_FILENO; stream <= last_silent; ++stream) {
+    if (null < 0 || dup2(null, stream) < 0) throw_errno("/dev/null");
+  }
+  if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) throw_errno("close_range");
+  for (const int descriptor : kept) set_close_on_exec(descriptor, false);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 void follow_parent(pid_t parent, int signal) {

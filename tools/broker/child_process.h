@@ -25,6 +25,11 @@ struct Program {
 ///         there is none. Nothing is left of the child then.
 [[nodiscard]] pid_t spawn(const Program& program, const std::function<void()>& prepare);
 
+/// For spawn(): sets the child apart. It is out of the terminal's reach, its standard streams up to
+/// `last_silent` are /dev/null, no signal is blocked, and of other descriptors it has only `kept`.
+/// @throws std::system_error
+void set_apart(int last_silent, const std::vector<int>& kept);
+
 /// Lets the kernel send this process a signal when its parent dies.
 /// @throws std::system_error ESRCH if the parent is not `parent` any more.
 void follow_parent(pid_t parent, int signal);

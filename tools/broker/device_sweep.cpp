@@ -1,42 +1,19 @@
 #include "tools/broker/device_sweep.h"
 
-#include <fcntl.h>
-#include <linux/close_range.h>
+#include <cerrno>
 #include <signal.h>
 #include <sys/wait.h>
-#include <system_error>
 #include <thread>
 #include <unistd.h>
 
 #include "tools/broker/child_process.h"
 
 namespace mayfly::broker {
-namespace {
-
-/// Out of the terminal's reach, and silent: what it has to say, its exit status does.
-void prepare() {
-  setsid();
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (null < 0 || dup2(null, stream) < 0) {
-      throw std::system_error(errno, std::generic_category(), "/dev/null");
-    }
-  }
-  if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
-    throw std::system_error(errno, std::generic_category(), "close_range");
-  }
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-}  // namespace
-
 DeviceSweep::DeviceSweep(const Config& config)
     : number_(spawn({"/proc/self/exe",
                      {"mayfly", "reap", "--recorded", "--config", config.file.string()},
                      environment_of_this_process()},
-                    prepare)) {}
+                    [] { set_apart(STDERR_FILENO, {}); })) {}  // its exit status says all
 
 DeviceSweep::~DeviceSweep() {
   if (number_ < 0) return;

@@ -2,8 +2,6 @@
 
 #include <cerrno>
 #include <exception>
-#include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <string>
 #include <sys/wait.h>
@@ -18,27 +16,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-void redirect_to_null() {
-  const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0) {
-    throw std::system_error(errno, std::generic_category(), "/dev/null");
-  }
-}
-
-/// The worker's process before it is one: out of the terminal's reach, with the descriptors that it
-/// needs and no others.
-void prepare_worker(const std::vector<int>& descriptors) {
-  setsid();
-  redirect_to_null();
-  if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
-    throw std::system_error(errno, std::generic_category(), "close_range");
-  }
-  for (const int descriptor : descriptors) set_close_on_exec(descriptor, false);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
-}
 
 }  // namespace
 
@@ -56,7 +33,7 @@ WorkerProcess::WorkerProcess(const Config& config, const RunRequest& request, De
   for (std::string& text : to_strings(arguments)) program.arguments.push_back(std::move(text));
   std::vector<int> descriptors = std::move(pin_descriptors);
   descriptors.insert(descriptors.end(), {arguments.control, arguments.listening});
-  number_ = spawn(program, [&] { prepare_worker(descriptors); });
+  number_ = spawn(program, [&] { set_apart(STDOUT_FILENO, descriptors); });
   channel_ = std::move(ours);
 }
 
