@@ -50,16 +50,6 @@ void print_point(const RawModule& module, const RawSession& session, CK_OBJECT_H
   std::cout << to_hex(ByteView(der).subspan(2)) << ' ';
 }
 
-void sign(const RawModule& module, const RawSession& session, CK_OBJECT_HANDLE key) {
-  CK_MECHANISM mechanism = {CKM_ECDSA, nullptr, 0};
-  std::array<unsigned char, 32> digest{};
-  std::array<unsigned char, 64> signature{};
-  CK_ULONG size = signature.size();
-  expect_ok(module->C_SignInit(session.handle(), &mechanism, key), "C_SignInit");
-  expect_ok(module->C_Sign(session.handle(), digest.data(), digest.size(), signature.data(), &size),
-            "C_Sign");
-}
-
 void work(const std::string& path, const std::string& token, const std::string& fifo) {
   const RawModule module(path);
   auto session = std::make_unique<RawSession>(module, module.slot_of(token));

@@ -1,5 +1,6 @@
 #include "support/raw_module.h"
 
+#include <array>
 #include <dlfcn.h>
 #include <functional>
 #include <stdexcept>
@@ -69,5 +70,15 @@ RawSession::RawSession(const RawModule& module, CK_SLOT_ID slot) : module_(modul
 }
 
 RawSession::~RawSession() { module_->C_CloseSession(handle_); }
+
+void sign(const RawModule& module, const RawSession& session, CK_OBJECT_HANDLE key) {
+  CK_MECHANISM mechanism = {CKM_ECDSA, nullptr, 0};
+  std::array<unsigned char, 32> digest{};
+  std::array<unsigned char, 64> signature{};
+  CK_ULONG size = signature.size();
+  expect_ok(module->C_SignInit(session.handle(), &mechanism, key), "C_SignInit");
+  expect_ok(module->C_Sign(session.handle(), digest.data(), digest.size(), signature.data(), &size),
+            "C_Sign");
+}
 
 }  // namespace mayfly::test

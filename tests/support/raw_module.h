@@ -53,4 +53,7 @@ class RawSession {
   CK_SESSION_HANDLE handle_ = CK_INVALID_HANDLE;
 };
 
+/// Signs something with a P-256 key.
+void sign(const RawModule& module, const RawSession& session, CK_OBJECT_HANDLE key);
+
 }  // namespace mayfly::test

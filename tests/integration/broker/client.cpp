@@ -40,16 +40,6 @@ CK_OBJECT_HANDLE generate(const RawModule& module, const RawSession& session, bo
   return private_key;
 }
 
-void sign(const RawModule& module, const RawSession& session, CK_OBJECT_HANDLE key) {
-  CK_MECHANISM mechanism = {CKM_ECDSA, nullptr, 0};
-  std::array<unsigned char, 32> digest{};
-  std::array<unsigned char, 64> signature{};
-  CK_ULONG size = signature.size();
-  expect_ok(module->C_SignInit(session.handle(), &mechanism, key), "C_SignInit");
-  expect_ok(module->C_Sign(session.handle(), digest.data(), digest.size(), signature.data(), &size),
-            "C_Sign");
-}
-
 std::size_t count_private_keys(const RawModule& module, const RawSession& session) {
   CK_OBJECT_CLASS wanted = CKO_PRIVATE_KEY;
   CK_ATTRIBUTE attribute = {CKA_CLASS, &wanted, sizeof wanted};
