@@ -310,11 +310,17 @@ void Supervisor::announce(const std::string& sentence) const {
 }
 
 /// What the guardian does for a killed supervisor whose worker died with it.
-void sweep_after(const Config& config) {
-  DeviceSweep sweep(config);
-  sweep.wait(kSweepTime);
-  announce(sweep.succeeded() ? "what the task had left on the device is destroyed"
-                             : "keys of the task may be left on the device; run: mayfly reap");
+void sweep_after(const Config& config) noexcept {
+  try {
+    DeviceSweep sweep(config);
+    sweep.wait(kSweepTime);
+    if (sweep.succeeded()) {
+      announce("what the task had left on the device is destroyed");
+      return;
+    }
+  } catch (const std::exception&) {  // no process could be had for it
+  }
+  announce("keys of the task may be left on the device; run: mayfly reap");
 }
 
 }  // namespace

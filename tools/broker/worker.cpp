@@ -14,6 +14,7 @@
 #include <sys/timerfd.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 #include "base/error.h"
 #include "base/limited_log.h"
@@ -32,7 +33,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds kRetryOwed{1'000};     // between attempts to destroy what the device owes
+// Between attempts to destroy what the device owes: the first, doubled each time that none is gone.
+constexpr milliseconds kFirstRetry{1'000};
+constexpr milliseconds kLongestRetry{60'000};
 constexpr milliseconds kLookForOwed{15'000};  // between looks whether it owes something
 constexpr milliseconds kHangUpTime{5'000};    // for calls under way when the task has ended
 constexpr milliseconds kNoRoomPause{100};     // when no descriptor is left for a connection
@@ -118,6 +121,7 @@ class Worker {
   Descriptor deadline_;
   ConnectionSet connections_;
   std::size_t owed_ = 0;
+  milliseconds retry_pause_ = kFirstRetry;
   steady_clock::time_point next_look_ = steady_clock::now() + kLookForOwed;
   log::LimitedLog log_;
   bool no_room_ = false;  // whether to leave the socket alone for a moment
@@ -199,8 +203,10 @@ void Worker::expire() {
 
 void Worker::look_after_owed() noexcept {
   if (steady_clock::now() < next_look_) return;
-  owed_ = library_.device().retry_pending();
-  next_look_ = steady_clock::now() + (owed_ == 0 ? kLookForOwed : kRetryOwed);
+  const std::size_t before = std::exchange(owed_, library_.device().retry_pending());
+  const bool stuck = before > 0 && owed_ >= before;
+  retry_pause_ = stuck ? std::min(2 * retry_pause_, kLongestRetry) : kFirstRetry;
+  next_look_ = steady_clock::now() + (owed_ == 0 ? kLookForOwed : retry_pause_);
 }
 
 /// False if the task shall end.

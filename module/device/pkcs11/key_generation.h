@@ -2,15 +2,19 @@
 #pragma once
 
 #include "base/public_key.h"
+#include "device/pkcs11/key_pair_answers.h"
 #include "device/pkcs11/mechanism_map.h"
 #include "device/pkcs11/stored_key_name.h"
 
 namespace mayfly::pkcs11 {
 
-/// The two objects of a key pair.
-struct KeyPairHandles {
-  CK_OBJECT_HANDLE private_key = CK_INVALID_HANDLE;
-  CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
+/// The exponent of all RSA keys: 65537.
+inline constexpr std::uint8_t kPublicExponent[] = {0x01, 0x00, 0x01};
+
+/// A key pair that the device made.
+struct NewKeyPair {
+  KeyPairHandles handles;
+  KeyPairAnswers answers;  ///< of session objects: what the device says of them
 };
 
 /// What the templates of a key pair say beside its kind.
@@ -21,17 +25,12 @@ struct KeyTemplates {
 
 /// Asks the device's own generator for a key pair: private, sensitive, not extractable, for signing
 /// and, unless the templates leave that to the device, nothing else.
-/// @return what the device answered.
+///
+/// Of session objects, the handles are proven to be those of this very pair when it returns CKR_OK;
+/// what the device made else is destroyed. Token objects are found, and proven, by their name.
+/// @return what the device answered; CKR_DEVICE_ERROR for handles of other objects.
 [[nodiscard]] CK_RV generate_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
                                       const KeySpec& spec, const KeyTemplates& templates,
-                                      KeyPairHandles& made);
-
-/// Checks with the device that the private key is what was asked for, and reads the public key.
-/// @param stored  Whether they are to be token objects.
-/// @throws Error CKR_DEVICE_ERROR when the device says otherwise, or what it says makes no sense;
-///         whatever it answered when it can't be asked. The key must then be destroyed.
-[[nodiscard]] PublicKey inspect_key_pair(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session,
-                                         const KeySpec& spec, bool stored,
-                                         const KeyPairHandles& pair);
+                                      NewKeyPair& made);
 
 }  // namespace mayfly::pkcs11

@@ -70,7 +70,7 @@ std::unique_ptr<DeviceKey> Pkcs11Scope::try_generate(const KeySpec& spec,
   const NoEmptySession guard(context_->sessions, *session_);
   last_check();
   const KeyTemplates templates{nullptr, context_->other_usages_off};
-  KeyPairHandles made;
+  NewKeyPair made;
   CK_RV rv = generate_key_pair(context_->functions, session_->handle, spec, templates, made);
   if (rv == CKR_USER_NOT_LOGGED_IN && session_->keys == 0) {
     context_->login.log_in(session_->handle);
@@ -85,17 +85,15 @@ std::unique_ptr<DeviceKey> Pkcs11Scope::try_generate(const KeySpec& spec,
   return nullptr;
 }
 
-std::unique_ptr<DeviceKey> Pkcs11Scope::take_over(const KeySpec& spec, const KeyPairHandles& made,
+std::unique_ptr<DeviceKey> Pkcs11Scope::take_over(const KeySpec& spec, const NewKeyPair& made,
                                                   KeyRecords& record) {
   KeyRecord& entry = *record.front();
   entry.session = session_;
-  entry.private_key = made.private_key;
-  entry.public_key = made.public_key;
+  entry.private_key = made.handles.private_key;
+  entry.public_key = made.handles.public_key;
   ++session_->keys;
   try {
-    PublicKey public_key =
-        inspect_key_pair(context_->functions, session_->handle, spec, false, made);
-    return std::make_unique<Pkcs11Key>(context_, record, std::move(public_key));
+    return std::make_unique<Pkcs11Key>(context_, record, made.answers.judge(spec));
   } catch (...) {
     if (!destroy_key_pair_locked(context_->functions, context_->sessions, entry)) {
       context_->pending.add(std::move(record));

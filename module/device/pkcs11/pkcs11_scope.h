@@ -24,7 +24,7 @@ class Pkcs11Scope final : public KeyScope, public std::enable_shared_from_this<P
   void choose_session();
   std::unique_ptr<DeviceKey> try_generate(const KeySpec& spec, const LastCheck& last_check,
                                           KeyRecords& record);
-  std::unique_ptr<DeviceKey> take_over(const KeySpec& spec, const KeyPairHandles& made,
+  std::unique_ptr<DeviceKey> take_over(const KeySpec& spec, const NewKeyPair& made,
                                        KeyRecords& record);
   bool may_retry(CK_RV rv);
 

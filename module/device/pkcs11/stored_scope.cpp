@@ -69,7 +69,7 @@ std::unique_ptr<DeviceKey> StoredScope::generate_in(const DeviceSession& session
   const std::uint64_t losses = context_->sessions.losses();
   const auto storage = context_->stored->lock_storage();
   last_check();
-  KeyPairHandles made;
+  NewKeyPair made;
   CK_RV rv = generate_key_pair(context_->functions, session.handle, spec, templates, made);
   if (rv == CKR_USER_NOT_LOGGED_IN) {
     context_->login.log_in(session.handle);
@@ -77,11 +77,13 @@ std::unique_ptr<DeviceKey> StoredScope::generate_in(const DeviceSession& session
   }
   if (says_session_dead(rv)) return nullptr;
   check(rv, "making a key pair on the device");
-  context_->stored->confirm(session.handle, made.private_key, made.public_key, *entry);
-  PublicKey public_key = inspect_key_pair(context_->functions, session.handle, spec, true, made);
-  const StoredKey::Whereabouts whereabouts{made.private_key, losses, session.number};
+  const KeyPairHandles& pair = made.handles;
+  context_->stored->confirm(session.handle, pair.private_key, pair.public_key, *entry);
+  check(made.answers.read(context_->functions, session.handle, spec.type, true, pair),
+        "reading a new key pair's attributes");
+  const StoredKey::Whereabouts whereabouts{pair.private_key, losses, session.number};
   return std::make_unique<StoredKey>(context_, shared_from_this(), entry, whereabouts,
-                                     std::move(public_key));
+                                     made.answers.judge(spec));
 }
 
 /// The device may have made the key, whatever it said.
