@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <utility>
 
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 #include "config/guarded_file.h"
 #include "tools/failure.h"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 
 namespace mayfly {
 

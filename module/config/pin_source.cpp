@@ -8,10 +8,10 @@
 #include <system_error>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "config/bounded_read.h"
 #include "config/config.h"
-#include "config/descriptor.h"
 #include "config/guarded_file.h"
 #include "config/pin_command.h"
 

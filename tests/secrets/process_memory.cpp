@@ -10,7 +10,7 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 
 namespace mayfly::test {
 namespace {

@@ -7,8 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "base/descriptor.h"
 #include "base/limited_log.h"
-#include "config/descriptor.h"
 #include "core/task_table.h"
 
 namespace mayfly::broker {

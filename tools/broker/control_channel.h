@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/pkcs11.h"
-#include "config/descriptor.h"
 
 namespace mayfly::broker {
 

@@ -18,7 +18,7 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 
 extern "C" {  // which glibc 2.36 leaves out
 #include <sys/pidfd.h>

@@ -10,8 +10,8 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/log.h"
-#include "config/descriptor.h"
 
 namespace mayfly::broker {
 namespace {

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <string>
 
+#include "base/descriptor.h"
 #include "config/config.h"
-#include "config/descriptor.h"
 
 namespace mayfly::broker {
 

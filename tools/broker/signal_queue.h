@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <sys/types.h>
 
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 
 namespace mayfly::broker {
 

@@ -16,10 +16,10 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/limited_log.h"
 #include "compose/library.h"
-#include "config/descriptor.h"
 #include "tools/broker/child_process.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/control_channel.h"

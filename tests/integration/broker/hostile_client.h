@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 #include "tools/broker/rpc_message.h"
 
 namespace mayfly::test {

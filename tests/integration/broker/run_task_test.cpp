@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 #include "integration/broker/mayfly_run.h"
 
 namespace mayfly::test {

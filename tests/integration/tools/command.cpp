@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 
 namespace mayfly::test {
 namespace {

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 #include "integration/tools/mayfly_sandbox.h"
 
 namespace mayfly::test {

@@ -14,10 +14,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/descriptor.h"
 #include "config/bounded_read.h"
-#include "config/descriptor.h"
-#include "unit/config/message_of.h"
 #include "support/temp_folder.h"
+#include "unit/config/message_of.h"
 
 namespace mayfly {
 namespace {

@@ -7,11 +7,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/descriptor.h"
 #include "config/config.h"
-#include "config/descriptor.h"
-#include "unit/config/message_of.h"
 #include "support/environment.h"
 #include "support/temp_folder.h"
+#include "unit/config/message_of.h"
 
 namespace mayfly {
 namespace {

@@ -1,4 +1,4 @@
-#include "config/descriptor.h"
+#include "base/descriptor.h"
 
 #include <cerrno>
 #include <unistd.h>
