@@ -36,7 +36,8 @@ std::string layer_of(const std::string& file) { return file.substr(0, file.find(
 TEST(Layers, ArrowsRunDownwardsOnly) {
   const std::map<std::string, std::set<std::string>> allowed = {
       {"base", {"base", "mayfly"}},
-      {"device", {"base", "device"}},
+      {"wire", {"base", "wire"}},
+      {"device", {"base", "wire", "device"}},
       {"config", {"base", "config"}},
       {"registry", {"base", "registry"}},
       {"core", {"base", "device", "core"}},

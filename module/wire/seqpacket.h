@@ -1,0 +1,86 @@
+// Messages over a SOCK_SEQPACKET socket.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/descriptor.h"
+#include "wire/wire_error.h"
+
+namespace mayfly::wire {
+
+/// The most bytes of one packet, its header included.
+inline constexpr std::size_t kMaxPacket = std::size_t{64} * 1024;
+
+/// One message, of either side. What does not fit into one packet came in several.
+struct Message {
+  std::uint8_t kind = 0;
+  std::uint32_t number = 0;  ///< an answer has that of its request
+  ByteView body;             ///< good until the next receive() or drop()
+};
+
+/// Seqpacket models one end of a connection. It sends and receives whole messages; nothing that it
+/// does waits for longer than it was told. After a WireError the connection is of no use any more.
+///
+/// One thread at a time. Descriptors that the other side passes are taken only where they were
+/// asked for; else the kernel closes them.
+class Seqpacket {
+ public:
+  /// How much a message of a kind may have in its body; 0 for kinds that are none.
+  using Limits = std::size_t (*)(std::uint8_t kind) noexcept;
+
+  struct Patience {
+    /// How long to wait for the first packet of a message; nothing for as long as it takes.
+    std::optional<std::chrono::milliseconds> first;
+    /// How long to wait for each further packet, and for room to send one.
+    std::chrono::milliseconds next;
+  };
+
+  /// @param socket  Connected, blocking.
+  /// @throws WireError (system)
+  Seqpacket(Descriptor socket, Patience patience, Limits limits);
+  ~Seqpacket() { drop(); }
+  Seqpacket(const Seqpacket&) = delete;
+  Seqpacket& operator=(const Seqpacket&) = delete;
+
+  [[nodiscard]] int descriptor() const noexcept { return socket_.number(); }
+  /// Closes the socket and does nothing else: for a forked child.
+  void close() noexcept { socket_.reset(); }
+
+  /// Sends one message.
+  /// @param passed  A descriptor that goes with it; -1 for none.
+  /// @throws WireError (hung_up, timed_out, system)
+  void send(const Message& message, int passed = -1);
+
+  /// Receives one message.
+  /// @param passed  Receives a descriptor that came with its first packet; null takes none.
+  /// @throws WireError, std::bad_alloc
+  [[nodiscard]] Message receive(Descriptor* passed = nullptr);
+
+  /// Zeroises the last message: it may have been a PIN.
+  void drop() noexcept;
+
+ private:
+  struct Header;
+
+  [[nodiscard]] ByteSpan received() const noexcept { return {packet_.get(), packet_size_}; }
+  void send_packet(const Header& header, ByteView part, int passed);
+  void receive_packet(Descriptor* passed);
+  void wait_for_packet() const;
+  Header read_header() const;
+  [[nodiscard]] ByteView read_part() const noexcept;
+  void collect(const Header& first, ByteView part);
+
+  Descriptor socket_;
+  const Patience patience_;
+  const Limits limits_;
+  // Not initialised: what no packet ever filled takes no memory.
+  const std::unique_ptr<std::uint8_t[]> packet_;
+  std::size_t packet_size_ = 0;
+  Bytes collected_;  // of messages that came in several packets
+};
+
+}  // namespace mayfly::wire
