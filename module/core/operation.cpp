@@ -5,6 +5,15 @@
 #include "base/error.h"
 
 namespace mayfly {
+namespace {
+
+void check_message_size(std::size_t size) {
+  if (size > SignatureInput::kMaxMessage) {
+    throw Error(CKR_DATA_LEN_RANGE, "a message that is signed as a whole has at most 16 MiB");
+  }
+}
+
+}  // namespace
 
 SignatureInput::SignatureInput(Hash hash) {
   if (hash != Hash::none) hasher_.emplace(hash);
@@ -15,9 +24,7 @@ void SignatureInput::update(ByteView part) {
     hasher_->update(part);
     return;
   }
-  if (part.size() > kMaxMessage - collected_.size()) {
-    throw Error(CKR_DATA_LEN_RANGE, "a message that is signed as a whole has at most 16 MiB");
-  }
+  check_message_size(part.size() + collected_.size());
   collected_.insert(collected_.end(), part.begin(), part.end());
 }
 
@@ -43,9 +50,7 @@ void SignatureOperation::update(ByteView part) {
 
 ByteView SignatureOperation::one_part(ByteView data) {
   if (input_hash_ == Hash::none) {
-    if (data.size() > SignatureInput::kMaxMessage) {
-      throw Error(CKR_DATA_LEN_RANGE, "a message that is signed as a whole has at most 16 MiB");
-    }
+    check_message_size(data.size());
     return data;
   }
   prepared_ = mayfly::digest(input_hash_, data);
@@ -57,6 +62,16 @@ ByteView SignatureOperation::all_parts() {
   if (!input_) input_.emplace(input_hash_);
   prepared_ = input_->finish();
   return prepared_;
+}
+
+void SignatureOperation::check_prepared(ByteView input) const {
+  if (input_hash_ == Hash::none) {
+    check_message_size(input.size());
+  } else if (input.size() != digest_size(input_hash_)) {
+    throw Error(CKR_DATA_LEN_RANGE, std::string(mechanism_->name) + " signs a digest of " +
+                                        std::to_string(digest_size(input_hash_)) + " bytes, not " +
+                                        std::to_string(input.size()));
+  }
 }
 
 void SignatureOperation::check_input_size(ByteView input, const PublicKey& key) const {

@@ -56,6 +56,10 @@ class SignatureOperation {
   /// What is to be signed after the parts.
   [[nodiscard]] ByteView all_parts();
 
+  /// Checks that somebody else's input is one that one_part() could have given.
+  /// @throws Error CKR_DATA_LEN_RANGE
+  void check_prepared(ByteView input) const;
+
   /// Checks that a raw mechanism's input has a length that it can have.
   /// @throws Error CKR_DATA_LEN_RANGE
   void check_input_size(ByteView input, const PublicKey& key) const;

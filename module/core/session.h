@@ -9,6 +9,7 @@
 #include "core/attributes.h"
 #include "core/mechanism.h"
 #include "core/operation.h"
+#include "core/signing.h"
 #include "core/token.h"
 
 namespace mayfly {
@@ -103,13 +104,6 @@ class Session {
   void cancel_message(CK_FLAGS flag);
 
  private:
-  /// A signing operation, and the login under which it began.
-  struct Signing {
-    SignatureOperation operation;
-    std::uint64_t login_epoch;
-
-    [[nodiscard]] Signing fresh() const { return {operation.fresh(), login_epoch}; }
-  };
   /// What a message-based operation was initialised with, and the message in the making.
   struct MessageSigning {
     Signing prototype;
@@ -123,10 +117,7 @@ class Session {
   // session_sign.cpp
   [[nodiscard]] Signing begin_signing(const MechanismChoice& choice, ObjectHandle key) const;
   void check_access(const Signing& signing) const;
-  std::size_t make_signature(const Signing& signing, ByteView input, ByteSpan out);
-  /// @param key_lost  Receives whether the device said that it has lost the key.
-  std::size_t sign_on_device(const Signing& signing, ByteView input, ByteSpan out,
-                             bool& key_lost) const;
+  std::size_t make_signature(const Signing& signing, ByteView input, ByteSpan out) const;
 
   // session_verify.cpp
   [[nodiscard]] SignatureOperation begin_verifying(const MechanismChoice& choice,
