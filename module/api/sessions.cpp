@@ -10,7 +10,7 @@ CK_RV log_in(Session& session, CK_USER_TYPE user, const CK_UTF8CHAR* pin, CK_ULO
   const ByteView given = in(pin, pin_size);
   switch (user) {
     case CKU_USER:
-      session.token().login(given);
+      session.login(given);
       return CKR_OK;
     case CKU_CONTEXT_SPECIFIC:
       throw Error(CKR_OPERATION_NOT_INITIALIZED, "no key here asks for a login for each use");
@@ -86,7 +86,7 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR
 
 CK_RV C_Logout(CK_SESSION_HANDLE hSession) {
   return with_session("C_Logout", hSession, [](Session& session) {
-    session.token().logout();
+    session.logout();
     return CKR_OK;
   });
 }

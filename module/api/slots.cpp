@@ -50,7 +50,8 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slotID, CK_TOKEN_INFO_PTR pInfo) {
     set_padded(info.model, "task token");
     set_padded(info.serialNumber, task->serial());
     set_padded(info.utcTime, "");
-    info.flags = CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED | task->login_flags();
+    info.flags = CKF_RNG | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED |
+                 task->keeper().status(*task).login_flags;
     info.ulMaxSessionCount = info.ulMaxRwSessionCount = application.max_sessions();
     info.ulSessionCount = sessions.all;
     info.ulRwSessionCount = sessions.read_write;

@@ -61,9 +61,10 @@ CK_RV MAYFLY_TaskInfo(CK_SLOT_ID slot, MAYFLY_TASK_INFO* info) {
     const std::shared_ptr<Task> task = open_task(entry, slot);
     result = {};
     result.slot = slot;
-    result.state = static_cast<CK_ULONG>(task->state());
+    const TaskStatus status = task->keeper().status(*task);
+    result.state = static_cast<CK_ULONG>(status.state);
     result.seconds_left = seconds_left(*task);
-    result.keys = task->key_count();
+    result.keys = status.keys;
     task->serial().copy(result.serial, sizeof result.serial - 1);
     task->id().copy(result.task_id, sizeof result.task_id - 1);
     return CKR_OK;

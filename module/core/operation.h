@@ -45,6 +45,7 @@ class SignatureOperation {
   }
 
   [[nodiscard]] const Object& key() const noexcept { return *key_; }
+  [[nodiscard]] const Mechanism& mechanism() const noexcept { return *mechanism_; }
   [[nodiscard]] const SignatureScheme& scheme() const noexcept { return scheme_; }
 
   /// Adds a part. @throws Error CKR_FUNCTION_NOT_SUPPORTED if the mechanism is one-part only.

@@ -10,6 +10,7 @@
 #include "core/mechanism.h"
 #include "core/operation.h"
 #include "core/signing.h"
+#include "core/task_keeper.h"
 #include "core/token.h"
 
 namespace mayfly {
@@ -28,6 +29,9 @@ class Session {
   [[nodiscard]] const std::shared_ptr<Token>& token_ptr() const noexcept { return token_; }
   [[nodiscard]] bool read_write() const noexcept { return read_write_; }
   [[nodiscard]] CK_STATE state() const noexcept;
+  /// @throws Error as Token::login() and Token::logout().
+  void login(ByteView pin) { token_->login(handle_, pin); }
+  void logout() { token_->logout(handle_); }
   /// Marks the session as closed, so that what is under way in it can't finish.
   /// @return false if it was closed already.
   bool close() noexcept { return !closed_.exchange(true); }
@@ -48,12 +52,10 @@ class Session {
 
   // Key generation (5.18) ----------------------------------------------------------------------
 
-  struct KeyPairHandles {
-    ObjectHandle public_key;
-    ObjectHandle private_key;
-  };
   KeyPairHandles generate_key_pair(CK_MECHANISM_TYPE mechanism, const Attributes& public_wanted,
                                    const Attributes& private_wanted);
+  /// Where the device makes the session's keys, opened when it is first asked for.
+  [[nodiscard]] std::shared_ptr<KeyScope> scope();
 
   // Signing (5.13) -----------------------------------------------------------------------------
 
@@ -122,11 +124,6 @@ class Session {
   // session_verify.cpp
   [[nodiscard]] SignatureOperation begin_verifying(const MechanismChoice& choice,
                                                    ObjectHandle key) const;
-
-  // session_objects.cpp
-  void check_may_change(const Object& object) const;
-  void check_may_make(const Attributes& wanted) const;
-  [[nodiscard]] std::shared_ptr<KeyScope> scope();
 
   const SessionHandle handle_;
   const std::shared_ptr<Token> token_;

@@ -31,6 +31,7 @@ SignatureOperation Session::begin_verifying(const MechanismChoice& choice,
   try {
     key = token_->object(handle);
   } catch (const Error& error) {
+    if (error.rv() != CKR_OBJECT_HANDLE_INVALID) throw;
     throw Error(CKR_KEY_HANDLE_INVALID, error.what());
   }
   if (key->public_key() == nullptr) {

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/secret.h"
-#include "core/device_answer.h"
+#include "core/task_keeper.h"
 
 namespace mayfly {
 namespace {
@@ -26,7 +26,9 @@ std::size_t sign_on_device(const Token& token, const StillOpen& still_open, cons
   SessionKey::Use use(*signing.operation.key().session_key());
   std::size_t size = 0;
   try {
-    size = ask_device([&] { return use.sign({signing.operation.scheme(), input}, signature); });
+    const SignatureOperation& operation = signing.operation;
+    size = token.task().keeper().sign(use, {operation.scheme(), input, operation.mechanism().type},
+                                      signature);
   } catch (const Error& error) {
     key_lost = error.rv() == CKR_DEVICE_REMOVED;
     throw;
@@ -58,6 +60,7 @@ Signing begin_signing(const Token& token, const MechanismChoice& choice, ObjectH
   try {
     key = token.object(handle);
   } catch (const Error& error) {
+    if (error.rv() != CKR_OBJECT_HANDLE_INVALID) throw;
     throw Error(CKR_KEY_HANDLE_INVALID, error.what());
   }
   if (key->session_key() == nullptr) {

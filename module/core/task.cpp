@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "core/device_answer.h"
-#include "core/key_template.h"
+#include "core/task_keeper.h"
 
 namespace mayfly {
 namespace {
@@ -43,17 +43,19 @@ void EndReport::require_destroyed() const {
 }
 
 Task::Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
-           std::unique_ptr<Login> login, Device& device, EndListener listener)
+           std::unique_ptr<Login> login, std::unique_ptr<TaskKeeper> keeper, Device& device,
+           EndListener listener)
     : identity_(std::move(identity)),
       deadline_(deadline),
       policy_(policy),
       login_(std::move(login)),
+      keeper_(std::move(keeper)),
       device_(device),
       listener_(std::move(listener)),
       quota_(policy.max_objects),
-      objects_(quota_) {
-  objects_.add(make_task_object(*this));
-}
+      objects_(quota_) {}
+
+Task::~Task() = default;
 
 std::string_view Task::label() const noexcept { return utf8_prefix(identity_.id, 32); }
 

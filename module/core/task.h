@@ -64,12 +64,21 @@ struct EndReport {
   void require_destroyed() const;
 };
 
+/// What can be told of a task.
+struct TaskStatus {
+  TaskState state = TaskState::open;
+  std::size_t keys = 0;      ///< key pairs that live now
+  CK_FLAGS login_flags = 0;  ///< the flags of CK_TOKEN_INFO that tell of the login
+};
+
 /// An application's view of a task, told when the task ends.
 class TaskObserver {
  public:
   virtual ~TaskObserver() = default;
   virtual void task_ended() noexcept = 0;
 };
+
+class TaskKeeper;
 
 /// Task models one unit of an agent's work: the owner of all keys made in it.
 ///
@@ -86,7 +95,11 @@ class Task {
   using EndListener = std::function<void(const Task&, const EndReport&)>;
 
   Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
-       std::unique_ptr<Login> login, Device& device, EndListener listener);
+       std::unique_ptr<Login> login, std::unique_ptr<TaskKeeper> keeper, Device& device,
+       EndListener listener);
+  ~Task();
+  Task(const Task&) = delete;
+  Task& operator=(const Task&) = delete;
 
   [[nodiscard]] const std::string& id() const noexcept { return identity_.id; }
   [[nodiscard]] const std::string& serial() const noexcept { return identity_.serial; }
@@ -96,6 +109,7 @@ class Task {
   [[nodiscard]] BootClock::time_point deadline() const noexcept { return deadline_; }
   [[nodiscard]] const TaskPolicy& policy() const noexcept { return policy_; }
   [[nodiscard]] Device& device() const noexcept { return device_; }
+  [[nodiscard]] TaskKeeper& keeper() const noexcept { return *keeper_; }
   [[nodiscard]] TaskState state() const noexcept { return state_.load(); }
   [[nodiscard]] std::size_t key_count() const;
   /// Objects with CKA_TOKEN true: they live until the task ends.
@@ -145,6 +159,7 @@ class Task {
   const BootClock::time_point deadline_;
   const TaskPolicy policy_;
   const std::unique_ptr<Login> login_;
+  const std::unique_ptr<TaskKeeper> keeper_;
   Device& device_;
   const EndListener listener_;
   std::atomic<TaskState> state_{TaskState::open};

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "core/key_template.h"
+#include "core/local_keeper.h"
 
 namespace mayfly {
 namespace {
@@ -38,8 +40,9 @@ std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
   const auto deadline = BootClock::now() + ttl;
   auto task = std::make_shared<Task>(
       Task::Identity{request.id, random_serial(), next_handle<SlotId>()}, deadline, limits_.policy,
-      make_login_ ? make_login_() : nullptr, device_,
+      make_login_ ? make_login_() : nullptr, std::make_unique<LocalKeeper>(), device_,
       [this](const Task& ended, const EndReport& report) { task_ended(ended, report); });
+  task->objects().add(make_task_object(*task));
   const std::string story = "task " + task->id() + " opened, token serial " + task->serial();
   {
     const std::unique_lock lock(mutex_);

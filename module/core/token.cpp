@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "core/session.h"
+#include "core/task_keeper.h"
 
 namespace mayfly {
 Token::Token(std::shared_ptr<Task> task, std::shared_ptr<SessionTable> sessions)
@@ -19,17 +20,21 @@ bool Token::has_user_access() const noexcept {
   return !task_->policy().login_required || logged_in_.load();
 }
 
-void Token::login(ByteView pin) {
+void Token::login(SessionHandle session, ByteView pin) {
+  TaskKeeper& keeper = task_->keeper();
+  const auto turn = keeper.session_turn();
   if (logged_in_.load()) {
     throw Error(CKR_USER_ALREADY_LOGGED_IN, "this application is logged in already");
   }
-  task_->check_pin(pin);
+  keeper.login(*task_, session, pin);
   if (logged_in_.exchange(true)) {
     throw Error(CKR_USER_ALREADY_LOGGED_IN, "this application is logged in already");
   }
 }
 
-void Token::logout() {
+void Token::logout(SessionHandle session) {
+  TaskKeeper& keeper = task_->keeper();
+  const auto turn = keeper.session_turn();
   if (!logged_in_.exchange(false)) {
     throw Error(CKR_USER_NOT_LOGGED_IN, "this application is not logged in");
   }
@@ -42,9 +47,10 @@ void Token::logout() {
       return true;
     });
   }
-  dispose_all(session_objects_.take_if([](const Object& object) {
-    return object.is_private();
-  })).require_destroyed();
+  const EndReport report = dispose_all(
+      session_objects_.take_if([](const Object& object) { return object.is_private(); }));
+  keeper.logout(*task_, session);
+  report.require_destroyed();
 }
 
 bool Token::may_see(const Object& object) const noexcept {
@@ -52,6 +58,7 @@ bool Token::may_see(const Object& object) const noexcept {
 }
 
 std::vector<ObjectHandle> Token::find(const Attributes& wanted) {
+  task_->keeper().refresh(*task_);
   std::vector<ObjectHandle> result;
   for (ObjectStore* store : {&task_->objects(), &session_objects_}) {
     for (const auto& object : store->find(wanted)) {
@@ -62,6 +69,7 @@ std::vector<ObjectHandle> Token::find(const Attributes& wanted) {
 }
 
 std::shared_ptr<Object> Token::object(ObjectHandle handle) const {
+  task_->keeper().refresh(*task_);
   {
     const std::shared_lock lock(mutex_);
     const auto found = objects_.find(handle.value);
@@ -77,22 +85,26 @@ ObjectStore& Token::store_of(const Object& object) noexcept {
 ObjectHandle Token::add(std::shared_ptr<Object> object, SessionHandle owner) {
   try {
     store_of(*object).add(object);
-    const ObjectHandle handle = handle_of(object);
-    if (!object->is_token_object()) {
-      const std::unique_lock lock(mutex_);
-      const auto session = sessions_.find(owner);
-      if (session == sessions_.end()) {
-        throw Error(CKR_SESSION_CLOSED, "the session was closed while its object was being made");
-      }
-      // In this order: drop_handle() finds by its owner what there is to take back.
-      owners_.emplace(object.get(), owner);
-      session->second.objects.emplace(object.get(), object);
-    }
-    return handle;
+    return enter(object, owner);
   } catch (...) {
     discard(object);
     throw;
   }
+}
+
+ObjectHandle Token::enter(const std::shared_ptr<Object>& object, SessionHandle owner) {
+  const ObjectHandle handle = handle_of(object);
+  if (!object->is_token_object()) {
+    const std::unique_lock lock(mutex_);
+    const auto session = sessions_.find(owner);
+    if (session == sessions_.end()) {
+      throw Error(CKR_SESSION_CLOSED, "the session was closed while its object was being made");
+    }
+    // In this order: drop_handle() finds by its owner what there is to take back.
+    owners_.emplace(object.get(), owner);
+    session->second.objects.emplace(object.get(), object);
+  }
+  return handle;
 }
 
 Destruction Token::discard(const std::shared_ptr<Object>& object) noexcept {
@@ -173,13 +185,23 @@ void Token::drop_retired_handles() {
 }
 
 void Token::add_session(SessionHandle handle, bool read_write) {
-  const std::unique_lock lock(mutex_);
-  if (ended_) throw Error(CKR_TOKEN_NOT_PRESENT, "task " + task_->id() + " has ended");
-  sessions_.emplace(handle, OpenSession{read_write, {}});
-  if (read_write) ++read_write_sessions_;
+  TaskKeeper& keeper = task_->keeper();
+  const auto turn = keeper.session_turn();
+  keeper.open_session(*task_, handle, read_write);
+  try {
+    const std::unique_lock lock(mutex_);
+    if (ended_) throw Error(CKR_TOKEN_NOT_PRESENT, "task " + task_->id() + " has ended");
+    sessions_.emplace(handle, OpenSession{read_write, {}});
+    if (read_write) ++read_write_sessions_;
+  } catch (...) {
+    keeper.close_session(*task_, handle);
+    throw;
+  }
 }
 
 EndReport Token::remove_session(SessionHandle handle) noexcept {
+  TaskKeeper& keeper = task_->keeper();
+  const auto turn = keeper.session_turn();
   std::unordered_map<const Object*, std::shared_ptr<Object>> objects;
   bool last = false;
   {
@@ -200,6 +222,7 @@ EndReport Token::remove_session(SessionHandle handle) noexcept {
     const Destruction outcome = discard(object);
     if (object->session_key() != nullptr) report.add(outcome);
   }
+  report.add(keeper.close_session(*task_, handle));
   return report;
 }
 

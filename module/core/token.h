@@ -39,11 +39,12 @@ class Token final : public TaskObserver {
   /// Counted up at each logout: what began before one can't go on after it.
   [[nodiscard]] std::uint64_t login_epoch() const noexcept { return login_epoch_.load(); }
   /// @throws Error CKR_USER_ALREADY_LOGGED_IN, CKR_PIN_INCORRECT, CKR_PIN_LOCKED.
-  void login(ByteView pin);
+  /// @param session  The session in which the client logs in or out.
+  void login(SessionHandle session, ByteView pin);
   /// Private session objects are destroyed, handles of private objects become invalid, operations
   /// that use private keys can't go on. @throws Error CKR_USER_NOT_LOGGED_IN; CKR_DEVICE_ERROR if
   /// the device still owes the destruction of a key.
-  void logout();
+  void logout(SessionHandle session);
 
   // Objects ----------------------------------------------------------------------------------
 
@@ -54,6 +55,10 @@ class Token final : public TaskObserver {
   /// Adds an object where its CKA_TOKEN says and gives its handle. A session object ends with the
   /// session `owner`. An object that can't be added is disposed of, its name of a key included.
   ObjectHandle add(std::shared_ptr<Object> object, SessionHandle owner);
+  /// Gives the handle of an object that is in its store already. A session object ends with the
+  /// session `owner` from now on.
+  /// @throws Error CKR_SESSION_CLOSED
+  ObjectHandle enter(const std::shared_ptr<Object>& object, SessionHandle owner);
   /// @throws Error CKR_DEVICE_ERROR if the device still owes the destruction of a key.
   void destroy(const std::shared_ptr<Object>& object);
   /// Takes back an object that was just added, if it is still there.

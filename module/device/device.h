@@ -26,6 +26,8 @@ namespace mayfly {
 struct SignRequest {
   SignatureScheme scheme;
   ByteView input;
+  /// What the client asked for; `scheme` says all that it means for the signature.
+  CK_MECHANISM_TYPE mechanism = CK_UNAVAILABLE_INFORMATION;
 };
 
 /// What Device::sign_input() says a device wants as SignRequest::input.

@@ -28,7 +28,7 @@ class ApplicationTest : public testing::Test {
     return user.session(user.open_session(task->slot(), read_write));
   }
 
-  static Session::KeyPairHandles generate(Session& session, bool token_object = false) {
+  static KeyPairHandles generate(Session& session, bool token_object = false) {
     Attributes wanted = test::p256_public_template();
     Attributes private_wanted;
     wanted.set_flag(CKA_TOKEN, token_object);
@@ -176,12 +176,12 @@ TEST_F(ApplicationTest, FinishingDestroysKeysOfItsSessionsOnly) {
 
 TEST_F(ApplicationTest, ASignatureBegunBeforeALogoutCantFinishAfterIt) {
   const auto session = open(application);
-  session->token().login(as_bytes("any"));
+  session->login(as_bytes("any"));
   const auto pair = generate(*session, true);
   session->sign_init({CKM_ECDSA_SHA256, {}}, pair.private_key);
   session->sign_update(as_bytes("part"));
-  session->token().logout();
-  session->token().login(as_bytes("any"));
+  session->logout();
+  session->login(as_bytes("any"));
   std::array<std::uint8_t, 64> out;
   EXPECT_EQ(answer([&] { session->sign_final(out); }), CKR_USER_NOT_LOGGED_IN);
   session->cancel(CKF_SIGN);
@@ -197,12 +197,12 @@ TEST_F(ApplicationTest, WhatHappensDuringASignatureDecidesWhetherItIsGivenOut) {
   const Case cases[] = {
       {"nothing", [](Session&) {}, CKR_OK},
       {"closed", [](Session& session) { session.close(); }, CKR_SESSION_CLOSED},
-      {"logged out", [](Session& session) { session.token().logout(); }, CKR_USER_NOT_LOGGED_IN},
+      {"logged out", [](Session& session) { session.logout(); }, CKR_USER_NOT_LOGGED_IN},
   };
   for (const Case& test : cases) {
     const auto session = open(application);
     const auto pair = generate(*session, true);
-    if (!session->token().logged_in()) session->token().login(as_bytes("any"));
+    if (!session->token().logged_in()) session->login(as_bytes("any"));
     const ObjectHandle key = pair.private_key;
     std::array<std::uint8_t, 64> out{};
     session->sign_init({CKM_ECDSA, {}}, key);
@@ -230,12 +230,12 @@ TEST(ApplicationLogin, HidesPrivateObjectsUntilALoginWhereOneIsRequired) {
             }),
             CKR_USER_NOT_LOGGED_IN);
   EXPECT_EQ(device.state.living, 0);
-  EXPECT_EQ(answer([&] { session->token().login(as_bytes("wrong")); }), CKR_PIN_INCORRECT);
-  session->token().login(as_bytes("pin"));
+  EXPECT_EQ(answer([&] { session->login(as_bytes("wrong")); }), CKR_PIN_INCORRECT);
+  session->login(as_bytes("pin"));
   EXPECT_EQ(session->state(), CKS_RW_USER_FUNCTIONS);
   session->generate_key_pair(CKM_EC_KEY_PAIR_GEN, test::p256_public_template(), {});
   EXPECT_EQ(session->token().find({}).size(), 3U);
-  session->token().logout();
+  session->logout();
   EXPECT_EQ(device.state.living, 0);  // a private session object
   EXPECT_EQ(session->token().find({}).size(), 2U);
 }

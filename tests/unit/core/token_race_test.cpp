@@ -23,7 +23,7 @@ const Ending kEndings[] = {
      }},
     {"session_closed", [](Application& application, Session& session,
                           ObjectHandle) { application.close_session(session.handle()); }},
-    {"logged_out", [](Application&, Session& session, ObjectHandle) { session.token().logout(); }},
+    {"logged_out", [](Application&, Session& session, ObjectHandle) { session.logout(); }},
     {"key_destroyed",
      [](Application&, Session& session, ObjectHandle key) { session.destroy_object(key); }},
     {"deadline_reached",
@@ -45,7 +45,7 @@ TEST_P(TokenRace, NoSignatureAfterTheEnd) {
     const auto task = tasks.open({"task", {}});
     Application application(tasks, 100);
     const auto owner = application.session(application.open_session(task->slot(), true));
-    owner->token().login(as_bytes("any"));
+    owner->login(as_bytes("any"));
     const auto pair =
         owner->generate_key_pair(CKM_EC_KEY_PAIR_GEN, test::p256_public_template(), {});
     std::atomic<bool> ended{false};

@@ -1,0 +1,102 @@
+#include "core/local_keeper.h"
+
+#include "base/error.h"
+#include "core/attribute_rules.h"
+#include "core/device_answer.h"
+#include "core/key_template.h"
+#include "core/session.h"
+
+namespace mayfly {
+namespace {
+
+void check_may_make(const Session& session, const Attributes& wanted) {
+  if (!session.read_write() && wanted.flag(CKA_TOKEN).value_or(false)) {
+    throw Error(CKR_SESSION_READ_ONLY, "a read-only session makes session objects only");
+  }
+  if (wanted.flag(CKA_PRIVATE).value_or(false) && !session.token().has_user_access()) {
+    throw Error(CKR_USER_NOT_LOGGED_IN, "private objects need a login");
+  }
+}
+
+void check_may_change(const Session& session, const Object& object) {
+  if (!session.read_write() && object.is_token_object()) {
+    throw Error(CKR_SESSION_READ_ONLY, "a read-only session can't change token objects");
+  }
+}
+
+}  // namespace
+
+TaskStatus LocalKeeper::status(Task& task) {
+  return {task.state(), task.key_count(), task.login_flags()};
+}
+
+void LocalKeeper::login(Task& task, SessionHandle, ByteView pin) { task.check_pin(pin); }
+
+ObjectHandle LocalKeeper::create(Session& session, const Attributes& wanted) {
+  check_may_make(session, wanted);
+  Token& token = session.token();
+  return token.add(make_object(wanted, token.task()), session.handle());
+}
+
+ObjectHandle LocalKeeper::copy(Session& session, const Object& original,
+                               const Attributes& changes) {
+  Token& token = session.token();
+  if (changes.flag(CKA_PRIVATE).value_or(original.is_private()) && !token.has_user_access()) {
+    throw Error(CKR_USER_NOT_LOGGED_IN, "private objects need a login");
+  }
+  if (!session.read_write() && changes.flag(CKA_TOKEN).value_or(original.is_token_object())) {
+    throw Error(CKR_SESSION_READ_ONLY, "a read-only session makes session objects only");
+  }
+  return token.add(make_copy(original, changes, token.task()), session.handle());
+}
+
+KeyPairHandles LocalKeeper::generate(Session& session, CK_MECHANISM_TYPE mechanism_type,
+                                     const Attributes& public_wanted,
+                                     const Attributes& private_wanted) {
+  Token& token = session.token();
+  Task& task = token.task();
+  const Mechanism& mechanism =
+      require_mechanism(mechanism_type, MechanismUse::generate, task.device());
+  KeyPairTemplate pair = key_pair_template(mechanism, public_wanted, private_wanted, task);
+  check_may_make(session, pair.public_key);
+  check_may_make(session, pair.private_key);
+
+  const std::shared_ptr<SessionKey> key = task.generate(*session.scope(), pair.spec);
+  std::shared_ptr<Object> public_half;
+  try {
+    complete_key_pair(pair, key->public_key(), mechanism, task);
+    public_half = std::make_shared<Object>(std::move(pair.public_key), key->public_key());
+    const auto private_half = std::make_shared<Object>(std::move(pair.private_key), key);
+    const ObjectHandle public_handle = token.add(public_half, session.handle());
+    return {public_handle, token.add(private_half, session.handle())};
+  } catch (...) {
+    if (public_half != nullptr) token.discard(public_half);
+    task.destroy(key);
+    throw;
+  }
+}
+
+void LocalKeeper::change(Session& session, Object& object, const Attributes& changes) {
+  check_may_change(session, object);
+  if (!object.allows(CKA_MODIFIABLE)) {
+    throw Error(CKR_ACTION_PROHIBITED, "the object is not CKA_MODIFIABLE");
+  }
+  const Attributes current = object.attributes();
+  check_changes(rules_of(object.object_class(), current.number(CKA_KEY_TYPE).value_or(0)), current,
+                changes, false);
+  session.token().store_of(object).update(object, changes);
+}
+
+void LocalKeeper::destroy(Session& session, const std::shared_ptr<Object>& object) {
+  check_may_change(session, *object);
+  if (!object->allows(CKA_DESTROYABLE)) {
+    throw Error(CKR_ACTION_PROHIBITED, "the object is not CKA_DESTROYABLE; it ends with its task");
+  }
+  session.token().destroy(object);
+}
+
+std::size_t LocalKeeper::sign(SessionKey::Use& key, const SignRequest& request, ByteSpan out) {
+  return ask_device([&] { return key.sign(request, out); });
+}
+
+}  // namespace mayfly
