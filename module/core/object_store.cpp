@@ -29,8 +29,10 @@ void ObjectStore::add(ObjectPtr object) {
   try {
     objects_.emplace(number, object);
     index(number, attributes, names);
-    places_.emplace(object.get(), Place{number, names});
+    Place& place = places_.emplace(object.get(), Place{number, names}).first->second;
+    if (log_ != nullptr) place.mark = log_->came(number);
   } catch (...) {
+    places_.erase(object.get());
     unindex(number, names, {});
     objects_.erase(number);
     quota_.give_back(1, bytes);
@@ -53,7 +55,7 @@ void ObjectStore::update(Object& object, const Attributes& changes) {
   const std::unique_lock lock(mutex_);
   const auto found = places_.find(&object);
   if (found == places_.end()) throw Error(CKR_OBJECT_HANDLE_INVALID, "the object is gone");
-  auto& [number, names] = found->second;
+  auto& [number, names, mark] = found->second;
   Attributes changed = object.attributes();
   // As if the new values came on top of the old ones, until it is known what they are.
   std::size_t more = 0;
@@ -77,6 +79,45 @@ void ObjectStore::update(Object& object, const Attributes& changes) {
   const std::size_t after = object.size();
   quota_.give_back(0, before + more - after);
   bytes_ += after - before;
+  if (log_ != nullptr) log_->changed(mark);
+}
+
+void ObjectStore::keep_changes(ChangeLog::Listener listener) {
+  auto log = std::make_unique<ChangeLog>(std::move(listener));
+  const std::unique_lock lock(mutex_);
+  for (const auto& [number, object] : objects_) places_.at(object.get()).mark = log->came(number);
+  log_ = std::move(log);
+}
+
+ObjectStore::Changes ObjectStore::changes_since(ChangeLog::Moment since,
+                                                std::size_t most_bytes) const {
+  const std::shared_lock lock(mutex_);
+  Changes changes;
+  if (log_ == nullptr) return changes;
+  changes.from_start = since == 0 || !log_->reaches_back_to(since);
+  if (changes.from_start) since = 0;
+  changes.now = log_->now();
+  if (!changes.from_start) changes.gone = log_->gone_since(since);
+  auto first = log_->living().end();
+  while (first != log_->living().begin() && std::prev(first)->moment > since) --first;
+  std::size_t bytes = 0;
+  for (auto entry = first; entry != log_->living().end(); ++entry) {
+    if (bytes > most_bytes) {
+      changes.more = true;
+      changes.now = std::prev(entry)->moment;
+      break;
+    }
+    const ObjectPtr& object = objects_.at(entry->object);
+    changes.changed.push_back({entry->object, object});
+    bytes += object->size();
+  }
+  return changes;
+}
+
+std::optional<ObjectStore::Number> ObjectStore::number_of(const Object& object) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = places_.find(&object);
+  return found == places_.end() ? std::nullopt : std::optional(found->second.number);
 }
 
 std::vector<ObjectStore::ObjectPtr> ObjectStore::find(const Attributes& wanted) const {
@@ -113,6 +154,7 @@ ObjectStore::Taken ObjectStore::shut() noexcept {
   taken.swap(objects_);
   places_.clear();
   by_name_.clear();
+  log_.reset();
   return taken;
 }
 
@@ -120,6 +162,7 @@ void ObjectStore::forget(const Object& object) noexcept {
   const std::size_t bytes = object.size();
   const auto found = places_.find(&object);
   unindex(found->second.number, found->second.names, {});
+  if (log_ != nullptr) log_->went(found->second.mark);
   places_.erase(found);
   bytes_ -= bytes;
   quota_.give_back(1, bytes);

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/change_log.h"
 #include "core/object.h"
 #include "core/object_quota.h"
 
@@ -42,8 +43,34 @@ class ObjectStore {
   [[nodiscard]] std::vector<ObjectPtr> find(const Attributes& wanted) const;
   [[nodiscard]] std::size_t size() const;
 
+  /// Names an object of the store; never given twice.
+  using Number = ChangeLog::Number;
+
+  /// Remembers from now on what comes, changes and goes. Costs memory for each object, and a little
+  /// time when one comes or goes.
+  /// @param listener  Told each moment, with the store locked: must neither throw nor call back.
+  void keep_changes(ChangeLog::Listener listener);
+
+  /// What came, changed and went after a moment.
+  struct Changes {
+    struct Changed {
+      Number number;
+      ObjectPtr object;
+    };
+
+    ChangeLog::Moment now = 0;  ///< what to ask with next time
+    bool from_start = false;    ///< it is all there is, and not what changed
+    bool more = false;          ///< there are changes after `now`
+    std::vector<Changed> changed;
+    std::vector<Number> gone;
+  };
+  /// @param since       0, or Changes::now.
+  /// @param most_bytes  Stops behind the object with which the values have more than this.
+  [[nodiscard]] Changes changes_since(ChangeLog::Moment since, std::size_t most_bytes) const;
+  /// The number of an object; nothing if it is not here.
+  [[nodiscard]] std::optional<Number> number_of(const Object& object) const;
+
   /// Objects that were taken out, oldest first.
-  using Number = std::uint64_t;
   using Taken = std::map<Number, ObjectPtr>;
 
   /// Takes out all objects; after it, add() refuses. Allocates nothing.
@@ -60,6 +87,7 @@ class ObjectStore {
   struct Place {
     Number number;
     Names names;
+    ChangeLog::Mark mark{};  // only if there is a log
   };
 
   /// Enters names into the index. Whatever it throws, what it entered by then is in `names`.
@@ -77,6 +105,7 @@ class ObjectStore {
   std::size_t bytes_ = 0;
   std::unordered_map<const Object*, Place> places_;
   NameIndex by_name_;
+  std::unique_ptr<ChangeLog> log_;  // null if nobody keeps a copy
 };
 
 template <typename Predicate>

@@ -44,6 +44,7 @@ void expect_taken(ObjectQuota& quota, std::size_t objects, std::size_t bytes) {
 class StoreOutOfMemoryTest : public testing::Test {
  protected:
   StoreOutOfMemoryTest() {
+    store_.keep_changes([](ChangeLog::Moment) {});
     store_.add(first_);
     store_.add(second_);
   }
@@ -57,6 +58,7 @@ class StoreOutOfMemoryTest : public testing::Test {
     std::size_t bytes = 0;
     for (const auto& object : all) bytes += object->size();
     expect_taken(quota_, all.size(), bytes);
+    EXPECT_EQ(store_.changes_since(0, bytes).changed.size(), all.size());
   }
 
   ObjectQuota quota_{kMostObjects};
