@@ -13,7 +13,8 @@ void ConnectionFrontend::initialize(const InitializeArguments&) {
   if (application_) {
     throw Error(CKR_CRYPTOKI_ALREADY_INITIALIZED, "this connection is initialised already");
   }
-  application_.emplace(tasks_, max_sessions_);
+  // An Ed25519 key makes Debian's libp11 crash, and p11-kit's client can't carry CKM_EDDSA.
+  application_.emplace(tasks_, max_sessions_, ShownKeys::all_but(CKK_EC_EDWARDS));
 }
 
 void ConnectionFrontend::finalize() {

@@ -84,8 +84,10 @@ CK_RV C_GetMechanismList(CK_SLOT_ID slotID, CK_MECHANISM_TYPE_PTR pMechanismList
                          CK_ULONG_PTR pulCount) {
   return call("C_GetMechanismList", [&](const Entry& entry) {
     CK_ULONG& count = required(pulCount, "pulCount");
-    const auto task = entry.application().task(SlotId{slotID});
-    const std::vector<CK_MECHANISM_TYPE> mechanisms = offered_mechanisms(task->device());
+    const Application& application = entry.application();
+    const auto task = application.task(SlotId{slotID});
+    const std::vector<CK_MECHANISM_TYPE> mechanisms =
+        application.shown_keys().mechanisms(task->device());
     const CK_ULONG room = count;
     count = mechanisms.size();
     if (pMechanismList == nullptr) return CKR_OK;
@@ -98,7 +100,9 @@ CK_RV C_GetMechanismList(CK_SLOT_ID slotID, CK_MECHANISM_TYPE_PTR pMechanismList
 CK_RV C_GetMechanismInfo(CK_SLOT_ID slotID, CK_MECHANISM_TYPE type, CK_MECHANISM_INFO_PTR pInfo) {
   return call("C_GetMechanismInfo", [&](const Entry& entry) {
     CK_MECHANISM_INFO& info = required(pInfo, "pInfo");
-    info = mechanism_info(type, entry.application().task(SlotId{slotID})->device());
+    const Application& application = entry.application();
+    const auto task = application.task(SlotId{slotID});
+    info = application.shown_keys().mechanism_info(type, task->device());
     return CKR_OK;
   });
 }

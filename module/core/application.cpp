@@ -4,8 +4,8 @@
 
 namespace mayfly {
 
-Application::Application(TaskTable& tasks, std::size_t max_sessions)
-    : tasks_(tasks), max_sessions_(max_sessions), seen_event_(tasks.last_event()) {}
+Application::Application(TaskTable& tasks, std::size_t max_sessions, ShownKeys shown)
+    : tasks_(tasks), max_sessions_(max_sessions), shown_(shown), seen_event_(tasks.last_event()) {}
 
 Application::~Application() { finish(); }
 
@@ -31,7 +31,7 @@ std::shared_ptr<Token> Application::token_for(SlotId slot) {
                   [](const auto& entry) { return is_final(entry.second->task().state()); });
     purge_at_ = kFewTokens + 2 * tokens_.size();
   }
-  auto token = std::make_shared<Token>(found, sessions_);
+  auto token = std::make_shared<Token>(found, sessions_, shown_);
   found->add_observer(token);
   tokens_.emplace(slot.value, token);
   return token;

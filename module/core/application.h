@@ -19,7 +19,8 @@ class Application {
  public:
   /// @param tasks         The tasks that it can see; outlives it.
   /// @param max_sessions  The most sessions that it may have open.
-  Application(TaskTable& tasks, std::size_t max_sessions);
+  /// @param shown         The keys that it can see.
+  Application(TaskTable& tasks, std::size_t max_sessions, ShownKeys shown = {});
   /// Closes what is still open, as finish() does.
   ~Application();
   Application(const Application&) = delete;
@@ -27,6 +28,7 @@ class Application {
 
   [[nodiscard]] TaskTable& tasks() const noexcept { return tasks_; }
   [[nodiscard]] std::size_t max_sessions() const noexcept { return max_sessions_; }
+  [[nodiscard]] const ShownKeys& shown_keys() const noexcept { return shown_; }
 
   /// The open task in a slot.
   /// @throws Error CKR_TOKEN_NOT_PRESENT if it ended lately, else CKR_SLOT_ID_INVALID.
@@ -65,6 +67,7 @@ class Application {
 
   TaskTable& tasks_;
   const std::size_t max_sessions_;
+  const ShownKeys shown_;
   const std::shared_ptr<Token::SessionTable> sessions_ = std::make_shared<Token::SessionTable>();
   std::atomic<std::uint64_t> seen_event_;
 

@@ -9,6 +9,7 @@ namespace mayfly {
 
 Object::Object(Attributes attributes, std::shared_ptr<SessionKey> key)
     : class_(attributes.number(CKA_CLASS).value()),
+      key_type_(attributes.number(CKA_KEY_TYPE)),
       token_(attributes.flag(CKA_TOKEN).value_or(false)),
       private_(attributes.flag(CKA_PRIVATE).value_or(true)),
       key_(std::move(key)),
@@ -16,6 +17,7 @@ Object::Object(Attributes attributes, std::shared_ptr<SessionKey> key)
 
 Object::Object(Attributes attributes, PublicKey key)
     : class_(attributes.number(CKA_CLASS).value()),
+      key_type_(attributes.number(CKA_KEY_TYPE)),
       token_(attributes.flag(CKA_TOKEN).value_or(false)),
       private_(attributes.flag(CKA_PRIVATE).value_or(false)),
       public_key_(std::move(key)),
@@ -23,6 +25,7 @@ Object::Object(Attributes attributes, PublicKey key)
 
 Object::Object(Attributes attributes)
     : class_(attributes.number(CKA_CLASS).value()),
+      key_type_(attributes.number(CKA_KEY_TYPE)),
       token_(attributes.flag(CKA_TOKEN).value_or(false)),
       private_(attributes.flag(CKA_PRIVATE).value_or(false)),
       attributes_(std::move(attributes)) {}

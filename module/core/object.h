@@ -25,6 +25,8 @@ class Object {
   explicit Object(Attributes attributes);
 
   [[nodiscard]] CK_OBJECT_CLASS object_class() const noexcept { return class_; }
+  /// CKA_KEY_TYPE; nothing for what is no key.
+  [[nodiscard]] std::optional<CK_KEY_TYPE> key_type() const noexcept { return key_type_; }
   [[nodiscard]] bool is_token_object() const noexcept { return token_; }
   [[nodiscard]] bool is_private() const noexcept { return private_; }
   /// The flag as it was when the object was made; false if it has no such attribute.
@@ -54,6 +56,7 @@ class Object {
 
  private:
   const CK_OBJECT_CLASS class_;
+  const std::optional<CK_KEY_TYPE> key_type_;
   const bool token_;
   const bool private_;
   const std::shared_ptr<SessionKey> key_;

@@ -25,8 +25,8 @@ void check_signature(const SignatureOperation& operation, ByteView input, ByteVi
 SignatureOperation Session::begin_verifying(const MechanismChoice& choice,
                                             ObjectHandle handle) const {
   check_open();
-  const Mechanism& mechanism =
-      require_mechanism(choice.type, MechanismUse::sign, token_->task().device());
+  const Mechanism& mechanism = token_->shown_keys().require_mechanism(
+      choice.type, MechanismUse::sign, token_->task().device());
   std::shared_ptr<Object> key;
   try {
     key = token_->object(handle);

@@ -55,7 +55,8 @@ Signing begin_signing(const Token& token, const MechanismChoice& choice, ObjectH
   if (!token.has_user_access()) throw Error(CKR_USER_NOT_LOGGED_IN, "signing needs a login");
   const std::uint64_t epoch = token.login_epoch();
   Device& device = token.task().device();
-  const Mechanism& mechanism = require_mechanism(choice.type, MechanismUse::sign, device);
+  const Mechanism& mechanism =
+      token.shown_keys().require_mechanism(choice.type, MechanismUse::sign, device);
   std::shared_ptr<Object> key;
   try {
     key = token.object(handle);

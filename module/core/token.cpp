@@ -5,9 +5,10 @@
 #include "core/task_keeper.h"
 
 namespace mayfly {
-Token::Token(std::shared_ptr<Task> task, std::shared_ptr<SessionTable> sessions)
+Token::Token(std::shared_ptr<Task> task, std::shared_ptr<SessionTable> sessions, ShownKeys shown)
     : task_(std::move(task)),
       session_table_(std::move(sessions)),
+      shown_(shown),
       session_objects_(task_->quota()) {}
 
 void Token::check_alive() const {
@@ -54,7 +55,7 @@ void Token::logout(SessionHandle session) {
 }
 
 bool Token::may_see(const Object& object) const noexcept {
-  return !object.retired() && (!object.is_private() || has_user_access());
+  return !object.retired() && (!object.is_private() || has_user_access()) && shown_.include(object);
 }
 
 std::vector<ObjectHandle> Token::find(const Attributes& wanted) {
@@ -66,6 +67,12 @@ std::vector<ObjectHandle> Token::find(const Attributes& wanted) {
     }
   }
   return result;
+}
+
+ObjectStore::Changes Token::changes_since(ChangeLog::Moment since, std::size_t most_bytes) {
+  ObjectStore::Changes changes = task_->objects().changes_since(since, most_bytes);
+  std::erase_if(changes.changed, [this](const auto& entry) { return !may_see(*entry.object); });
+  return changes;
 }
 
 std::shared_ptr<Object> Token::object(ObjectHandle handle) const {
@@ -84,6 +91,9 @@ ObjectStore& Token::store_of(const Object& object) noexcept {
 
 ObjectHandle Token::add(std::shared_ptr<Object> object, SessionHandle owner) {
   try {
+    if (!shown_.include(*object)) {
+      throw Error(CKR_ATTRIBUTE_VALUE_INVALID, "this client can't be shown keys of this type");
+    }
     store_of(*object).add(object);
     return enter(object, owner);
   } catch (...) {

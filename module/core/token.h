@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/object_store.h"
+#include "core/shown_keys.h"
 #include "core/task.h"
 
 namespace mayfly {
@@ -24,9 +25,10 @@ class Token final : public TaskObserver {
 
   /// @param sessions  Where the application's sessions are registered. Shared, because a task that
   ///                  ends may still be telling a token so when its application has gone.
-  Token(std::shared_ptr<Task> task, std::shared_ptr<SessionTable> sessions);
+  Token(std::shared_ptr<Task> task, std::shared_ptr<SessionTable> sessions, ShownKeys shown = {});
 
   [[nodiscard]] Task& task() const noexcept { return *task_; }
+  [[nodiscard]] const ShownKeys& shown_keys() const noexcept { return shown_; }
 
   /// @throws Error CKR_SESSION_HANDLE_INVALID when the task has ended or its deadline has come.
   void check_alive() const;
@@ -64,6 +66,12 @@ class Token final : public TaskObserver {
   /// Takes back an object that was just added, if it is still there.
   Destruction discard(const std::shared_ptr<Object>& object) noexcept;
   [[nodiscard]] ObjectStore& store_of(const Object& object) noexcept;
+  /// The handle of an object that this application may see.
+  [[nodiscard]] ObjectHandle handle_of(const std::shared_ptr<Object>& object);
+  /// The token objects that this application may see and that came or changed since a moment, and
+  /// the numbers of those that went, as ObjectStore::changes_since(). A login or a logout is no
+  /// moment: what may be seen after it is told from the start.
+  [[nodiscard]] ObjectStore::Changes changes_since(ChangeLog::Moment since, std::size_t most_bytes);
 
   // Sessions ---------------------------------------------------------------------------------
 
@@ -85,12 +93,12 @@ class Token final : public TaskObserver {
   Destruction dispose(const std::shared_ptr<Object>& object) noexcept;
   EndReport dispose_all(const ObjectStore::Taken& objects) noexcept;
   [[nodiscard]] bool may_see(const Object& object) const noexcept;
-  [[nodiscard]] ObjectHandle handle_of(const std::shared_ptr<Object>& object);
   void drop_handle(const Object& object);
   void drop_retired_handles();
 
   const std::shared_ptr<Task> task_;
   const std::shared_ptr<SessionTable> session_table_;
+  const ShownKeys shown_;
   std::atomic<bool> logged_in_{false};
   std::atomic<std::uint64_t> login_epoch_{0};
   ObjectStore session_objects_;

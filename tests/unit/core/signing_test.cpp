@@ -87,7 +87,7 @@ TEST_F(SignPreparedTest, WhatHappensDuringASignatureDecidesWhetherItIsGivenOut) 
   };
   const Case cases[] = {
       {"nothing", [] {}, CKR_OK},
-      {"logged out", [&] { session->token().logout(); }, CKR_USER_NOT_LOGGED_IN},
+      {"logged out", [&] { session->logout(); }, CKR_USER_NOT_LOGGED_IN},
       {"deadline",
        [&] {
          while (task->alive()) std::this_thread::yield();
@@ -101,7 +101,7 @@ TEST_F(SignPreparedTest, WhatHappensDuringASignatureDecidesWhetherItIsGivenOut) 
     Attributes wanted;
     wanted.set_flag(CKA_TOKEN, true);
     const ObjectHandle key = make_key(wanted);
-    if (test.expected == CKR_USER_NOT_LOGGED_IN) session->token().login(as_bytes("any"));
+    if (test.expected == CKR_USER_NOT_LOGGED_IN) session->login(as_bytes("any"));
     device.state.on_sign = test.meanwhile;
     EXPECT_EQ(sign({CKM_ECDSA, {}}, key, kDigest), test.expected) << test.what;
     EXPECT_EQ(is_written(), test.expected == CKR_OK) << test.what;
