@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #ifdef MAYFLY_WITH_RUN
+#include "tools/broker/own_library.h"
 #include "tools/broker/runtime_folder.h"
 #endif
 
@@ -31,21 +32,6 @@ std::string load_error() {
   return error == nullptr ? "no reason given" : error;
 }
 
-/// Where libmayfly.so lies as seen from this program: installed beside it, in the system's folders,
-/// or in the build tree.
-std::vector<fs::path> library_places() {
-  std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  const fs::path beside = program.parent_path();
-  return {beside / "lib" / MAYFLY_MULTIARCH,
-          beside / "lib",
-          beside / "lib64",
-          beside / "module" / "api",
-          MAYFLY_LIBDIR,
-          "/usr/lib/" MAYFLY_MULTIARCH,
-          "/usr/lib"};
-}
-
 }  // namespace
 
 void check_p11kit_client(Report& report) {
@@ -58,26 +44,26 @@ void check_p11kit_client(Report& report) {
 
 void check_module_library(Report& report) {
   static constexpr char kName[] = "libmayfly.so";
-  std::error_code ignored;
-  std::string looked;
-  for (const fs::path& place : library_places()) {
-    const fs::path library = place / "libmayfly.so";
-    looked += (looked.empty() ? "" : ", ") + place.string();
-    if (!fs::exists(library, ignored)) continue;
-    const LoadedLibrary loaded = load(library);
-    if (loaded == nullptr) {
-      return report.fail(
-          kName, library.string() + " can't be loaded: " + load_error() + "; install mayfly anew");
+  const auto library = broker::find_own_library();
+  if (!library) {
+    std::string looked;
+    for (const fs::path& place : broker::own_library_places()) {
+      looked += (looked.empty() ? "" : ", ") + place.string();
     }
-    for (const char* function : {"C_GetFunctionList", "C_GetInterfaceList", "C_GetInterface"}) {
-      if (dlsym(loaded.get(), function) == nullptr) {
-        return report.fail(
-            kName, library.string() + " does not export " + function + "; install mayfly anew");
-      }
-    }
-    return report.ok(kName, library);
+    return report.fail(kName, "is in none of " + looked + "; install mayfly's library");
   }
-  report.fail(kName, "is in none of " + looked + "; install mayfly's library");
+  const LoadedLibrary loaded = load(*library);
+  if (loaded == nullptr) {
+    return report.fail(
+        kName, library->string() + " can't be loaded: " + load_error() + "; install mayfly anew");
+  }
+  for (const char* function : {"C_GetFunctionList", "C_GetInterfaceList", "C_GetInterface"}) {
+    if (dlsym(loaded.get(), function) == nullptr) {
+      return report.fail(
+          kName, library->string() + " does not export " + function + "; install mayfly anew");
+    }
+  }
+  report.ok(kName, *library);
 }
 
 void check_memory(Report& report) {

@@ -22,6 +22,7 @@ struct Options {
   std::string ttl;
   std::string config;
   std::string program;
+  bool module_only = false;
 };
 
 /// Ends this process as the command ended: by its exit status, or by the signal that ended it, so
@@ -57,6 +58,7 @@ broker::RunRequest make_request(const Options& options, std::vector<std::string>
   // CLI11 takes the next word for the value of "--task=".
   request.task_id = options.task == "--" ? "" : options.task;
   request.command = std::move(command);
+  request.module_only = options.module_only;
   if (options.ttl.empty()) return request;
   request.ttl = parse_duration(options.ttl);
   if (!request.ttl) {
@@ -83,6 +85,8 @@ void add_run(CLI::App& app, int& status) {
   run->add_option("--ttl", options->ttl, "How long its keys live at most, such as 90s or 15m")
       ->type_name("TIME");
   run->add_option("--config", options->config, "The configuration file")->type_name("FILE");
+  run->add_flag("--module-only", options->module_only,
+                "Let in libmayfly.so only, and not p11-kit's clients");
   // One string only: of a list of them, CLI11 would split "[a,b]". The rest is left over.
   run->add_option("COMMAND", options->program, "The command and its arguments, after --")
       ->type_name("ARGUMENTS...");
@@ -91,8 +95,9 @@ void add_run(CLI::App& app, int& status) {
       "Run a command with a token of its own, whose keys die with it:\n\n"
       "  mayfly run --task ID -- COMMAND ARGUMENTS...");
   run->footer(
-      "COMMAND finds the token by P11_KIT_SERVER_ADDRESS; clients that want a module take\n"
-      "$MAYFLY_PKCS11_MODULE. When COMMAND has ended, the task's keys are destroyed and all\n"
+      "COMMAND finds the token by P11_KIT_SERVER_ADDRESS and MAYFLY_SOCKET; clients that want\n"
+      "a module take $MAYFLY_PKCS11_MODULE. When COMMAND has ended, the task's keys are destroyed "
+      "and all\n"
       "processes that came of it are ended. The exit status is COMMAND's.");
   run->callback([run, options, &status] {
     const broker::RunRequest request =

@@ -22,7 +22,7 @@ std::shared_ptr<Task> Application::task(SlotId slot) const {
   throw Error(CKR_SLOT_ID_INVALID, "there is no such slot");
 }
 
-std::shared_ptr<Token> Application::token_for(SlotId slot) {
+std::shared_ptr<Token> Application::token(SlotId slot) {
   const std::shared_ptr<Task> found = task(slot);
   const std::scoped_lock lock(mutex_);
   if (const auto known = tokens_.find(slot.value); known != tokens_.end()) return known->second;
@@ -44,7 +44,7 @@ Token::SessionCounts Application::session_counts(SlotId slot) const {
 }
 
 SessionHandle Application::open_session(SlotId slot, bool read_write) {
-  const std::shared_ptr<Token> token = token_for(slot);
+  const std::shared_ptr<Token> token = this->token(slot);
   if (sessions_->size() >= max_sessions_) {
     throw Error(CKR_SESSION_COUNT, "the application has " + std::to_string(max_sessions_) +
                                        " sessions open already; see limits.sessions");

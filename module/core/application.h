@@ -33,6 +33,8 @@ class Application {
   /// The open task in a slot.
   /// @throws Error CKR_TOKEN_NOT_PRESENT if it ended lately, else CKR_SLOT_ID_INVALID.
   [[nodiscard]] std::shared_ptr<Task> task(SlotId slot) const;
+  /// What the application sees of the open task in a slot. @throws Error as task().
+  [[nodiscard]] std::shared_ptr<Token> token(SlotId slot);
   [[nodiscard]] Token::SessionCounts session_counts(SlotId slot) const;
 
   /// @throws Error as task(); CKR_SESSION_COUNT at the limit.
@@ -62,7 +64,6 @@ class Application {
 
  private:
   [[noreturn]] static void throw_invalid_handle();
-  std::shared_ptr<Token> token_for(SlotId slot);
   EndReport close_sessions(Token& token) noexcept;
 
   TaskTable& tasks_;

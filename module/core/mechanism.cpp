@@ -88,6 +88,8 @@ SignatureScheme pss_scheme(const Mechanism& mechanism, const MechanismChoice& ch
 
 }  // namespace
 
+std::span<const KeySpec> known_key_specs() noexcept { return kSpecs; }
+
 const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) noexcept {
   const auto found =
       std::ranges::find_if(kMechanisms, [type](const Mechanism& row) { return row.type == type; });

@@ -25,6 +25,9 @@ struct Mechanism {
   bool multi_part;       ///< whether C_SignUpdate and the like may be used (PKCS#11 3.0, chapter 2)
 };
 
+/// The kinds of key pairs that the module knows.
+[[nodiscard]] std::span<const KeySpec> known_key_specs() noexcept;
+
 /// The row of a mechanism, or null if the module does not know it.
 [[nodiscard]] const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) noexcept;
 

@@ -11,6 +11,7 @@
 #include "fuzz/input.h"
 #include "fuzz/remote_client.h"
 #include "tools/broker/connection_set.h"
+#include "tools/broker/p11kit_door.h"
 
 namespace mayfly::test {
 namespace {
@@ -23,7 +24,8 @@ struct Worker {
 
   const FuzzedDevice device;
   Library library;
-  broker::ConnectionSet connections{library.tasks(), {.connections = 4, .sessions = 16}};
+  broker::P11kitDoor door{library.tasks(), 16};
+  broker::ConnectionSet connections{{.connections = 4}};
 };
 
 std::pair<Descriptor, Descriptor> make_pair() {
@@ -60,7 +62,7 @@ void serve(Worker& worker, Input& input) {
   const auto task = worker.library.tasks().open({"fuzzed", seconds(3600)});
   {
     auto [ours, theirs] = make_pair();
-    worker.connections.serve(std::move(theirs));
+    worker.connections.serve(std::move(theirs), worker.door);
     RemoteClient client(ours.number(), worker.connections.finished());
     play(client, input);
   }

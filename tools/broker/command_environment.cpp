@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "tools/broker/child_process.h"
+#include "tools/broker/own_library.h"
 
 namespace mayfly::broker {
 namespace {
@@ -18,13 +19,20 @@ void set(std::vector<std::string>& environment, const std::string& name, const s
 
 }  // namespace
 
-std::vector<std::string> command_environment(const std::string& task_id,
+std::vector<std::string> command_environment(const RunRequest& request,
                                              const RuntimeFolder& folder) {
   std::vector<std::string> environment = environment_of_this_process();
-  set(environment, "P11_KIT_SERVER_ADDRESS", folder.address());
-  set(environment, "MAYFLY_TASK_ID", task_id);
-  set(environment, "MAYFLY_PKCS11_MODULE", access(kClientModule, R_OK) == 0 ? kClientModule : "");
-  set(environment, "MAYFLY_P11_KIT_CONFIG", folder.p11kit_config_path().string());
+  set(environment, "MAYFLY_SOCKET", folder.door_path().string());
+  set(environment, "MAYFLY_TASK_ID", request.task_id);
+  if (request.module_only) {
+    set(environment, "P11_KIT_SERVER_ADDRESS", "");
+    set(environment, "MAYFLY_PKCS11_MODULE", find_own_library().value_or("").string());
+    set(environment, "MAYFLY_P11_KIT_CONFIG", folder.module_config_path().string());
+  } else {
+    set(environment, "P11_KIT_SERVER_ADDRESS", folder.address());
+    set(environment, "MAYFLY_PKCS11_MODULE", access(kClientModule, R_OK) == 0 ? kClientModule : "");
+    set(environment, "MAYFLY_P11_KIT_CONFIG", folder.p11kit_config_path().string());
+  }
   return environment;
 }
 

@@ -1,19 +1,18 @@
 #include "tools/broker/connection_set.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <exception>
 #include <optional>
 #include <poll.h>
 #include <string>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
-
-#include "api/connection_frontend.h"
-#include "api/function_lists.h"
-#include "tools/broker/p11kit_door.h"
 
 namespace mayfly::broker {
 namespace {
@@ -26,6 +25,13 @@ std::optional<ucred> peer_of(int socket) noexcept {
   return peer;
 }
 
+/// @throws std::system_error also if the process is gone.
+Descriptor open_process(pid_t process) {
+  Descriptor result(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+  if (!result) throw std::system_error(errno, std::generic_category(), "pidfd_open");
+  return result;
+}
+
 /// Whether the other side is gone: clients that die are nothing to warn of.
 bool is_hung_up(int socket) noexcept {
   pollfd entry{socket, 0, 0};
@@ -34,12 +40,16 @@ bool is_hung_up(int socket) noexcept {
 
 }  // namespace
 
-ConnectionSet::ConnectionSet(TaskTable& tasks, Limits limits)
-    : tasks_(tasks), limits_(limits), finished_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!finished_) throw std::system_error(errno, std::generic_category(), "eventfd");
+ConnectionSet::ConnectionSet(Limits limits)
+    : limits_(limits),
+      finished_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      peers_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (!finished_ || !peers_) {
+    throw std::system_error(errno, std::generic_category(), "eventfd or epoll");
+  }
 }
 
-void ConnectionSet::serve(Descriptor socket) {
+void ConnectionSet::serve(Descriptor socket, FrontDoor& door) {
   reap();
   const std::optional<ucred> peer = peer_of(socket.number());
   if (!peer || peer->uid != geteuid()) {
@@ -63,19 +73,42 @@ void ConnectionSet::serve(Descriptor socket) {
     std::list<Connection> fresh(1);
     Connection& connection = fresh.front();
     connection.socket = std::move(socket);
-    connection.thread = std::thread([this, &connection] { run(connection); });
+    if (door.ends_with_peer()) watch(connection, *peer);
+    connection.thread =
+        std::thread([this, &connection, &door, who = *peer] { run(connection, door, who); });
     connections_.splice(connections_.end(), fresh);
   } catch (const std::exception& error) {
     log_.warn([&] {
-      return "refused a connection, there is no thread or memory for it: " +
+      return "refused a connection, there is nothing to serve it with: " +
              std::string(error.what());
     });
   }
 }
 
-void ConnectionSet::run(Connection& connection) noexcept {
+void ConnectionSet::watch(Connection& connection, const ucred& peer) const {
+  if (peer.pid <= 0) return;  // in another namespace, where we can't see it
+  connection.peer = open_process(peer.pid);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.ptr = &connection;
+  if (epoll_ctl(peers_.number(), EPOLL_CTL_ADD, connection.peer.number(), &event) != 0) {
+    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+  }
+}
+
+void ConnectionSet::hang_up_on_dead() {
+  std::array<epoll_event, 16> events{};
+  const int count = epoll_wait(peers_.number(), events.data(), static_cast<int>(events.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    auto& connection = *static_cast<Connection*>(events.at(static_cast<std::size_t>(i)).data.ptr);
+    ::shutdown(connection.socket.number(), SHUT_RDWR);
+    connection.peer.reset();
+  }
+}
+
+void ConnectionSet::run(Connection& connection, FrontDoor& door, const ucred& peer) noexcept {
   try {
-    talk(connection.socket.number());
+    talk(connection.socket.number(), door, peer);
   } catch (const std::exception& error) {
     log_.warn([&] { return "a connection was ended by a fault: " + std::string(error.what()); });
   }
@@ -88,11 +121,9 @@ void ConnectionSet::run(Connection& connection) noexcept {
   }
 }
 
-void ConnectionSet::talk(int socket) {
+void ConnectionSet::talk(int socket, FrontDoor& door, const ucred& peer) {
   if (!has_spoken(socket)) return;
-  api::ConnectionFrontend frontend(tasks_, limits_.sessions);
-  const api::BoundFrontend bound(frontend);
-  const std::string problem = serve_p11kit(*api::function_list(), socket);
+  const std::string problem = door.serve(socket, peer);
   if (!problem.empty() && !is_hung_up(socket)) {
     log_.warn([&] { return "a connection was ended: " + problem; });
   }

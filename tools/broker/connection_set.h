@@ -9,7 +9,7 @@
 
 #include "base/descriptor.h"
 #include "base/limited_log.h"
-#include "core/task_table.h"
+#include "tools/broker/front_door.h"
 
 namespace mayfly::broker {
 
@@ -19,14 +19,13 @@ class ConnectionSet {
  public:
   struct Limits {
     std::size_t connections;  ///< served at once
-    std::size_t sessions;     ///< PKCS#11 sessions that one connection may have open
-    /// How long a client may take until it says its first byte, which p11-kit's does at once.
+    /// How long a client may take until it says its first byte, which those that we know do at
+    /// once.
     std::chrono::milliseconds first_byte = std::chrono::seconds(10);
   };
 
-  /// @param tasks  What the connections meet; outlives the set.
   /// @throws std::system_error
-  ConnectionSet(TaskTable& tasks, Limits limits);
+  explicit ConnectionSet(Limits limits);
   /// shut_down() must have returned true.
   ~ConnectionSet() = default;
   ConnectionSet(const ConnectionSet&) = delete;
@@ -34,12 +33,19 @@ class ConnectionSet {
 
   /// Serves a connection, or closes it and logs why: its other side is another user's than this
   /// process's, there are too many, or no thread or memory could be had.
-  void serve(Descriptor socket);
+  /// @param door  Outlives the set.
+  void serve(Descriptor socket, FrontDoor& door);
 
   /// Readable when reap() has something to do.
   [[nodiscard]] int finished() const noexcept { return finished_.number(); }
   /// Forgets connections that have ended.
   void reap();
+
+  /// Readable when hang_up_on_dead() has something to do.
+  [[nodiscard]] int dead_peers() const noexcept { return peers_.number(); }
+  /// Hangs up where the process that made a connection is gone, at doors that want it so: a child
+  /// of it may hold the descriptor still.
+  void hang_up_on_dead();
 
   /// Hangs up on all clients and waits until nobody is served any more.
   /// @return false if some calls are not done within the timeout. It can be called again; until
@@ -50,19 +56,21 @@ class ConnectionSet {
  private:
   struct Connection {
     Descriptor socket;
+    Descriptor peer;  // a pidfd, if it is watched
     std::thread thread;
     bool done = false;  // guarded by mutex_
   };
 
-  void run(Connection& connection) noexcept;
-  void talk(int socket);
+  void watch(Connection& connection, const ucred& peer) const;
+  void run(Connection& connection, FrontDoor& door, const ucred& peer) noexcept;
+  void talk(int socket, FrontDoor& door, const ucred& peer);
   bool has_spoken(int socket);
   void join_finished();
 
-  TaskTable& tasks_;
   const Limits limits_;
   log::LimitedLog log_;
   Descriptor finished_;
+  Descriptor peers_;
   std::list<Connection> connections_;  // the owner's thread alone touches the list
 
   std::mutex mutex_;  // guards Connection::done

@@ -7,6 +7,8 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "wire/seqpacket.h"
+
 namespace mayfly::broker {
 namespace {
 
@@ -34,7 +36,8 @@ std::size_t data_now() {
 }  // namespace
 
 void limit_memory(std::size_t connections) {
-  const rlim_t most = data_now() + kMostData + connections * stack_of_a_thread();
+  const rlim_t most =
+      data_now() + kMostData + connections * (stack_of_a_thread() + wire::kMaxPacket);
   rlimit limit{};
   if (getrlimit(RLIMIT_DATA, &limit) != 0) {
     throw std::system_error(errno, std::generic_category(), "getrlimit");

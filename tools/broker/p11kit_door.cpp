@@ -6,6 +6,8 @@
 #include <new>
 #include <sys/socket.h>
 
+#include "api/connection_frontend.h"
+#include "api/function_lists.h"
 #include "base/error.h"
 #include "base/limited_log.h"
 #include "base/secret.h"
@@ -139,10 +141,10 @@ void answer_request(const CK_FUNCTION_LIST& functions, ByteSpan message, RpcWrit
   answer.ulong(rv);
 }
 
-/// Door serves one connection.
-class Door {
+/// Conversation serves one connection.
+class Conversation {
  public:
-  Door(const CK_FUNCTION_LIST& functions, int socket)
+  Conversation(const CK_FUNCTION_LIST& functions, int socket)
       : functions_(functions), socket_(socket), inbox_(socket) {}
 
   /// The client says which version it speaks at most, we say which one is spoken.
@@ -190,14 +192,20 @@ class Door {
 
 std::string serve_p11kit(const CK_FUNCTION_LIST& functions, int socket) {
   try {
-    Door door(functions, socket);
-    door.agree_on_version();
-    while (true) door.serve_one();
+    Conversation conversation(functions, socket);
+    conversation.agree_on_version();
+    while (true) conversation.serve_one();
   } catch (const HungUp&) {
     return {};
   } catch (const MalformedMessage& problem) {
     return problem.what();
   }
+}
+
+std::string P11kitDoor::serve(int socket, const ucred&) {
+  api::ConnectionFrontend frontend(tasks_, sessions_);
+  const api::BoundFrontend bound(frontend);
+  return serve_p11kit(*api::function_list(), socket);
 }
 
 }  // namespace mayfly::broker

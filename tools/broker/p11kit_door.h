@@ -4,6 +4,8 @@
 #include <string>
 
 #include "base/pkcs11.h"
+#include "core/task_table.h"
+#include "tools/broker/front_door.h"
 
 namespace mayfly::broker {
 
@@ -23,5 +25,21 @@ namespace mayfly::broker {
 /// @return empty when the client hung up, else what was wrong.
 /// @throws std::bad_alloc
 [[nodiscard]] std::string serve_p11kit(const CK_FUNCTION_LIST& functions, int socket);
+
+/// P11kitDoor lets p11-kit's clients in. Each connection is an application of its own.
+class P11kitDoor final : public FrontDoor {
+ public:
+  /// @param tasks     What clients meet; outlives the door.
+  /// @param sessions  PKCS#11 sessions that one connection may have open.
+  P11kitDoor(TaskTable& tasks, std::size_t sessions) : tasks_(tasks), sessions_(sessions) {}
+
+  [[nodiscard]] std::string serve(int socket, const ucred& peer) override;
+  /// Clients may be on the other side of a tunnel, whose process is none of theirs.
+  [[nodiscard]] bool ends_with_peer() const noexcept override { return false; }
+
+ private:
+  TaskTable& tasks_;
+  const std::size_t sessions_;
+};
 
 }  // namespace mayfly::broker

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "core/task_request.h"
+#include "tools/broker/own_library.h"
 #include "tools/failure.h"
 
 namespace mayfly::broker {
@@ -21,6 +22,11 @@ void check_or_fail(tools::ExitStatus status, Check&& check) {
 void check(const RunRequest& request, const TaskConfig& config) {
   if (request.command.empty() || request.command.front().empty()) {
     throw tools::Failure(tools::kUsage, "no command to run; write it after --");
+  }
+  if (request.module_only && !find_own_library()) {
+    throw tools::Failure(tools::kInternal,
+                         "libmayfly.so, for --module-only, is not where it should be; see: "
+                         "mayfly doctor");
   }
   check_or_fail(tools::kBadTaskId, [&] { check_task_id(request.task_id); });
   check_or_fail(tools::kBadTtl,

@@ -14,6 +14,7 @@ struct RunRequest {
   std::string task_id;
   std::optional<std::chrono::seconds> ttl;  ///< nothing takes task.ttl
   std::vector<std::string> command;         ///< the program and its arguments
+  bool module_only = false;                 ///< no door for p11-kit's clients
 };
 
 /// Refuses what no task could be opened for, before anything is made for it. TaskTable::open() has

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 // sockaddr_un has 108 bytes; some clients have room for less.
 constexpr std::size_t kMaxSocketPath = 99;
-constexpr const char* kSocketName = "socket";
+constexpr std::string_view kLongestName = "socket";
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& problem) {
   throw tools::Failure(tools::kCannotWrite, path.string() + " " + problem +
@@ -72,6 +72,20 @@ Descriptor make_lock(const fs::path& folder) {
   return lock;
 }
 
+Descriptor listen_at(const fs::path& path, int type) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  Descriptor socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // The folder is ours alone, so that nobody comes between bind and chmod.
+  if (!socket ||
+      bind(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      chmod(path.c_str(), 0600) != 0 || listen(socket.number(), SOMAXCONN) != 0) {
+    throw tools::file_failure(path.parent_path().string(), errno);
+  }
+  return socket;
+}
+
 bool is_plain(char character) noexcept {
   return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
          (character >= '0' && character <= '9') || character == '/' || character == '.' ||
@@ -96,7 +110,7 @@ RuntimeFolder::RuntimeFolder(const BrokerConfig& config) {
   }
   check_safe(place.folder);
   std::string name = (place.folder / (std::string(kFolderPrefix) + "XXXXXX")).string();
-  if ((fs::path(name) / kSocketName).string().size() > kMaxSocketPath) {
+  if ((fs::path(name) / kLongestName).string().size() > kMaxSocketPath) {
     refuse(place.folder, "has too long a name for a socket in it, whose path may have " +
                              std::to_string(kMaxSocketPath) + " bytes; choose a shorter one");
   }
@@ -112,8 +126,6 @@ RuntimeFolder::RuntimeFolder(const BrokerConfig& config) {
 }
 
 RuntimeFolder::~RuntimeFolder() { remove_folder(path_); }
-
-fs::path RuntimeFolder::socket_path() const { return path_ / kSocketName; }
 
 std::string RuntimeFolder::address() const {
   static constexpr std::string_view kDigits = "0123456789ABCDEF";
@@ -131,31 +143,31 @@ std::string RuntimeFolder::address() const {
   return result;
 }
 
-Descriptor RuntimeFolder::listen() const {
-  const std::string path = socket_path().string();
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  // The folder is ours alone, so that nobody comes between bind and chmod.
-  if (!socket ||
-      bind(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      chmod(path.c_str(), 0600) != 0 || ::listen(socket.number(), SOMAXCONN) != 0) {
-    throw tools::file_failure(path_.string(), errno);
-  }
-  return socket;
+Descriptor RuntimeFolder::listen_for_p11kit() const {
+  return listen_at(socket_path(), SOCK_STREAM);
 }
 
-void RuntimeFolder::remove_socket() const noexcept {
+Descriptor RuntimeFolder::listen_for_agents() const {
+  return listen_at(door_path(), SOCK_SEQPACKET);
+}
+
+void RuntimeFolder::remove_sockets() const noexcept {
   std::error_code ignored;  // the folder may be gone, too
   fs::remove(socket_path(), ignored);
+  fs::remove(door_path(), ignored);
 }
 
-void RuntimeFolder::write_p11kit_config() const {
-  write_file(p11kit_config_path(),
-             "# The token of one running task, for a folder that p11-kit reads modules from.\n"
-             "remote: " +
-                 address() + "\n");
+void RuntimeFolder::write_p11kit_configs(bool with_p11kit,
+                                         const std::optional<fs::path>& library) const {
+  static constexpr std::string_view kPurpose =
+      "# The token of one running task, for a folder that p11-kit reads modules from.\n";
+  if (with_p11kit) {
+    write_file(p11kit_config_path(), std::string(kPurpose) + "remote: " + address() + "\n");
+  }
+  const std::string door = door_path().string();
+  if (!library || door.find_first_of("\"\n") != std::string::npos) return;
+  write_file(module_config_path(), std::string(kPurpose) + "module: " + library->string() +
+                                       "\nx-init-reserved: broker=\"" + door + "\"\n");
 }
 
 }  // namespace mayfly::broker

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "base/descriptor.h"
@@ -9,7 +10,7 @@
 
 namespace mayfly::broker {
 
-/// RuntimeFolder models the folder of one run: mode 0700, with the task's socket, the configuration
+/// RuntimeFolder models the folder of one run: mode 0700, with the task's sockets, configurations
 /// for p11-kit, and a lock file that is locked as long as the run lives. It is removed with its
 /// owner; one that was left behind, because its owner was killed, is removed by the next run.
 class RuntimeFolder {
@@ -25,20 +26,31 @@ class RuntimeFolder {
   RuntimeFolder& operator=(const RuntimeFolder&) = delete;
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-  [[nodiscard]] std::filesystem::path socket_path() const;
+  /// Where p11-kit's clients come in.
+  [[nodiscard]] std::filesystem::path socket_path() const { return path_ / "socket"; }
+  /// Where libmayfly.so comes in.
+  [[nodiscard]] std::filesystem::path door_path() const { return path_ / "door"; }
   /// A p11-kit module configuration that names this run's socket.
   [[nodiscard]] std::filesystem::path p11kit_config_path() const { return path_ / "mayfly.module"; }
+  /// One that names libmayfly.so, and has all mechanisms.
+  [[nodiscard]] std::filesystem::path module_config_path() const {
+    return path_ / "libmayfly.module";
+  }
   /// The socket as p11-kit writes addresses: "unix:path=…".
   [[nodiscard]] std::string address() const;
 
-  /// Makes the socket, mode 0600, and listens on it.
+  /// Makes a socket of the folder, mode 0600, and listens on it.
   /// @throws tools::Failure
-  [[nodiscard]] Descriptor listen() const;
-  /// Nobody serves the socket any more: clients that start from now on find no token, instead of an
-  /// error.
-  void remove_socket() const noexcept;
+  [[nodiscard]] Descriptor listen_for_p11kit() const;
+  [[nodiscard]] Descriptor listen_for_agents() const;
+  /// Nobody serves the sockets any more: clients that start from now on find no token, instead of
+  /// an error.
+  void remove_sockets() const noexcept;
+  /// Writes both configurations; what has no door, or no library, has none.
+  /// @param library  libmayfly.so.
   /// @throws tools::Failure
-  void write_p11kit_config() const;
+  void write_p11kit_configs(bool with_p11kit,
+                            const std::optional<std::filesystem::path>& library) const;
 
  private:
   std::filesystem::path path_;

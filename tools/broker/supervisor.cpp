@@ -18,6 +18,7 @@
 #include "tools/broker/descendants.h"
 #include "tools/broker/device_sweep.h"
 #include "tools/broker/guardian.h"
+#include "tools/broker/own_library.h"
 #include "tools/broker/pin_descriptors.h"
 #include "tools/broker/runtime_folder.h"
 #include "tools/broker/signal_queue.h"
@@ -92,7 +93,8 @@ Supervisor::Supervisor(const Config& config, const RunRequest& request,
       guardian_(guardian),
       signals_(signals),
       folder_(config.broker),
-      worker_(config, request, folder_.listen(), pin_descriptors) {
+      worker_(config, request, request.module_only ? Descriptor() : folder_.listen_for_p11kit(),
+              folder_.listen_for_agents(), pin_descriptors) {
   guardian_.report_worker(worker_.number());
   close_pin_descriptors(pin_descriptors);  // the worker has its own by now
 }
@@ -160,10 +162,9 @@ void Supervisor::hear_start() {
 }
 
 void Supervisor::start_command() {
-  folder_.write_p11kit_config();
-  command_ = std::make_unique<CommandProcess>(request_.command,
-                                              command_environment(request_.task_id, folder_),
-                                              signals_, guardian_.group());
+  folder_.write_p11kit_configs(!request_.module_only, find_own_library());
+  command_ = std::make_unique<CommandProcess>(
+      request_.command, command_environment(request_, folder_), signals_, guardian_.group());
 }
 
 void Supervisor::watch_command() {
@@ -235,7 +236,7 @@ void Supervisor::hear_worker() {
 }
 
 void Supervisor::worker_is_gone(const std::string& how) {
-  folder_.remove_socket();
+  folder_.remove_sockets();
   announce("task " + request_.task_id + " is lost: the process that held its keys " + how +
            (config_.device.stored_keys ? "; its keys are looked for on the device"
                                        : "; the keys are gone") +

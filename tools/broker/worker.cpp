@@ -20,10 +20,12 @@
 #include "base/error.h"
 #include "base/limited_log.h"
 #include "compose/library.h"
+#include "tools/broker/agent_door.h"
 #include "tools/broker/child_process.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/control_channel.h"
 #include "tools/broker/memory_limit.h"
+#include "tools/broker/p11kit_door.h"
 #include "tools/configuration.h"
 #include "tools/exit_status.h"
 
@@ -50,13 +52,13 @@ bool parse(const std::string& text, Number& number) {
 std::optional<WorkerArguments> parse_arguments(std::span<const std::string> strings) {
   WorkerArguments arguments;
   long long ttl = 0;
-  if (strings.size() != 6 || !parse(strings[0], arguments.control) ||
-      !parse(strings[1], arguments.listening) || !parse(strings[2], arguments.supervisor) ||
-      !parse(strings[5], ttl)) {
+  if (strings.size() != 7 || !parse(strings[0], arguments.control) ||
+      !parse(strings[1], arguments.p11kit) || !parse(strings[2], arguments.agents) ||
+      !parse(strings[3], arguments.supervisor) || !parse(strings[6], ttl)) {
     return std::nullopt;
   }
-  arguments.config = strings[3];
-  arguments.task_id = strings[4];
+  arguments.config = strings[4];
+  arguments.task_id = strings[5];
   if (ttl > 0) arguments.ttl = std::chrono::seconds(ttl);
   return arguments;
 }
@@ -107,7 +109,7 @@ class Worker {
 
  private:
   void serve();
-  void accept_one();
+  void accept_one(const Descriptor& listening, FrontDoor& door);
   void expire();
   void look_after_owed() noexcept;
   [[nodiscard]] int pause() const noexcept;
@@ -115,10 +117,13 @@ class Worker {
   void end();
 
   ControlChannel& channel_;
-  Descriptor listening_;
+  Descriptor p11kit_;
+  Descriptor agents_;
   Library library_;
   std::shared_ptr<Task> task_;
   Descriptor deadline_;
+  P11kitDoor p11kit_door_;
+  AgentDoor agent_door_;
   ConnectionSet connections_;
   std::size_t owed_ = 0;
   milliseconds retry_pause_ = kFirstRetry;
@@ -129,12 +134,14 @@ class Worker {
 
 Worker::Worker(const WorkerArguments& arguments, ControlChannel& channel)
     : channel_(channel),
-      listening_(arguments.listening),
+      p11kit_(arguments.p11kit),
+      agents_(arguments.agents),
       library_(load_config(arguments.config)),
       task_(library_.tasks().open({arguments.task_id, arguments.ttl})),
       deadline_(make_timer(task_->deadline())),
-      connections_(library_.tasks(), {.connections = library_.config().limits.max_connections,
-                                      .sessions = library_.config().limits.max_sessions}) {}
+      p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
+      agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions),
+      connections_({.connections = library_.config().limits.max_connections}) {}
 
 void Worker::run() {
   try {
@@ -148,13 +155,15 @@ void Worker::run() {
 
 /// Serves until the task shall end.
 void Worker::serve() {
-  std::array<pollfd, 4> entries{};
+  std::array<pollfd, 6> entries{};
   bool open = true;
   while (open) {
     entries = {{{channel_.descriptor(), POLLIN, 0},
                 {deadline_.number(), POLLIN, 0},
                 {connections_.finished(), POLLIN, 0},
-                {no_room_ ? -1 : listening_.number(), POLLIN, 0}}};
+                {connections_.dead_peers(), POLLIN, 0},
+                {no_room_ ? -1 : p11kit_.number(), POLLIN, 0},
+                {no_room_ ? -1 : agents_.number(), POLLIN, 0}}};
     const int ready = poll(entries.data(), entries.size(), pause());
     if (ready < 0 && errno != EINTR) {
       throw std::system_error(errno, std::generic_category(), "poll");
@@ -163,7 +172,9 @@ void Worker::serve() {
     if (ready > 0) {
       if (entries[1].revents != 0) expire();
       if (entries[2].revents != 0) connections_.reap();
-      if (entries[3].revents != 0) accept_one();
+      if (entries[3].revents != 0) connections_.hang_up_on_dead();
+      if (entries[4].revents != 0) accept_one(p11kit_, p11kit_door_);
+      if (entries[5].revents != 0) accept_one(agents_, agent_door_);
       if (entries[0].revents != 0) open = obey();
     }
     look_after_owed();
@@ -176,10 +187,10 @@ int Worker::pause() const noexcept {
   return static_cast<int>(std::max(left, milliseconds(0)).count());
 }
 
-void Worker::accept_one() {
-  Descriptor socket(accept4(listening_.number(), nullptr, nullptr, SOCK_CLOEXEC));
+void Worker::accept_one(const Descriptor& listening, FrontDoor& door) {
+  Descriptor socket(accept4(listening.number(), nullptr, nullptr, SOCK_CLOEXEC));
   if (socket) {
-    connections_.serve(std::move(socket));
+    connections_.serve(std::move(socket), door);
     return;
   }
   no_room_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
@@ -216,7 +227,8 @@ bool Worker::obey() {
 }
 
 void Worker::end() {
-  listening_.reset();
+  p11kit_.reset();
+  agents_.reset();
   library_.tasks().end_all(TaskState::closed);
   const bool quiet = connections_.shut_down(kHangUpTime);
   Message message;
@@ -263,7 +275,8 @@ int serve(const WorkerArguments& arguments) {
 
 std::vector<std::string> to_strings(const WorkerArguments& arguments) {
   return {std::to_string(arguments.control),
-          std::to_string(arguments.listening),
+          std::to_string(arguments.p11kit),
+          std::to_string(arguments.agents),
           std::to_string(arguments.supervisor),
           arguments.config,
           arguments.task_id,
@@ -274,7 +287,8 @@ int run_worker(std::span<const std::string> strings) {
   const std::optional<WorkerArguments> arguments = parse_arguments(strings);
   if (!arguments) return tools::kUsage;
   set_close_on_exec(arguments->control, true);
-  set_close_on_exec(arguments->listening, true);
+  if (arguments->p11kit >= 0) set_close_on_exec(arguments->p11kit, true);
+  set_close_on_exec(arguments->agents, true);
   _exit(serve(*arguments));
 }
 

@@ -15,8 +15,9 @@ inline constexpr const char* kWorkerCommand = "broker-worker";
 
 /// What a supervisor tells its worker by the command line: no secret is among it.
 struct WorkerArguments {
-  int control = -1;    ///< descriptor of the control channel
-  int listening = -1;  ///< descriptor of the task's socket
+  int control = -1;  ///< descriptor of the control channel
+  int p11kit = -1;   ///< descriptor of the socket for p11-kit's clients; -1 for none
+  int agents = -1;   ///< descriptor of the socket for libmayfly.so
   pid_t supervisor = -1;
   std::string config;  ///< the configuration file
   std::string task_id;

@@ -19,12 +19,13 @@ using std::chrono::steady_clock;
 
 }  // namespace
 
-WorkerProcess::WorkerProcess(const Config& config, const RunRequest& request, Descriptor listening,
-                             std::vector<int> pin_descriptors) {
+WorkerProcess::WorkerProcess(const Config& config, const RunRequest& request, Descriptor p11kit,
+                             Descriptor agents, std::vector<int> pin_descriptors) {
   auto [ours, theirs] = ControlChannel::make_pair();
   WorkerArguments arguments;
   arguments.control = theirs.descriptor();
-  arguments.listening = listening.number();
+  arguments.p11kit = p11kit.number();
+  arguments.agents = agents.number();
   arguments.supervisor = getpid();
   arguments.config = config.file.string();
   arguments.task_id = request.task_id;
@@ -32,7 +33,8 @@ WorkerProcess::WorkerProcess(const Config& config, const RunRequest& request, De
   Program program{"/proc/self/exe", {"mayfly", kWorkerCommand}, environment_of_this_process()};
   for (std::string& text : to_strings(arguments)) program.arguments.push_back(std::move(text));
   std::vector<int> descriptors = std::move(pin_descriptors);
-  descriptors.insert(descriptors.end(), {arguments.control, arguments.listening});
+  descriptors.insert(descriptors.end(), {arguments.control, arguments.agents});
+  if (p11kit) descriptors.push_back(arguments.p11kit);
   number_ = spawn(program, [&] { set_apart(STDOUT_FILENO, descriptors); });
   channel_ = std::move(ours);
 }

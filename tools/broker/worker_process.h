@@ -26,11 +26,11 @@ struct WorkerEnd {
 class WorkerProcess {
  public:
   /// Starts this same program again, as a worker.
-  /// @param listening        The task's socket; the worker's from now on.
+  /// @param p11kit, agents   The task's sockets; the worker's from now on. The first may be none.
   /// @param pin_descriptors  What the worker needs for PINs.
   /// @throws std::system_error
-  WorkerProcess(const Config& config, const RunRequest& request, Descriptor listening,
-                std::vector<int> pin_descriptors);
+  WorkerProcess(const Config& config, const RunRequest& request, Descriptor p11kit,
+                Descriptor agents, std::vector<int> pin_descriptors);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

@@ -14,6 +14,7 @@
 #include "compose/library.h"
 #include "integration/broker/broker_home.h"
 #include "support/faulty_module.h"
+#include "tools/broker/p11kit_door.h"
 
 namespace mayfly::broker {
 namespace {
@@ -64,13 +65,15 @@ struct Served {
   }
   [[nodiscard]] std::string path() const { return (home.folder() / "socket").string(); }
   void serve_next() {
-    connections.serve(Descriptor(accept4(listening.number(), nullptr, nullptr, SOCK_CLOEXEC)));
+    connections.serve(Descriptor(accept4(listening.number(), nullptr, nullptr, SOCK_CLOEXEC)),
+                      door);
   }
 
   const BrokerHome home;
   Library library;
   const Descriptor listening = listen_at(path());
-  ConnectionSet connections{library.tasks(), {.connections = 16, .sessions = 4}};
+  P11kitDoor door{library.tasks(), 4};
+  ConnectionSet connections{{.connections = 16}};
 };
 
 TEST(ConnectionSet, ClientsAreServedAtTheSameTime) {

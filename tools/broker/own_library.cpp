@@ -1,0 +1,31 @@
+#include "tools/broker/own_library.h"
+
+#include <system_error>
+
+namespace mayfly::broker {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> own_library_places() {
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const fs::path beside = program.parent_path();
+  return {beside / "lib" / MAYFLY_MULTIARCH,
+          beside / "lib",
+          beside / "lib64",
+          beside / "module" / "api",
+          MAYFLY_LIBDIR,
+          "/usr/lib/" MAYFLY_MULTIARCH,
+          "/usr/lib"};
+}
+
+std::optional<fs::path> find_own_library() {
+  std::error_code ignored;
+  for (const fs::path& place : own_library_places()) {
+    const fs::path library = place / "libmayfly.so";
+    if (fs::exists(library, ignored)) return library;
+  }
+  return std::nullopt;
+}
+
+}  // namespace mayfly::broker

@@ -1,0 +1,17 @@
+// Where libmayfly.so lies.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+namespace mayfly::broker {
+
+/// The folders in which libmayfly.so may lie as seen from this program: installed beside it, in the
+/// system's folders, or in the build tree.
+[[nodiscard]] std::vector<std::filesystem::path> own_library_places();
+
+/// libmayfly.so; nothing if it is in none of them.
+[[nodiscard]] std::optional<std::filesystem::path> find_own_library();
+
+}  // namespace mayfly::broker
