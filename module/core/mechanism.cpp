@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/hash_mechanism.h"
 
 namespace mayfly {
 namespace {
@@ -51,22 +52,6 @@ constexpr KeySpec kSpecs[] = {{CKK_EC, 256},         {CKK_EC, 384},   {CKK_EC, 5
 bool has_keys(CK_KEY_TYPE type, const Device& device) noexcept {
   return std::ranges::any_of(
       kSpecs, [&](const KeySpec& spec) { return spec.type == type && device.supports(spec); });
-}
-
-CK_ULONG mgf_of(Hash hash) noexcept {
-  switch (hash) {
-    case Hash::sha224:
-      return CKG_MGF1_SHA224;
-    case Hash::sha256:
-      return CKG_MGF1_SHA256;
-    case Hash::sha384:
-      return CKG_MGF1_SHA384;
-    case Hash::sha512:
-      return CKG_MGF1_SHA512;
-    case Hash::none:
-      break;
-  }
-  return 0;
 }
 
 SignatureScheme pss_scheme(const Mechanism& mechanism, const MechanismChoice& choice,

@@ -12,8 +12,6 @@ constexpr CK_ULONG kMaxMechanisms = 65'536;  // the number comes from the other 
 
 struct HashRow {
   Hash hash;
-  CK_MECHANISM_TYPE alone;
-  CK_RSA_PKCS_MGF_TYPE mgf;
   CK_MECHANISM_TYPE ecdsa;
   CK_MECHANISM_TYPE rsa_pkcs1;
   CK_MECHANISM_TYPE rsa_pss;
@@ -21,15 +19,11 @@ struct HashRow {
 
 // In the order of the enumerators of Hash.
 constexpr std::array<HashRow, 5> kHashRows = {{
-    {Hash::none, 0, 0, 0, 0, 0},
-    {Hash::sha224, CKM_SHA224, CKG_MGF1_SHA224, CKM_ECDSA_SHA224, CKM_SHA224_RSA_PKCS,
-     CKM_SHA224_RSA_PKCS_PSS},
-    {Hash::sha256, CKM_SHA256, CKG_MGF1_SHA256, CKM_ECDSA_SHA256, CKM_SHA256_RSA_PKCS,
-     CKM_SHA256_RSA_PKCS_PSS},
-    {Hash::sha384, CKM_SHA384, CKG_MGF1_SHA384, CKM_ECDSA_SHA384, CKM_SHA384_RSA_PKCS,
-     CKM_SHA384_RSA_PKCS_PSS},
-    {Hash::sha512, CKM_SHA512, CKG_MGF1_SHA512, CKM_ECDSA_SHA512, CKM_SHA512_RSA_PKCS,
-     CKM_SHA512_RSA_PKCS_PSS},
+    {Hash::none, 0, 0, 0},
+    {Hash::sha224, CKM_ECDSA_SHA224, CKM_SHA224_RSA_PKCS, CKM_SHA224_RSA_PKCS_PSS},
+    {Hash::sha256, CKM_ECDSA_SHA256, CKM_SHA256_RSA_PKCS, CKM_SHA256_RSA_PKCS_PSS},
+    {Hash::sha384, CKM_ECDSA_SHA384, CKM_SHA384_RSA_PKCS, CKM_SHA384_RSA_PKCS_PSS},
+    {Hash::sha512, CKM_ECDSA_SHA512, CKM_SHA512_RSA_PKCS, CKM_SHA512_RSA_PKCS_PSS},
 }};
 
 const HashRow& row_of(Hash hash) noexcept { return kHashRows[static_cast<std::size_t>(hash)]; }
@@ -75,10 +69,6 @@ bool signs_or_makes_keys(const CK_MECHANISM_INFO& info) noexcept {
 }
 
 }  // namespace
-
-CK_MECHANISM_TYPE hash_mechanism(Hash hash) noexcept { return row_of(hash).alone; }
-
-CK_RSA_PKCS_MGF_TYPE mgf_of(Hash hash) noexcept { return row_of(hash).mgf; }
 
 std::optional<CK_MECHANISM_TYPE> generation_mechanism(CK_KEY_TYPE type) noexcept {
   switch (type) {

@@ -16,10 +16,6 @@ struct SignPlan {
   CK_MECHANISM_TYPE mechanism = 0;
 };
 
-/// The numbers that CK_RSA_PKCS_PSS_PARAMS names a hash by.
-[[nodiscard]] CK_MECHANISM_TYPE hash_mechanism(Hash hash) noexcept;
-[[nodiscard]] CK_RSA_PKCS_MGF_TYPE mgf_of(Hash hash) noexcept;
-
 /// The mechanism that makes key pairs of a type.
 [[nodiscard]] std::optional<CK_MECHANISM_TYPE> generation_mechanism(CK_KEY_TYPE type) noexcept;
 

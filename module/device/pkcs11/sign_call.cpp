@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/hash_mechanism.h"
 
 namespace mayfly::pkcs11 {
 namespace {
