@@ -56,13 +56,15 @@ typedef struct MAYFLY_FUNCTION_LIST {
 
   /* Opens a task: its token appears in a new slot, whose number is written to *slot.
    * CKR_ARGUMENTS_BAD for a NULL, a bad ID or a ttl over the configured most;
-   * CKR_FUNCTION_REJECTED if a task of that ID is open; CKR_SESSION_COUNT at the limit of tasks. */
+   * CKR_FUNCTION_REJECTED if a task of that ID is open; CKR_SESSION_COUNT at the limit of tasks;
+   * CKR_FUNCTION_NOT_SUPPORTED in a client of a broker, which opens its tasks itself. */
   CK_RV (*MAYFLY_OpenTask)(const MAYFLY_TASK_REQUEST *request, CK_SLOT_ID *slot);
 
   /* Ends the task in the slot: its keys are destroyed, its sessions closed, its token gone.
    * CKR_OK only if the device confirmed that every key is gone; CKR_DEVICE_ERROR if some are still
    * owed (they can't be used any more, and their destruction is retried);
-   * CKR_SLOT_ID_INVALID if no such task is open. */
+   * CKR_SLOT_ID_INVALID if no such task is open; CKR_FUNCTION_NOT_SUPPORTED in a client of a
+   * broker, which ends its tasks itself. */
   CK_RV (*MAYFLY_CloseTask)(CK_SLOT_ID slot);
 
   /* Evidence from the device that the key lives in it and is bound to the task.

@@ -55,7 +55,7 @@ template <typename Body>
 CK_RV call(const char* function, Body&& body) noexcept {
   return guard(function, [&] {
     const Entry entry;
-    entry.tasks().expire_due(BootClock::now());
+    entry.tasks().end_due(BootClock::now());
     return body(entry);
   });
 }

@@ -9,6 +9,7 @@ CK_RV C_GetSlotList(CK_BBOOL, CK_SLOT_ID_PTR pSlotList, CK_ULONG_PTR pulCount) {
   // A slot is there for as long as its token is, so the list is the same with and without a token.
   return call("C_GetSlotList", [&](const Entry& entry) {
     CK_ULONG& count = required(pulCount, "pulCount");
+    entry.tasks().look_after_host();
     const std::vector<SlotId> slots = entry.tasks().slots();
     const CK_ULONG room = count;
     count = slots.size();
@@ -22,6 +23,7 @@ CK_RV C_GetSlotList(CK_BBOOL, CK_SLOT_ID_PTR pSlotList, CK_ULONG_PTR pulCount) {
 CK_RV C_GetSlotInfo(CK_SLOT_ID slotID, CK_SLOT_INFO_PTR pInfo) {
   return call("C_GetSlotInfo", [&](const Entry& entry) {
     CK_SLOT_INFO& info = required(pInfo, "pInfo");
+    entry.tasks().look_after_host();
     const std::shared_ptr<Task> task = entry.tasks().find(SlotId{slotID});
     if (task == nullptr && !entry.tasks().ended_lately(SlotId{slotID})) {
       throw Error(CKR_SLOT_ID_INVALID, "there is no such slot");
@@ -67,6 +69,7 @@ CK_RV C_WaitForSlotEvent(CK_FLAGS flags, CK_SLOT_ID_PTR pSlot, CK_VOID_PTR pRese
   return call("C_WaitForSlotEvent", [&](const Entry& entry) {
     CK_SLOT_ID& slot = required(pSlot, "pSlot");
     if (pReserved != nullptr) throw Error(CKR_ARGUMENTS_BAD, "pReserved must be NULL");
+    entry.tasks().look_after_host();
     Application& application = entry.application();
     const bool block = (flags & CKF_DONT_BLOCK) == 0;
     if (block && entry.is_remote()) {

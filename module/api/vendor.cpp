@@ -40,6 +40,10 @@ CK_RV MAYFLY_OpenTask(const MAYFLY_TASK_REQUEST* request, CK_SLOT_ID* slot) {
 
 CK_RV MAYFLY_CloseTask(CK_SLOT_ID slot) {
   return call("MAYFLY_CloseTask", [&](const Entry& entry) {
+    if (entry.tasks().is_hosted()) {
+      static_cast<void>(open_task(entry, slot));
+      throw Error(CKR_FUNCTION_NOT_SUPPORTED, "the broker ends tasks, not its clients");
+    }
     const auto report = entry.tasks().end(SlotId{slot}, TaskState::closed);
     if (!report) throw Error(CKR_SLOT_ID_INVALID, "no task is open in the slot");
     report->require_destroyed();

@@ -63,23 +63,6 @@ Attributes fixed_for(const Attributes& shared, CK_OBJECT_CLASS object_class, CK_
   return fixed;
 }
 
-PublicKey read_public_key(const Attributes& attributes, CK_KEY_TYPE type) {
-  if (type == CKK_RSA) {
-    return PublicKey::from_rsa(*attributes.find(CKA_MODULUS),
-                               *attributes.find(CKA_PUBLIC_EXPONENT));
-  }
-  const auto spec = spec_of_ec_params(*attributes.find(CKA_EC_PARAMS));
-  if (!spec || spec->type != type) {
-    throw Error(CKR_CURVE_NOT_SUPPORTED,
-                "template: CKA_EC_PARAMS names no curve that is known here");
-  }
-  const auto point = decode_ec_point(*spec, *attributes.find(CKA_EC_POINT));
-  if (!point) {
-    throw Error(CKR_ATTRIBUTE_VALUE_INVALID, "template: CKA_EC_POINT is no point of the curve");
-  }
-  return PublicKey::from_point(*spec, *point);
-}
-
 std::shared_ptr<Object> make_public_key(const Attributes& wanted, const Task& task) {
   const auto type = wanted.number(CKA_KEY_TYPE);
   if (!type) throw Error(CKR_TEMPLATE_INCOMPLETE, "template: CKA_KEY_TYPE is missing");
@@ -116,6 +99,27 @@ std::shared_ptr<Object> make_certificate(const Attributes& wanted, const Task& t
 }
 
 }  // namespace
+
+PublicKey read_public_key(const Attributes& attributes, CK_KEY_TYPE type) {
+  const auto required = [&](CK_ATTRIBUTE_TYPE wanted) {
+    const auto value = attributes.find(wanted);
+    if (value) return *value;
+    throw Error(CKR_TEMPLATE_INCOMPLETE, "template: " + attribute_name(wanted) + " is missing");
+  };
+  if (type == CKK_RSA) {
+    return PublicKey::from_rsa(required(CKA_MODULUS), required(CKA_PUBLIC_EXPONENT));
+  }
+  const auto spec = spec_of_ec_params(required(CKA_EC_PARAMS));
+  if (!spec || spec->type != type) {
+    throw Error(CKR_CURVE_NOT_SUPPORTED,
+                "template: CKA_EC_PARAMS names no curve that is known here");
+  }
+  const auto point = decode_ec_point(*spec, required(CKA_EC_POINT));
+  if (!point) {
+    throw Error(CKR_ATTRIBUTE_VALUE_INVALID, "template: CKA_EC_POINT is no point of the curve");
+  }
+  return PublicKey::from_point(*spec, *point);
+}
 
 KeyPairTemplate key_pair_template(const Mechanism& mechanism, const Attributes& public_wanted,
                                   const Attributes& private_wanted, const Task& task) {

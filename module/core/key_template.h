@@ -35,6 +35,10 @@ void complete_key_pair(KeyPairTemplate& pair, const PublicKey& key, const Mechan
 ///         all; CKR_TEMPLATE_INCOMPLETE without a class; what apply_template() gives.
 [[nodiscard]] std::shared_ptr<Object> make_object(const Attributes& wanted, const Task& task);
 
+/// The key that the attributes of a public key, or of an RSA private key, tell of.
+/// @throws Error CKR_TEMPLATE_INCOMPLETE, CKR_CURVE_NOT_SUPPORTED, CKR_ATTRIBUTE_VALUE_INVALID.
+[[nodiscard]] PublicKey read_public_key(const Attributes& attributes, CK_KEY_TYPE type);
+
 /// The copy that a C_CopyObject asks for (PKCS#11 3.0, 5.8.2): of a private key, one more name for
 /// the same key in the device.
 /// @throws Error CKR_ACTION_PROHIBITED for what is not CKA_COPYABLE; CKR_OBJECT_HANDLE_INVALID if

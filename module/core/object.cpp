@@ -7,27 +7,30 @@
 
 namespace mayfly {
 
-Object::Object(Attributes attributes, std::shared_ptr<SessionKey> key)
+Object::Object(Attributes attributes, std::shared_ptr<SessionKey> key, HostName host_name)
     : class_(attributes.number(CKA_CLASS).value()),
       key_type_(attributes.number(CKA_KEY_TYPE)),
       token_(attributes.flag(CKA_TOKEN).value_or(false)),
       private_(attributes.flag(CKA_PRIVATE).value_or(true)),
+      host_name_(host_name),
       key_(std::move(key)),
       attributes_(std::move(attributes)) {}
 
-Object::Object(Attributes attributes, PublicKey key)
+Object::Object(Attributes attributes, PublicKey key, HostName host_name)
     : class_(attributes.number(CKA_CLASS).value()),
       key_type_(attributes.number(CKA_KEY_TYPE)),
       token_(attributes.flag(CKA_TOKEN).value_or(false)),
       private_(attributes.flag(CKA_PRIVATE).value_or(false)),
+      host_name_(host_name),
       public_key_(std::move(key)),
       attributes_(std::move(attributes)) {}
 
-Object::Object(Attributes attributes)
+Object::Object(Attributes attributes, HostName host_name)
     : class_(attributes.number(CKA_CLASS).value()),
       key_type_(attributes.number(CKA_KEY_TYPE)),
       token_(attributes.flag(CKA_TOKEN).value_or(false)),
       private_(attributes.flag(CKA_PRIVATE).value_or(false)),
+      host_name_(host_name),
       attributes_(std::move(attributes)) {}
 
 bool Object::allows(CK_ATTRIBUTE_TYPE flag) const {

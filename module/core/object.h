@@ -1,6 +1,7 @@
 // Objects of a token.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <shared_mutex>
@@ -11,6 +12,12 @@
 
 namespace mayfly {
 
+/// What the process that holds an object calls it; zeros for an object that is kept here.
+struct HostName {
+  std::uint64_t handle = 0;  ///< HostedObject::handle
+  std::uint64_t number = 0;  ///< HostedObject::number
+};
+
 /// Object models one PKCS#11 object: its attributes and, for keys, the key behind it.
 ///
 /// What decides over authority (class, CKA_TOKEN, CKA_PRIVATE, CKA_SIGN, the key) never changes;
@@ -18,17 +25,18 @@ namespace mayfly {
 class Object {
  public:
   /// A private key, named by this object; takes over one name of the key.
-  Object(Attributes attributes, std::shared_ptr<SessionKey> key);
+  Object(Attributes attributes, std::shared_ptr<SessionKey> key, HostName host_name = {});
   /// A public key.
-  Object(Attributes attributes, PublicKey key);
+  Object(Attributes attributes, PublicKey key, HostName host_name = {});
   /// A certificate or data.
-  explicit Object(Attributes attributes);
+  explicit Object(Attributes attributes, HostName host_name = {});
 
   [[nodiscard]] CK_OBJECT_CLASS object_class() const noexcept { return class_; }
   /// CKA_KEY_TYPE; nothing for what is no key.
   [[nodiscard]] std::optional<CK_KEY_TYPE> key_type() const noexcept { return key_type_; }
   [[nodiscard]] bool is_token_object() const noexcept { return token_; }
   [[nodiscard]] bool is_private() const noexcept { return private_; }
+  [[nodiscard]] const HostName& host_name() const noexcept { return host_name_; }
   /// The flag as it was when the object was made; false if it has no such attribute.
   [[nodiscard]] bool allows(CK_ATTRIBUTE_TYPE flag) const;
   /// Whether CKA_ALLOWED_MECHANISMS, if there is one, names the mechanism.
@@ -59,6 +67,7 @@ class Object {
   const std::optional<CK_KEY_TYPE> key_type_;
   const bool token_;
   const bool private_;
+  const HostName host_name_;
   const std::shared_ptr<SessionKey> key_;
   const std::optional<PublicKey> public_key_;
   std::atomic<bool> retired_{false};

@@ -32,7 +32,7 @@ class TaskKeeper {
   TaskKeeper(const TaskKeeper&) = delete;
   TaskKeeper& operator=(const TaskKeeper&) = delete;
 
-  /// @throws Error CKR_DEVICE_REMOVED if it can't be asked any more; the task has ended then.
+  /// @throws Error CKR_TOKEN_NOT_PRESENT if the task turns out to have ended.
   virtual TaskStatus status(Task& task) = 0;
 
   // Sessions and login -------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "core/hosted_keeper.h"
 #include "core/key_template.h"
 #include "core/local_keeper.h"
 
@@ -33,6 +34,9 @@ TaskTable::TaskTable(Device& device, TaskLimits limits, LoginFactory make_login)
       next_deadline_(BootClock::time_point::max().time_since_epoch().count()) {}
 
 std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
+  if (is_hosted()) {
+    throw Error(CKR_FUNCTION_NOT_SUPPORTED, "the broker opens tasks, not its clients");
+  }
   const auto ttl = request.ttl.value_or(limits_.default_ttl);
   check_task_id(request.id);
   check_ttl(ttl, limits_.max_ttl);
@@ -40,22 +44,41 @@ std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
   const auto deadline = BootClock::now() + ttl;
   auto task = std::make_shared<Task>(
       Task::Identity{request.id, random_serial(), next_handle<SlotId>()}, deadline, limits_.policy,
-      make_login_ ? make_login_() : nullptr, std::make_unique<LocalKeeper>(), device_,
-      [this](const Task& ended, const EndReport& report) { task_ended(ended, report); });
+      make_login_ ? make_login_() : nullptr, std::make_unique<LocalKeeper>(), device_, listener());
   task->objects().add(make_task_object(*task));
+  insert(task);
+  return task;
+}
+
+std::shared_ptr<Task> TaskTable::join(HostedTask hosted) {
+  check_task_id(hosted.id);
+  auto task = std::make_shared<Task>(
+      Task::Identity{std::move(hosted.id), std::move(hosted.serial), next_handle<SlotId>()},
+      hosted.deadline, hosted.policy, nullptr, std::make_unique<HostedKeeper>(hosted.host), device_,
+      listener());
+  insert(task);
+  host_ = std::move(hosted.host);
+  return task;
+}
+
+Task::EndListener TaskTable::listener() {
+  return [this](const Task& ended, const EndReport& report) { task_ended(ended, report); };
+}
+
+void TaskTable::insert(const std::shared_ptr<Task>& task) {
   const std::string story = "task " + task->id() + " opened, token serial " + task->serial();
   {
     const std::unique_lock lock(mutex_);
-    if (by_id_.contains(request.id)) {
-      throw Error(CKR_FUNCTION_REJECTED, "task " + request.id + " is open already");
+    if (by_id_.contains(task->id())) {
+      throw Error(CKR_FUNCTION_REJECTED, "task " + task->id() + " is open already");
     }
     if (tasks_.size() >= limits_.max_tasks) {
       throw Error(CKR_SESSION_COUNT, "too many open tasks; see limits.tasks");
     }
     try {
       tasks_.emplace(task->slot(), task);
-      by_id_.emplace(request.id, task->slot());
-      by_deadline_.emplace(deadline, task->slot());
+      by_id_.emplace(task->id(), task->slot());
+      by_deadline_.emplace(task->deadline(), task->slot());
     } catch (...) {
       forget(*task);
       throw;
@@ -64,7 +87,6 @@ std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
     announce(task->slot());
   }
   log::info(story);
-  return task;
 }
 
 std::shared_ptr<Task> TaskTable::find(SlotId slot) const {
@@ -126,6 +148,16 @@ void TaskTable::expire(BootClock::time_point now) noexcept {
     if (!task->end(TaskState::expired)) return;  // another thread is at it
   }
   device_.retry_pending();
+}
+
+void TaskTable::follow_host() noexcept {
+  if (const auto cause = host_->end()) end_all(*cause);
+}
+
+void TaskTable::look_after_host() noexcept {
+  if (host_ == nullptr) return;
+  host_->look_after();
+  follow_host();
 }
 
 void TaskTable::task_ended(const Task& task, const EndReport& report) noexcept {
@@ -207,7 +239,8 @@ std::optional<TaskTable::SlotEvent> TaskTable::wait_for_event(std::uint64_t seen
       if (waiting_stopped_) return std::nullopt;
     }
     if (const auto event = event_after(seen)) return event;
-    expire_due(BootClock::now());
+    look_after_host();
+    end_due(BootClock::now());
   }
 }
 

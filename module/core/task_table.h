@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/task.h"
+#include "core/task_host.h"
 #include "core/task_request.h"
 
 namespace mayfly {
@@ -25,6 +26,15 @@ struct TaskLimits {
   std::chrono::seconds max_ttl{86'400};
   std::size_t max_tasks = 10'000;
   TaskPolicy policy;
+};
+
+/// A task that another process holds.
+struct HostedTask {
+  std::string id;
+  std::string serial;
+  BootClock::time_point deadline;
+  TaskPolicy policy;
+  std::shared_ptr<TaskHost> host;
 };
 
 /// TaskTable holds the open tasks over one device and is the only way to open and to end one.
@@ -42,6 +52,12 @@ class TaskTable {
   ///         CKR_FUNCTION_REJECTED if a task of that ID is open; CKR_SESSION_COUNT at the limit.
   std::shared_ptr<Task> open(const TaskRequest& request);
 
+  /// Takes in a task that another process holds: its token appears in a new slot. From then on
+  /// tasks are opened and ended there, and a table has one of these at most.
+  /// @throws Error as open().
+  std::shared_ptr<Task> join(HostedTask task);
+  [[nodiscard]] bool is_hosted() const noexcept { return host_ != nullptr; }
+
   /// The open task in a slot, or null.
   [[nodiscard]] std::shared_ptr<Task> find(SlotId slot) const;
   /// Slots of open tasks, oldest first.
@@ -53,10 +69,14 @@ class TaskTable {
   std::optional<EndReport> end(SlotId slot, TaskState cause) noexcept;
   EndReport end_all(TaskState cause) noexcept;
 
-  /// Ends the tasks whose deadline has come. Costs one comparison when none has.
-  void expire_due(BootClock::time_point now) noexcept {
+  /// Ends the tasks whose deadline has come, and a task that its host has ended. Costs a comparison
+  /// or two when there is none.
+  void end_due(BootClock::time_point now) noexcept {
     if (now >= next_deadline()) expire(now);
+    if (host_ != nullptr) follow_host();
   }
+  /// Notices a host that is gone without a word. Costs a system call where there is a host.
+  void look_after_host() noexcept;
   /// The earliest deadline of all open tasks; time_point::max() if there is none.
   [[nodiscard]] BootClock::time_point next_deadline() const noexcept {
     return BootClock::time_point(BootClock::duration(next_deadline_.load()));
@@ -79,7 +99,10 @@ class TaskTable {
   [[nodiscard]] const TaskLimits& limits() const noexcept { return limits_; }
 
  private:
+  void insert(const std::shared_ptr<Task>& task);
+  [[nodiscard]] Task::EndListener listener();
   void expire(BootClock::time_point now) noexcept;
+  void follow_host() noexcept;
   void task_ended(const Task& task, const EndReport& report) noexcept;
   // Each of these is called with mutex_ locked.
   void forget(const Task& task) noexcept;
@@ -90,6 +113,7 @@ class TaskTable {
   const TaskLimits limits_;
   const LoginFactory make_login_;
   std::atomic<BootClock::rep> next_deadline_;
+  std::shared_ptr<TaskHost> host_;  // set before others see the table
 
   mutable std::shared_mutex mutex_;  // guards what follows; no device is called with it held
   std::condition_variable_any event_arrived_;
