@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -108,6 +109,16 @@ bool write_to(const std::string& file, std::string line) {
 }
 
 }  // namespace
+
+std::optional<Level> find_level(std::string_view name) noexcept {
+  std::string_view names = kLevelNames;
+  for (int number = 0; !names.empty(); ++number) {
+    const std::string_view first = names.substr(0, names.find('|'));
+    if (first == name) return static_cast<Level>(number);
+    names.remove_prefix(std::min(first.size() + 1, names.size()));
+  }
+  return std::nullopt;
+}
 
 void configure(Level level, const std::string& file) {
   if (file.size() >= FileName::kMaxSize) {

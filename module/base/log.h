@@ -5,12 +5,18 @@
 #pragma once
 
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace mayfly::log {
 
 enum class Level { debug, info, warn, error, off };
+
+/// Their names, in that order.
+inline constexpr std::string_view kLevelNames = "debug|info|warn|error|off";
+/// The level of a name; nothing for any other text.
+[[nodiscard]] std::optional<Level> find_level(std::string_view name) noexcept;
 
 /// Where the lines of this process go, from now on.
 ///

@@ -75,7 +75,11 @@ class Loader {
     for (const Entry& entry : entries_) {
       entry.key->set(config_, Value(*entry.node, entry.key->full_name(), file_));
     }
-    check_required(root);
+    if (config_.broker.socket.empty()) {
+      check_required(root);
+    } else {
+      check_alone();
+    }
     check_ttl();
     check_login();
     check_registry();
@@ -88,6 +92,7 @@ class Loader {
   [[noreturn]] void refuse_unknown(std::string_view table, std::string_view name,
                                    const toml::node& node) const;
   void check_required(const toml::table& root) const;
+  void check_alone() const;
   void check_ttl() const;
   void check_login() const;
   void check_registry() const;
@@ -204,6 +209,18 @@ void Loader::check_required(const toml::table& root) const {
     fail_at(file_, table == nullptr ? 1 : table->source().begin.line,
             key.full_name() + " is missing; add a line such as " + std::string(key.name) + " = " +
                 std::string(key.example) + " under [" + std::string(key.table) + "]");
+  }
+}
+
+/// A client of a broker has no say in what the broker's configuration says.
+void Loader::check_alone() const {
+  for (const Entry& entry : entries_) {
+    const std::string name = entry.key->full_name();
+    if (entry.key->table == "log" || name == "broker.socket") continue;
+    fail_at(file_, entry.line(),
+            name +
+                " has no meaning beside broker.socket, where the broker's configuration holds; "
+                "take one of the two out");
   }
 }
 

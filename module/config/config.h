@@ -91,8 +91,9 @@ struct LogConfig {
   std::filesystem::path file;           ///< log.file: empty for standard error
 };
 
-/// [broker]: how `mayfly run` serves a task.
+/// [broker]: how `mayfly run` serves a task, and how its clients find it.
 struct BrokerConfig {
+  std::filesystem::path socket;  ///< broker.socket: empty where keys are made in this process
   std::filesystem::path runtime_folder;  ///< broker.runtime-folder: empty picks one
 };
 

@@ -11,7 +11,6 @@ constexpr std::size_t kMostOfAnything = 1'000'000;
 constexpr std::string_view kUsages = "narrow|strict";
 constexpr std::string_view kOtherUsages = "off|unsaid";
 constexpr std::string_view kStorages = "session|stored";
-constexpr std::string_view kLevels = "debug|info|warn|error|off";
 
 std::string show_text(std::string_view text) { return text.empty() ? "" : toml_text(text); }
 std::string show_bool(bool value) { return value ? "true" : "false"; }
@@ -46,10 +45,10 @@ constexpr std::array<ConfigTable, 8> kTables = {{
     {"policy", "What a task's keys may do."},
     {"limits", "Bounds on what one process holds."},
     {"log", "Where refusals and faults are written."},
-    {"broker", "How `mayfly run` serves a task."},
+    {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 20> kKeys = {{
+constexpr std::array<ConfigKey, 21> kKeys = {{
     {"device", "module", "path",
      "The PKCS#11 library of the device. A name without / is looked for where p11-kit keeps its "
      "modules.",
@@ -137,9 +136,11 @@ constexpr std::array<ConfigKey, 20> kKeys = {{
      [](const Config& c) { return std::to_string(c.limits.max_connections); }},
     {"log", "level", "\"debug\", \"info\", \"warn\", \"error\" or \"off\"",
      "The least serious lines that are written.", "", false,
-     [](Config& c, const Value& v) { c.log.level = static_cast<log::Level>(v.choice(kLevels)); },
+     [](Config& c, const Value& v) {
+       c.log.level = static_cast<log::Level>(v.choice(log::kLevelNames));
+     },
      [](const Config& c) {
-       return toml_text(entry(kLevels, static_cast<std::size_t>(c.log.level)));
+       return toml_text(entry(log::kLevelNames, static_cast<std::size_t>(c.log.level)));
      }},
     {"log", "file", "path", "The file that lines are appended to; standard error without it.",
      "\"/var/log/mayfly.log\"", false, [](Config& c, const Value& v) { c.log.file = v.path(); },
@@ -150,6 +151,13 @@ constexpr std::array<ConfigKey, 20> kKeys = {{
      "\"/run/mayfly\"", false,
      [](Config& c, const Value& v) { c.broker.runtime_folder = v.path(); },
      [](const Config& c) { return show_text(c.broker.runtime_folder.native()); }},
+    {"broker", "socket", "path",
+     "The socket of a task that `mayfly run` serves: libmayfly.so then is a client of it and has "
+     "no "
+     "device of its own. Only [log] may stand beside it.",
+     "\"/run/mayfly/1234/door\"", false,
+     [](Config& c, const Value& v) { c.broker.socket = v.path(); },
+     [](const Config& c) { return show_text(c.broker.socket.native()); }},
 }};
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "support/temp_folder.h"
+#include "unit/config/message_of.h"
 
 namespace mayfly {
 namespace {
@@ -38,10 +39,14 @@ const std::map<std::string, std::string>& other_values() {
   return kValues;
 }
 
+/// Whether a key can stand beside all others: those of a client of a broker stand alone.
+bool goes_with_all(const ConfigKey& key) { return key.full_name() != "broker.socket"; }
+
 /// A file that holds every key.
 std::string write_out(const auto& value_of) {
   std::string text;
   for (const ConfigKey& key : config_keys()) {
+    if (!goes_with_all(key)) continue;
     const std::string value = value_of(key);
     if (!value.empty()) text += key.full_name() + " = " + value + "\n";
   }
@@ -77,7 +82,7 @@ TEST(Keys, WithoutADefaultHaveAnExampleThatLoads) {
   const Config config = Config::load(folder.write(
       "mayfly.toml", write_out([](const ConfigKey& key) { return std::string(key.example); })));
   for (const ConfigKey& key : config_keys()) {
-    EXPECT_NE(key.show(config), "") << key.full_name();
+    EXPECT_EQ(key.show(config).empty(), !goes_with_all(key)) << key.full_name();
   }
 }
 
@@ -87,6 +92,7 @@ TEST(Keys, EveryValueReadsBackAsWritten) {
       "mayfly.toml",
       write_out([](const ConfigKey& key) { return other_values().at(key.full_name()); })));
   for (const ConfigKey& key : config_keys()) {
+    if (!goes_with_all(key)) continue;
     EXPECT_EQ(key.show(config), other_values().at(key.full_name())) << key.full_name();
     EXPECT_NE(key.show(config), key.show(Config{})) << key.full_name();
   }
@@ -101,6 +107,23 @@ TEST(Keys, WritingTheDefaultsChangesNothing) {
   for (const ConfigKey& key : config_keys()) {
     if (key.required) continue;
     EXPECT_EQ(key.show(config), key.show(Config{})) << key.full_name();
+  }
+}
+
+TEST(Keys, AClientOfABrokerSaysItsSocketAndItsLogAndNothingElse) {
+  const test::TempFolder folder;
+  const std::string start = "broker.socket = \"run/door\"\n";
+  const Config config = Config::load(folder.write("mayfly.toml", start + "log.level = \"info\"\n"));
+  EXPECT_EQ(config.broker.socket, folder.path() / "run/door");
+  EXPECT_EQ(config.log.level, log::Level::info);
+  for (const ConfigKey& key : config_keys()) {
+    if (key.table == "log" || !goes_with_all(key)) continue;
+    const auto file = folder.write(
+        "mayfly.toml", start + key.full_name() + " = " + other_values().at(key.full_name()) + "\n");
+    EXPECT_EQ(message_of([&] { static_cast<void>(Config::load(file)); }),
+              file.string() + ":2: " + key.full_name() +
+                  " has no meaning beside broker.socket, where the broker's configuration holds; "
+                  "take one of the two out");
   }
 }
 
