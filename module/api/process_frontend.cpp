@@ -26,12 +26,11 @@ constexpr std::chrono::seconds kExitPatience{1};
 }  // namespace
 
 struct ProcessFrontend::Instance {
-  explicit Instance(const StartOptions& options)
-      : library(Config::load(Config::find(options.config_file))) {
+  explicit Instance(const StartOptions& options) : library(options.load_config()) {
     try {
       // Before the application begins: a token that is there from the start is no event.
       if (!options.task_id.empty()) library.tasks().open({options.task_id, options.ttl});
-      application.emplace(library.tasks(), library.config().limits.max_sessions);
+      application.emplace(library.tasks(), library.max_sessions());
     } catch (...) {
       library.close();
       throw;

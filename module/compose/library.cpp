@@ -1,13 +1,28 @@
 #include "compose/library.h"
 
+#include <algorithm>
+
 #include "base/log.h"
+#include "compose/broker_host.h"
 #include "compose/registry_journal.h"
 #include "core/pin_login.h"
+#include "device/broker/broker_device.h"
 #include "device/pkcs11/pkcs11_device.h"
 #include "registry/sqlite/sqlite_registry.h"
 
 namespace mayfly {
 namespace {
+
+// What this process lets a broker's worker make it take.
+constexpr std::uint64_t kMostSessions = 1'000'000;
+constexpr std::size_t kMostMirrored = 100'000;
+
+BootClock::time_point time_of(std::uint64_t nanoseconds) noexcept {
+  constexpr auto kLatest = BootClock::time_point::max();
+  const auto latest = static_cast<std::uint64_t>(kLatest.time_since_epoch().count());
+  if (nanoseconds >= latest) return kLatest;
+  return BootClock::time_point(std::chrono::nanoseconds(nanoseconds));
+}
 
 TaskLimits task_limits(const Config& config) {
   TaskLimits limits;
@@ -63,10 +78,31 @@ std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
 
 Library::Library(Config config) : config_(std::move(config)) {
   log::configure(config_.log.level, config_.log.file.string());
+  if (config_.broker.socket.empty()) {
+    open_tasks();
+  } else {
+    join_broker();
+  }
+}
+
+void Library::open_tasks() {
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
   if (config_.device.stored_keys) reap_recorded(*device_);
   tasks_ = std::make_unique<TaskTable>(*device_, task_limits(config_), std::move(make_login));
+}
+
+void Library::join_broker() {
+  const auto link = std::make_shared<broker::BrokerLink>(config_.broker.socket.string());
+  const wire::HelloAnswer& hello = link->hello();
+  config_.limits.max_sessions = std::min<std::uint64_t>(hello.max_sessions, kMostSessions);
+  TaskLimits limits;
+  limits.policy.login_required = hello.login_required;
+  limits.policy.max_objects = kMostMirrored;
+  device_ = std::make_unique<broker::BrokerDevice>(link);
+  tasks_ = std::make_unique<TaskTable>(*device_, limits, nullptr);
+  tasks_->join({hello.task_id, hello.serial, time_of(hello.deadline), limits.policy,
+                std::make_shared<BrokerHost>(link)});
 }
 
 EndReport Library::close() noexcept {

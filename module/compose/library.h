@@ -20,21 +20,27 @@ enum class DeviceUse {
 [[nodiscard]] std::unique_ptr<Device> open_device(const Config& config,
                                                   DeviceUse use = DeviceUse::tasks);
 
-/// Library models one working instance of mayfly: a device, and the tasks over it.
+/// Library models one working instance of mayfly: a device, and the tasks over it. Where the
+/// configuration names a broker's socket, that is the broker's device and the one task behind it.
 class Library {
  public:
-  /// @throws Error as open_device().
+  /// @throws Error as open_device(); CKR_DEVICE_ERROR if the broker can't be reached.
   explicit Library(Config config);
 
   [[nodiscard]] const Config& config() const noexcept { return config_; }
   [[nodiscard]] Device& device() const noexcept { return *device_; }
   [[nodiscard]] TaskTable& tasks() const noexcept { return *tasks_; }
+  /// The most sessions that an application may have open.
+  [[nodiscard]] std::size_t max_sessions() const noexcept { return config_.limits.max_sessions; }
 
   /// Ends all tasks and gives the device back. No call may be under way or follow. A Library that
   /// is dropped without it leaves the device alone: for a process that exits, or a forked child.
   EndReport close() noexcept;
 
  private:
+  void open_tasks();
+  void join_broker();
+
   Config config_;
   std::unique_ptr<Device> device_;
   std::unique_ptr<TaskTable> tasks_;

@@ -18,15 +18,25 @@ bool fits_quotes(const std::string& value) {
 
 /// What was understood, written in the plainest way, must be understood as the same.
 void check(const StartOptions& options) {
-  if (!fits_quotes(options.task_id) || !fits_quotes(options.config_file)) return;
-  std::string text = "task=" + quoted(options.task_id) + "\tconf=" + quoted(options.config_file);
+  if (!fits_quotes(options.task_id) || !fits_quotes(options.config_file) ||
+      !fits_quotes(options.broker)) {
+    return;
+  }
+  std::string text;
+  if (options.broker.empty()) {
+    text = "task=" + quoted(options.task_id) + "\tconf=" + quoted(options.config_file);
+  } else {
+    require(options.task_id.empty() && options.config_file.empty() && !options.ttl,
+            "a client of a broker opens no task");
+    text = "broker=" + quoted(options.broker);
+  }
   if (options.ttl) {
     require(options.ttl->count() > 0, "a ttl is more than nothing");
     text += "\nttl=" + format_duration(*options.ttl);
   }
   const StartOptions again = StartOptions::read(text);
   require(again.task_id == options.task_id && again.config_file == options.config_file &&
-              again.ttl == options.ttl,
+              again.broker == options.broker && again.ttl == options.ttl,
           "options that are written out are read as the same");
 }
 
@@ -46,7 +56,8 @@ void read(const std::string& text) {
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mayfly;
-  static const bool clean = unsetenv("MAYFLY_TASK") == 0 && unsetenv("MAYFLY_TTL") == 0;
+  static const bool clean =
+      unsetenv("MAYFLY_TASK") == 0 && unsetenv("MAYFLY_TTL") == 0 && unsetenv("MAYFLY_SOCKET") == 0;
   test::require(clean, "the environment can be changed");
   const std::string text(as_text({data, size}));
   test::read(text.substr(0, text.find('\0')));  // it ends there for C_Initialize
