@@ -4,8 +4,8 @@
 
 namespace mayfly::api {
 
-ConnectionFrontend::ConnectionFrontend(TaskTable& tasks, std::size_t max_sessions)
-    : tasks_(tasks), max_sessions_(max_sessions) {}
+ConnectionFrontend::ConnectionFrontend(TaskTable& tasks, std::size_t max_sessions, ShownKeys shown)
+    : tasks_(tasks), max_sessions_(max_sessions), shown_(shown) {}
 
 ConnectionFrontend::~ConnectionFrontend() = default;
 
@@ -13,8 +13,7 @@ void ConnectionFrontend::initialize(const InitializeArguments&) {
   if (application_) {
     throw Error(CKR_CRYPTOKI_ALREADY_INITIALIZED, "this connection is initialised already");
   }
-  // An Ed25519 key makes Debian's libp11 crash, and p11-kit's client can't carry CKM_EDDSA.
-  application_.emplace(tasks_, max_sessions_, ShownKeys::all_but(CKK_EC_EDWARDS));
+  application_.emplace(tasks_, max_sessions_, shown_);
 }
 
 void ConnectionFrontend::finalize() {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "api/frontend.h"
+#include "core/shown_keys.h"
 
 namespace mayfly::api {
 
@@ -13,7 +14,8 @@ namespace mayfly::api {
 class ConnectionFrontend final : public Frontend {
  public:
   /// @param tasks  The broker's tasks; outlive the frontend.
-  ConnectionFrontend(TaskTable& tasks, std::size_t max_sessions);
+  /// @param shown  The keys that the far side can be shown.
+  ConnectionFrontend(TaskTable& tasks, std::size_t max_sessions, ShownKeys shown = {});
   /// Ends the application as finalize() does.
   ~ConnectionFrontend() override;
 
@@ -26,6 +28,7 @@ class ConnectionFrontend final : public Frontend {
  private:
   TaskTable& tasks_;
   const std::size_t max_sessions_;
+  const ShownKeys shown_;
   std::optional<Application> application_;
 };
 

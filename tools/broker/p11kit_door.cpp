@@ -203,7 +203,7 @@ std::string serve_p11kit(const CK_FUNCTION_LIST& functions, int socket) {
 }
 
 std::string P11kitDoor::serve(int socket, const ucred&) {
-  api::ConnectionFrontend frontend(tasks_, sessions_);
+  api::ConnectionFrontend frontend(tasks_, sessions_, shown_keys());
   const api::BoundFrontend bound(frontend);
   return serve_p11kit(*api::function_list(), socket);
 }

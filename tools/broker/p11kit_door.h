@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/pkcs11.h"
+#include "core/shown_keys.h"
 #include "core/task_table.h"
 #include "tools/broker/front_door.h"
 
@@ -32,6 +33,12 @@ class P11kitDoor final : public FrontDoor {
   /// @param tasks     What clients meet; outlives the door.
   /// @param sessions  PKCS#11 sessions that one connection may have open.
   P11kitDoor(TaskTable& tasks, std::size_t sessions) : tasks_(tasks), sessions_(sessions) {}
+
+  /// What its clients are shown: an Ed25519 key makes Debian's libp11 crash, and p11-kit's client
+  /// can't carry CKM_EDDSA.
+  [[nodiscard]] static ShownKeys shown_keys() noexcept {
+    return ShownKeys::all_but(CKK_EC_EDWARDS);
+  }
 
   [[nodiscard]] std::string serve(int socket, const ucred& peer) override;
   /// Clients may be on the other side of a tunnel, whose process is none of theirs.
