@@ -175,6 +175,7 @@ void Seqpacket::collect(const Header& first, ByteView part) {
   const std::size_t most = limits_(first.kind);
   Header header = first;
   while (true) {
+    if (part.empty()) malformed("a packet that carries nothing on");
     if (part.size() > most - collected_.size()) {
       malformed("a message has more than the " + std::to_string(most) + " bytes of its kind");
     }
@@ -187,7 +188,6 @@ void Seqpacket::collect(const Header& first, ByteView part) {
       malformed("a message was left unfinished");
     }
     part = read_part();
-    if (part.empty()) malformed("a packet that carries nothing on");
   }
 }
 

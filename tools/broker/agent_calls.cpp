@@ -167,7 +167,7 @@ void call(void (*function)(AgentApplication&, const Request&, Writer&), AgentApp
           Reader& in, Writer& out) {
   const Request request = Request::read(in);
   in.require_end();
-  agent.application().tasks().expire_due(BootClock::now());
+  agent.application().tasks().end_due(BootClock::now());
   function(agent, request, out);
 }
 

@@ -78,12 +78,13 @@ TEST_F(SeqpacketTest, MessagesOfAllSizesComeAsTheyWereSent) {
 }
 
 TEST_F(SeqpacketTest, WhatIsNoMessageIsRefused) {
-  const std::array<std::pair<const char*, Bytes>, 7> cases = {{
+  const std::array<std::pair<const char*, Bytes>, 8> cases = {{
       {"shorter than a header", Bytes(7, 1)},
       {"longer than a packet", packet(1, kMaxPacket)},
       {"an unknown kind", packet(3, 0)},
       {"too long for its kind", packet(2, 101)},
       {"too long for its kind, with more to come", packet(2, 101, true)},
+      {"nothing, with more to come", packet(1, 0, true)},
       {"an unknown flag", {1, 2, 0, 0, 0, 0, 0, 0}},
       {"not zero", {1, 0, 0, 1, 0, 0, 0, 0}},
   }};
