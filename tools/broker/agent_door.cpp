@@ -130,7 +130,7 @@ AgentDoor::AgentDoor(TaskTable& tasks, std::shared_ptr<Task> task, std::size_t s
     : tasks_(tasks),
       task_(std::move(task)),
       sessions_(sessions),
-      page_(std::make_shared<ChangePage>()) {
+      page_(std::make_shared<ChangeNotice>()) {
   task_->objects().keep_changes([page = page_](ChangeLog::Moment now) { page->tell_changes(now); });
   task_->add_observer(page_);
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "tools/broker/agent_application.h"
-#include "tools/broker/change_page.h"
+#include "tools/broker/change_notice.h"
 #include "tools/broker/front_door.h"
 
 namespace mayfly::broker {
@@ -34,7 +34,7 @@ class AgentDoor final : public FrontDoor {
   TaskTable& tasks_;
   const std::shared_ptr<Task> task_;
   const std::size_t sessions_;
-  const std::shared_ptr<ChangePage> page_;
+  const std::shared_ptr<ChangeNotice> page_;
 
   std::mutex mutex_;  // guards agents_
   std::vector<std::weak_ptr<AgentApplication>> agents_;

@@ -1,4 +1,4 @@
-#include "tools/broker/change_page.h"
+#include "tools/broker/change_notice.h"
 
 #include <atomic>
 #include <cerrno>
@@ -16,7 +16,7 @@ namespace {
 
 }  // namespace
 
-ChangePage::ChangePage()
+ChangeNotice::ChangeNotice()
     : memory_(memfd_create("mayfly-changes", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
   if (!memory_) fail("memfd_create");
   if (ftruncate(memory_.number(), wire::kChangePageSize) != 0) fail("ftruncate");
@@ -32,12 +32,12 @@ ChangePage::ChangePage()
   }
 }
 
-ChangePage::~ChangePage() { munmap(page_, wire::kChangePageSize); }
+ChangeNotice::~ChangeNotice() { munmap(page_, wire::kChangePageSize); }
 
-void ChangePage::tell_changes(std::uint64_t moment) noexcept {
+void ChangeNotice::tell_changes(std::uint64_t moment) noexcept {
   std::atomic_ref(page_->changes).store(moment);
 }
 
-void ChangePage::task_ended() noexcept { std::atomic_ref(page_->ended).store(1); }
+void ChangeNotice::task_ended() noexcept { std::atomic_ref(page_->ended).store(1); }
 
 }  // namespace mayfly::broker

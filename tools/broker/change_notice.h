@@ -9,14 +9,14 @@
 
 namespace mayfly::broker {
 
-/// ChangePage is a page of memory (wire::ChangePageLayout) that this process writes and agents map.
-/// It is sealed: nobody else can write to it or take it away from under those who read it. What
-/// stands on it are hints that there is something to ask for; nothing is granted by them.
-class ChangePage final : public TaskObserver {
+/// ChangeNotice is a page of memory (wire::ChangePageLayout) that this process writes and agents
+/// map. It is sealed: nobody else can write to it or take it away from under those who read it.
+/// What stands on it are hints that there is something to ask for; nothing is granted by them.
+class ChangeNotice final : public TaskObserver {
  public:
   /// @throws std::system_error
-  ChangePage();
-  ~ChangePage() override;
+  ChangeNotice();
+  ~ChangeNotice() override;
 
   /// What agents are passed.
   [[nodiscard]] int descriptor() const noexcept { return memory_.number(); }
