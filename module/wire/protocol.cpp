@@ -340,10 +340,11 @@ SignRequest SignRequest::read(Reader& in) {
   result.key = in.u64();
   result.mechanism = in.u64();
   if (in.flag()) {
-    result.pss.emplace();
-    result.pss->hash = in.u64();
-    result.pss->mgf = in.u64();
-    result.pss->salt_size = in.u64();
+    Pss pss;
+    pss.hash = in.u64();
+    pss.mgf = in.u64();
+    pss.salt_size = in.u64();
+    result.pss = pss;
   }
   result.input = in.bytes(kMaxSignInput);
   return result;
