@@ -1,9 +1,12 @@
 #include "support/swtpm.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <stdexcept>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -28,13 +31,23 @@ pid_t launch(std::vector<std::string> arguments) {
   return child;
 }
 
+/// Whether a connection to a Unix socket is taken.
+bool listens(const std::filesystem::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = path.string();
+  if (name.size() >= sizeof address.sun_path) throw std::runtime_error(name + " is too long");
+  std::copy(name.begin(), name.end(), address.sun_path);
+  const int number = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool taken =
+      connect(number, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(number);
+  return taken;
+}
+
 }  // namespace
 
-Swtpm::Swtpm() {
-  // The state of a TPM that has been in use: its counter of resets does not stand at 0.
-  start();
-  reset();
-}
+Swtpm::Swtpm() { start(); }
 
 Swtpm::~Swtpm() {
   if (number_ > 0) kill();
@@ -48,7 +61,8 @@ void Swtpm::start() {
                     "--server", "type=unixio,path=" + socket().string(), "--ctrl",
                     "type=unixio,path=" + control, "--flags", "not-need-init,startup-clear"});
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!std::filesystem::exists(control) || !std::filesystem::exists(socket())) {
+  // Both are there a moment before anybody listens on them.
+  while (!listens(control) || !listens(socket())) {
     if (waitpid(number_, nullptr, WNOHANG) != 0 || std::chrono::steady_clock::now() > deadline) {
       throw std::runtime_error("swtpm does not start");
     }

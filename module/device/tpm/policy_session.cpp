@@ -1,0 +1,33 @@
+#include "device/tpm/policy_session.h"
+
+#include <utility>
+
+#include "base/log.h"
+
+namespace mayfly::tpm {
+
+void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command) {
+  if (handle_ == 0) handle_ = tpm_.start_policy_session();
+  try {
+    policy_and_command(handle_);
+  } catch (...) {
+    try {
+      flush();
+    } catch (const std::exception& error) {
+      log::warn("a policy session stays in the TPM until the connection to it is closed", error);
+    }
+    throw;
+  }
+}
+
+void PolicySession::flush() {
+  const TPMI_SH_POLICY handle = std::exchange(handle_, 0);
+  if (handle == 0) return;
+  try {
+    tpm_.flush_context(handle);
+  } catch (const TpmError& error) {
+    if (!error.names_nothing()) throw;
+  }
+}
+
+}  // namespace mayfly::tpm
