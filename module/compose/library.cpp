@@ -4,6 +4,7 @@
 #include "compose/registry_journal.h"
 #include "core/pin_login.h"
 #include "device/pkcs11/pkcs11_device.h"
+#include "device/tpm/tpm_device.h"
 #include "registry/sqlite/sqlite_registry.h"
 
 namespace mayfly {
@@ -43,9 +44,15 @@ void reap_recorded(Device& device) noexcept {
   }
 }
 
-}  // namespace
+std::unique_ptr<Device> open_tpm(const Config& config) {
+  TpmDeviceOptions options;
+  options.tcti = config.tpm.tcti;
+  options.timeout = config.tpm.timeout;
+  if (config.tpm.software_deadline) options.deadline = TpmDeadline::software;
+  return open_tpm_device(std::move(options));
+}
 
-std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
+std::unique_ptr<Device> open_token(const Config& config, DeviceUse use) {
   Pkcs11DeviceOptions options;
   options.module = config.device.module;
   options.token = config.device.token;
@@ -59,6 +66,12 @@ std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
     options.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(config.registry.file));
   }
   return open_pkcs11_device(std::move(options));
+}
+
+}  // namespace
+
+std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
+  return config.device.type == DeviceType::tpm ? open_tpm(config) : open_token(config, use);
 }
 
 Library::Library(Config config) : config_(std::move(config)) {
