@@ -52,6 +52,7 @@ Chip::Chip(TpmDeviceOptions options)
     : options_(std::move(options)),
       shared_(handles_are_shared(options_.tcti)),
       epoch_(ForkEpoch::current()) {
+  ForkEpoch::watch();
   const std::scoped_lock lock(mutex_);
   connect();
   algorithms_.emplace(link_->tpm);

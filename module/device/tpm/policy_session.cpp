@@ -22,7 +22,7 @@ void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_co
 
 void PolicySession::flush() {
   const TPMI_SH_POLICY handle = std::exchange(handle_, 0);
-  if (handle == 0) return;
+  if (handle == 0 || !tpm_.usable()) return;
   try {
     tpm_.flush_context(handle);
   } catch (const TpmError& error) {

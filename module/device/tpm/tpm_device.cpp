@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/fork_epoch.h"
 #include "device/tpm/chip.h"
 
 namespace mayfly {
@@ -110,7 +109,6 @@ std::unique_ptr<Device> make_tpm_device(std::shared_ptr<Chip> chip) {
 }  // namespace tpm
 
 std::unique_ptr<Device> open_tpm_device(TpmDeviceOptions options) {
-  ForkEpoch::watch();
   return tpm::make_tpm_device(std::make_shared<tpm::Chip>(std::move(options)));
 }
 
