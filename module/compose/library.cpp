@@ -44,11 +44,23 @@ void reap_recorded(Device& device) noexcept {
   }
 }
 
+std::shared_ptr<KeyJournal> open_journal(const Config& config) {
+  return std::make_shared<RegistryJournal>(open_sqlite_registry(config.registry.file));
+}
+
+/// Whether a process that is killed may leave something that another has to look for.
+bool may_leave_traces(const Config& config) {
+  return config.device.stored_keys || (config.device.type == DeviceType::tpm &&
+                                       (config.tpm.kill_switch || !config.registry.file.empty()));
+}
+
 std::unique_ptr<Device> open_tpm(const Config& config) {
   TpmDeviceOptions options;
   options.tcti = config.tpm.tcti;
   options.timeout = config.tpm.timeout;
   if (config.tpm.software_deadline) options.deadline = TpmDeadline::software;
+  options.kill_switch = config.tpm.kill_switch;
+  if (!config.registry.file.empty()) options.journal = open_journal(config);
   return open_tpm_device(std::move(options));
 }
 
@@ -63,7 +75,7 @@ std::unique_ptr<Device> open_token(const Config& config, DeviceUse use) {
   options.other_usages_off = config.device.other_usages_off;
   if (config.device.stored_keys) options.storage = KeyStorage::stored;
   if (config.device.stored_keys || use == DeviceUse::reaping) {
-    options.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(config.registry.file));
+    options.journal = open_journal(config);
   }
   return open_pkcs11_device(std::move(options));
 }
@@ -78,7 +90,7 @@ Library::Library(Config config) : config_(std::move(config)) {
   log::configure(config_.log.level, config_.log.file.string());
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
-  if (config_.device.stored_keys) reap_recorded(*device_);
+  if (may_leave_traces(config_)) reap_recorded(*device_);
   tasks_ = std::make_unique<TaskTable>(*device_, task_limits(config_), std::move(make_login));
 }
 

@@ -65,6 +65,7 @@ struct DeviceConfig {
 struct TpmConfig {
   std::string tcti = "device:/dev/tpmrm0";                ///< tpm.tcti: as tss2-tctildr takes it
   bool software_deadline = false;                         ///< tpm.deadline = "software"
+  bool kill_switch = false;                 ///< tpm.kill-switch
   std::chrono::seconds timeout{std::chrono::minutes(1)};  ///< tpm.timeout: for one command
 };
 

@@ -52,7 +52,7 @@ constexpr std::array<ConfigTable, 9> kTables = {{
     {"broker", "How `mayfly run` serves a task."},
 }};
 
-constexpr std::array<ConfigKey, 24> kKeys = {{
+constexpr std::array<ConfigKey, 25> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -120,6 +120,14 @@ constexpr std::array<ConfigKey, 24> kKeys = {{
      "", false, KeyFor::tpm,
      [](Config& c, const Value& v) { c.tpm.software_deadline = v.choice(kDeadlines) == 1; },
      [](const Config& c) { return toml_text(entry(kDeadlines, c.tpm.software_deadline ? 1 : 0)); }},
+    {"tpm", "kill-switch", "true or false",
+     "Whether each key gets a counter in the TPM that is counted on when the key ends: from then "
+     "on "
+     "the TPM refuses the key even to whoever stole all that mayfly has. Takes NV memory of the "
+     "TPM "
+     "for each key that lives, a write to it for each that ends, and one more command a signature.",
+     "", false, KeyFor::tpm, [](Config& c, const Value& v) { c.tpm.kill_switch = v.boolean(); },
+     [](const Config& c) { return show_bool(c.tpm.kill_switch); }},
     {"tpm", "timeout", "length of time",
      "How long one command may take before the TPM is given up, and with it all keys in it. Some "
      "TPMs need most of a minute for an RSA key.",

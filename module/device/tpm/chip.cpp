@@ -43,10 +43,10 @@ bool may_be_displaced(const TpmError& error) noexcept {
 
 }  // namespace
 
-Chip::Link::Link(const TpmDeviceOptions& options, bool shared)
+Chip::Link::Link(const TpmDeviceOptions& options, bool shared, SessionRecords* records)
     : tpm({options.tcti, options.timeout}),
       slots(tpm, shared ? kPlacesAmongOthers : kPlacesOfOurOwn, shared),
-      session(tpm) {}
+      session(tpm, records) {}
 
 Chip::Chip(TpmDeviceOptions options)
     : options_(std::move(options)),
@@ -54,6 +54,10 @@ Chip::Chip(TpmDeviceOptions options)
       epoch_(ForkEpoch::current()) {
   ForkEpoch::watch();
   const std::scoped_lock lock(mutex_);
+  if (shared_ && options_.journal != nullptr) {
+    records_.emplace(options_.journal, "tpm " + options_.tcti);
+  }
+  if (options_.kill_switch) counters_.emplace();
   connect();
   algorithms_.emplace(link_->tpm);
   info_ = identify(link_->tpm);
@@ -67,7 +71,7 @@ void Chip::require_open() const {
 
 void Chip::connect() {
   retry_after_ = std::chrono::steady_clock::now() + kReconnectPause;
-  auto link = std::make_unique<Link>(options_, shared_);
+  auto link = std::make_unique<Link>(options_, shared_, records_ ? &*records_ : nullptr);
   if (options_.deadline == TpmDeadline::hardware &&
       link->tpm.read_clock().clockInfo.resetCount == 0) {
     refuse_unpinnable();
@@ -77,6 +81,7 @@ void Chip::connect() {
   try {
     make_parent();
     if (shared_) link_->slots.unload_others();
+    if (counters_) counters_->prepare(link_->tpm);
   } catch (...) {
     link_.reset();
     throw;
@@ -144,39 +149,55 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
   }
 }
 
+void Chip::add_policy(ChipKey& key, BootClock::time_point deadline) {
+  if (options_.deadline == TpmDeadline::hardware) {
+    const TPMS_TIME_INFO now = link_->tpm.read_clock();
+    if (now.clockInfo.resetCount == 0) refuse_unpinnable();
+    key.policy.emplace().require_deadline(now, BootClock::now(), deadline);
+  }
+  if (!counters_) return;
+  if (!key.policy) key.policy.emplace();
+  key.policy->require_counter(counters_->take(link_->tpm));
+}
+
 std::shared_ptr<ChipKey> Chip::try_generate(const KeySpec& spec, BootClock::time_point deadline) {
-  Tpm& tpm = link_->tpm;
   auto key = std::make_shared<ChipKey>();
   key->spec = spec;
   key->secret = secrets_.make();
-  Bytes policy;
-  if (options_.deadline == TpmDeadline::hardware) {
-    const TPMS_TIME_INFO now = tpm.read_clock();
-    if (now.clockInfo.resetCount == 0) refuse_unpinnable();
-    key->policy.emplace(now, BootClock::now(), deadline);
-    policy = key->policy->digest();
+  add_policy(*key, deadline);
+  try {
+    create(*key);
+  } catch (...) {
+    kill(*key);
+    throw;
   }
-  const TPMT_PUBLIC wanted = session_key_template(spec, policy);
+  return key;
+}
+
+/// Makes the key in the TPM that was got ready for.
+void Chip::create(ChipKey& key) {
+  Tpm& tpm = link_->tpm;
+  const TPMT_PUBLIC wanted =
+      session_key_template(key.spec, key.policy ? key.policy->digest() : Bytes());
   const TPM2_HANDLE parent = link_->slots.load(link_->parent);
   Tpm::Created made;
   link_->slots.add(
-      key->object,
+      key.object,
       [&] {
-        made = tpm.create_loaded(parent, wanted, key->secret.view());
+        made = tpm.create_loaded(parent, wanted, key.secret.view());
         return made.handle;
       },
       &link_->parent);
   try {
-    key->object.name = to_bytes(view(made.name));
-    key->public_key.emplace(inspect(spec, wanted, made));
-    key->object.context = tpm.context_save(key->object.handle);
-    key->connection = connection_;
-    keys_.insert(key.get());
+    key.object.name = to_bytes(view(made.name));
+    key.public_key.emplace(inspect(key.spec, wanted, made));
+    key.object.context = tpm.context_save(key.object.handle);
+    key.connection = connection_;
+    keys_.insert(&key);
   } catch (...) {
-    discard(key->object);
+    discard(key.object);
     throw;
   }
-  return key;
 }
 
 /// Unloads what nobody will ask for again. If that fails, it is as good as nothing without its
@@ -241,8 +262,24 @@ void Chip::lose(ChipKey& key) noexcept {
   keys_.erase(&key);
 }
 
+/// Makes sure that the TPM never again uses the key, wherever its context may be.
+/// @return false when that is still owed.
+bool Chip::kill(ChipKey& key) noexcept {
+  if (!counters_ || key.killed || !key.policy || !key.policy->counter()) return true;
+  if (link_ == nullptr) return false;
+  try {
+    counters_->kill(link_->tpm, *key.policy->counter());
+    key.killed = true;
+  } catch (const std::exception& error) {
+    log::warn("the kill switch of a key could not be thrown yet", error);
+    abandon_if_broken();
+  }
+  return key.killed;
+}
+
 /// @return whether the key is gone from the TPM.
 bool Chip::destroy_now(ChipKey& key) noexcept {
+  const bool killed = kill(key);
   if (link_ != nullptr && key.connection == connection_) {
     try {
       link_->slots.unload(key.object);
@@ -254,7 +291,7 @@ bool Chip::destroy_now(ChipKey& key) noexcept {
     }
   }
   lose(key);
-  const bool gone = !key.stray || swept_ > key.connection;
+  const bool gone = killed && (!key.stray || swept_ > key.connection);
   if (gone) key.scope.reset();
   return gone;
 }
@@ -298,35 +335,54 @@ std::size_t Chip::retry() noexcept {
   return owed_count_;
 }
 
-void Chip::ping() {
+void Chip::ask(const std::function<void(Tpm&)>& question) {
   require_open();
   const std::scoped_lock lock(mutex_);
   require_open();
   require_link();
   try {
-    (void)link_->tpm.read_clock();
+    question(link_->tpm);
   } catch (...) {
     abandon_if_broken();
     throw;
   }
 }
 
+void Chip::ping() {
+  ask([](Tpm& tpm) { (void)tpm.read_clock(); });
+}
+
+ReapReport Chip::reap(EarlierBoots earlier_boots) {
+  ReapReport report;
+  ask([&](Tpm& tpm) {
+    if (records_) report = records_->reap(tpm, earlier_boots);
+    const ReapReport counters = KillCounters().reap(tpm, earlier_boots);
+    report.destroyed += counters.destroyed;
+    report.alive += counters.alive;
+    report.foreign += counters.foreign;
+  });
+  return report;
+}
+
 void Chip::close() noexcept {
   if (!usable()) return;
   const std::scoped_lock lock(mutex_);
   closed_ = true;
+  const std::scoped_lock owed_lock(owed_mutex_);
+  for (const auto& key : owed_) kill(*key);
+  for (ChipKey* key : keys_) kill(*key);
   if (link_ != nullptr) {
     try {
       link_->slots.unload_all();
       link_->session.flush();
+      if (counters_) counters_->undefine_free(link_->tpm);
     } catch (const std::exception& error) {
-      log::warn("not all could be unloaded from the TPM", error);
+      log::warn("not all could be removed from the TPM", error);
     }
     link_->slots.forget_all();
     link_.reset();
   }
   while (!keys_.empty()) lose(**keys_.begin());
-  const std::scoped_lock owed_lock(owed_mutex_);
   owed_.clear();
   owed_count_ = 0;
 }

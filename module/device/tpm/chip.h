@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -16,7 +17,9 @@
 #include "device/tpm/algorithms.h"
 #include "device/tpm/auth_values.h"
 #include "device/tpm/key_policy.h"
+#include "device/tpm/kill_counters.h"
 #include "device/tpm/policy_session.h"
+#include "device/tpm/session_records.h"
 #include "device/tpm/slots.h"
 #include "device/tpm/tpm.h"
 #include "device/tpm/tpm_device.h"
@@ -36,7 +39,8 @@ struct ChipKey {
   std::optional<PublicKey> public_key;
   std::uint64_t connection = 0;  ///< over which it was made
   bool alive = true;
-  bool stray = false;  ///< it may be loaded still, over a connection that was given up
+  bool stray = false;   ///< it may be loaded still, over a connection that was given up
+  bool killed = false;  ///< its kill switch was thrown
   std::shared_ptr<const void> scope;  ///< kept until the key is destroyed
 };
 
@@ -70,6 +74,10 @@ class Chip {
   std::size_t retry() noexcept;
   [[nodiscard]] std::size_t pending() const noexcept { return owed_count_; }
 
+  /// Flushes the sessions that dead processes left.
+  /// @throws Error as Device::reap().
+  ReapReport reap(EarlierBoots earlier_boots);
+
   /// Asks the TPM for its time.
   /// @throws Error when it does not answer.
   void ping();
@@ -84,7 +92,7 @@ class Chip {
 
   /// What lives as long as a connection.
   struct Link {
-    Link(const TpmDeviceOptions& options, bool shared);
+    Link(const TpmDeviceOptions& options, bool shared, SessionRecords* records);
 
     Tpm tpm;
     Slots slots;
@@ -92,6 +100,7 @@ class Chip {
     SavedObject parent;
   };
 
+  void ask(const std::function<void(Tpm&)>& question);
   void connect();
   void require_link();
   void require_open() const;
@@ -99,9 +108,12 @@ class Chip {
   void abandon_if_broken() noexcept;
   std::shared_ptr<ChipKey> try_generate(const KeySpec& spec, BootClock::time_point deadline);
   void discard(SavedObject& object) noexcept;
+  void create(ChipKey& key);
   TPMT_SIGNATURE try_sign(ChipKey& key, const SignPlan& plan);
   TPMT_SIGNATURE sign_on_chip(ChipKey& key, const SignPlan& plan);
   void lose(ChipKey& key) noexcept;
+  void add_policy(ChipKey& key, BootClock::time_point deadline);
+  bool kill(ChipKey& key) noexcept;
   bool destroy_now(ChipKey& key) noexcept;
 
   const TpmDeviceOptions options_;
@@ -111,7 +123,9 @@ class Chip {
   std::optional<Algorithms> algorithms_;
   AuthValues secrets_;
 
-  std::mutex mutex_;  // of all that follows, and of the keys
+  std::mutex mutex_;                       // of all that follows, and of the keys
+  std::optional<KillCounters> counters_;   // where there is a kill switch
+  std::optional<SessionRecords> records_;  // where handles are shared
   std::unique_ptr<Link> link_;
   std::uint64_t connection_ = 0;
   std::uint64_t swept_ = 0;  // the last connection over which strays of earlier ones were unloaded

@@ -45,7 +45,7 @@ Bytes extended(ByteView old, TPM2_CC command, ByteView argument) {
   return hasher.finish();
 }
 
-Bytes counter_timer_argument(ByteView operand, std::uint16_t offset, TPM2_EO operation) {
+Bytes operand_digest(ByteView operand, std::uint16_t offset, TPM2_EO operation) {
   Hasher hasher(Hash::sha256);
   hasher.update(operand);
   hasher.update(big_endian<2>(offset));
@@ -65,27 +65,48 @@ void require(const std::function<void()>& command, const char* otherwise) {
 
 }  // namespace
 
-KeyPolicy::KeyPolicy(const TPMS_TIME_INFO& now, BootClock::time_point read_at,
-                     BootClock::time_point deadline)
-    : time_limit_(big_endian<8>(time_limit(now.time, read_at, deadline))),
-      restarts_(big_endian<8>(std::uint64_t{now.clockInfo.resetCount} << 32 |
-                              now.clockInfo.restartCount)) {}
+void KeyPolicy::require_deadline(const TPMS_TIME_INFO& now, BootClock::time_point read_at,
+                                 BootClock::time_point deadline) {
+  const std::uint64_t restarts =
+      std::uint64_t{now.clockInfo.resetCount} << 32 | now.clockInfo.restartCount;
+  deadline_ = {big_endian<8>(time_limit(now.time, read_at, deadline)), big_endian<8>(restarts)};
+}
 
 Bytes KeyPolicy::digest() const {
   Bytes policy(digest_size(Hash::sha256));
-  policy = extended(policy, TPM2_CC_PolicyCounterTimer,
-                    counter_timer_argument(time_limit_, kTimeOffset, TPM2_EO_UNSIGNED_LT));
-  policy = extended(policy, TPM2_CC_PolicyCounterTimer,
-                    counter_timer_argument(restarts_, kRestartsOffset, TPM2_EO_EQ));
+  if (counter_) {
+    Bytes argument = operand_digest(counter_->value, 0, TPM2_EO_EQ);
+    argument.insert(argument.end(), counter_->name.begin(), counter_->name.end());
+    policy = extended(policy, TPM2_CC_PolicyNV, argument);
+  }
+  if (deadline_) {
+    policy = extended(policy, TPM2_CC_PolicyCounterTimer,
+                      operand_digest(deadline_->time_limit, kTimeOffset, TPM2_EO_UNSIGNED_LT));
+    policy = extended(policy, TPM2_CC_PolicyCounterTimer,
+                      operand_digest(deadline_->restarts, kRestartsOffset, TPM2_EO_EQ));
+  }
   // A password is asked for as TPM2_PolicyAuthValue asks for the value: the digests are the same.
   return extended(policy, TPM2_CC_PolicyAuthValue, {});
 }
 
 void KeyPolicy::satisfy(Tpm& tpm, TPMI_SH_POLICY session) const {
-  require([&] { tpm.policy_counter_timer(session, time_limit_, kTimeOffset, TPM2_EO_UNSIGNED_LT); },
-          "its deadline is past");
-  require([&] { tpm.policy_counter_timer(session, restarts_, kRestartsOffset, TPM2_EO_EQ); },
-          "the TPM was reset, or suspended and resumed, after the key was made");
+  if (counter_) {
+    require([&] { tpm.policy_nv(session, counter_->index, counter_->value, TPM2_EO_EQ); },
+            "its kill switch was thrown");
+  }
+  if (deadline_) {
+    require(
+        [&] {
+          tpm.policy_counter_timer(session, deadline_->time_limit, kTimeOffset,
+                                   TPM2_EO_UNSIGNED_LT);
+        },
+        "its deadline is past");
+    require(
+        [&] {
+          tpm.policy_counter_timer(session, deadline_->restarts, kRestartsOffset, TPM2_EO_EQ);
+        },
+        "the TPM was reset, or suspended and resumed, after the key was made");
+  }
   tpm.policy_password(session);
 }
 

@@ -4,10 +4,12 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <tss2/tss2_tpm2_types.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "device/tpm/kill_counters.h"
 #include "device/tpm/tpm.h"
 
 namespace mayfly::tpm {
@@ -16,17 +18,22 @@ namespace mayfly::tpm {
 /// first, and says why, though the two clocks do not run alike.
 inline constexpr std::chrono::milliseconds kDeadlineMargin{1'000};
 
-/// KeyPolicy models the policy of one key: the TPM's `time` is below a limit, it was neither reset
-/// nor resumed since, and the user knows the key's authorisation value.
-///
-/// The conditions are checked by the TPM itself. `time` alone would not do, since it begins anew
-/// with each resume, and `clock` would not, since TPM2_Clear sets it back.
+/// KeyPolicy models the policy of one key: conditions that the TPM itself checks, and in the end
+/// that the user knows the key's authorisation value.
 class KeyPolicy {
  public:
-  /// @param now       What the TPM's clock said,
-  /// @param read_at   and the machine's, at the same time or later.
-  KeyPolicy(const TPMS_TIME_INFO& now, BootClock::time_point read_at,
-            BootClock::time_point deadline);
+  /// Demands that the TPM's `time` is below a limit, and that it was neither reset nor resumed
+  /// since. `time` alone would not do, since it begins anew with each resume, and `clock` would
+  /// not, since TPM2_Clear sets it back.
+  /// @param now      What the TPM's clock said,
+  /// @param read_at  and the machine's, at the same time or later.
+  void require_deadline(const TPMS_TIME_INFO& now, BootClock::time_point read_at,
+                        BootClock::time_point deadline);
+
+  /// Demands that a counter stands at its value.
+  void require_counter(const KillCounter& counter) { counter_ = counter; }
+
+  [[nodiscard]] const std::optional<KillCounter>& counter() const noexcept { return counter_; }
 
   /// What goes into the key's public area.
   [[nodiscard]] Bytes digest() const;
@@ -38,8 +45,13 @@ class KeyPolicy {
  private:
   using Number = std::array<std::uint8_t, 8>;  // big-endian
 
-  Number time_limit_;
-  Number restarts_;  // resetCount ‖ restartCount
+  struct Deadline {
+    Number time_limit;
+    Number restarts;  // resetCount ‖ restartCount
+  };
+
+  std::optional<KillCounter> counter_;
+  std::optional<Deadline> deadline_;
 };
 
 }  // namespace mayfly::tpm

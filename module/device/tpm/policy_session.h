@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "device/tpm/session_records.h"
 #include "device/tpm/tpm.h"
 
 namespace mayfly::tpm {
@@ -14,7 +15,8 @@ namespace mayfly::tpm {
 /// Not safe to use from several threads.
 class PolicySession {
  public:
-  explicit PolicySession(Tpm& tpm) : tpm_(tpm) {}
+  /// @param records  Where it is written down who has it; null where a resource manager sees to it.
+  PolicySession(Tpm& tpm, SessionRecords* records) : tpm_(tpm), records_(records) {}
   PolicySession(const PolicySession&) = delete;
   PolicySession& operator=(const PolicySession&) = delete;
 
@@ -24,11 +26,12 @@ class PolicySession {
   /// Flushes it if there is one.
   void flush();
 
-  /// The handle; 0 if there is none.
-  [[nodiscard]] TPMI_SH_POLICY handle() const noexcept { return handle_; }
-
  private:
+  void start();
+
   Tpm& tpm_;
+  SessionRecords* records_;
+  Bytes record_;
   TPMI_SH_POLICY handle_ = 0;
 };
 

@@ -182,6 +182,54 @@ void Tpm::policy_password(TPMI_SH_POLICY session) {
   run(Tss2_Sys_PolicyPassword(sys_, session, nullptr, nullptr), "TPM2_PolicyPassword");
 }
 
+void Tpm::nv_define_space(const TPMS_NV_PUBLIC& area) {
+  CommandAuthorisation owner({});
+  const TPM2B_AUTH no_value{};
+  TPM2B_NV_PUBLIC wanted{};
+  wanted.nvPublic = area;
+  run(Tss2_Sys_NV_DefineSpace(sys_, TPM2_RH_OWNER, owner.command(), &no_value, &wanted,
+                              owner.response()),
+      "TPM2_NV_DefineSpace");
+}
+
+void Tpm::nv_undefine_space(TPMI_RH_NV_INDEX index) {
+  CommandAuthorisation owner({});
+  run(Tss2_Sys_NV_UndefineSpace(sys_, TPM2_RH_OWNER, index, owner.command(), owner.response()),
+      "TPM2_NV_UndefineSpace");
+}
+
+void Tpm::nv_increment(TPMI_RH_NV_INDEX index) {
+  CommandAuthorisation owner({});
+  run(Tss2_Sys_NV_Increment(sys_, TPM2_RH_OWNER, index, owner.command(), owner.response()),
+      "TPM2_NV_Increment");
+}
+
+Bytes Tpm::nv_read(TPMI_RH_NV_INDEX index, std::uint16_t size) {
+  CommandAuthorisation owner({});
+  TPM2B_MAX_NV_BUFFER data{};
+  run(Tss2_Sys_NV_Read(sys_, TPM2_RH_OWNER, index, owner.command(), size, 0, &data,
+                       owner.response()),
+      "TPM2_NV_Read");
+  if (data.size != size) run(TSS2_SYS_RC_MALFORMED_RESPONSE, "TPM2_NV_Read");
+  return to_bytes(view(data));
+}
+
+Tpm::NvArea Tpm::nv_read_public(TPMI_RH_NV_INDEX index) {
+  TPM2B_NV_PUBLIC area{};
+  TPM2B_NAME name{};
+  run(Tss2_Sys_NV_ReadPublic(sys_, index, nullptr, &area, &name, nullptr), "TPM2_NV_ReadPublic");
+  return {area.nvPublic, to_bytes(view(name))};
+}
+
+void Tpm::policy_nv(TPMI_SH_POLICY session, TPMI_RH_NV_INDEX index, ByteView operand,
+                    TPM2_EO operation) {
+  CommandAuthorisation owner({});
+  const auto value = sized<TPM2B_OPERAND>(operand);
+  run(Tss2_Sys_PolicyNV(sys_, TPM2_RH_OWNER, index, session, owner.command(), &value, 0, operation,
+                        owner.response()),
+      "TPM2_PolicyNV");
+}
+
 TPMT_SIGNATURE Tpm::sign(TPM2_HANDLE key, const Authorisation& authorisation, ByteView digest,
                          const TPMT_SIG_SCHEME& scheme) {
   CommandAuthorisation auth(authorisation);

@@ -91,6 +91,19 @@ class Tpm {
                             TPM2_EO operation);
   void policy_password(TPMI_SH_POLICY session);
 
+  // Indices in NV memory, all by the owner, who must have no authorisation value.
+  void nv_define_space(const TPMS_NV_PUBLIC& area);
+  void nv_undefine_space(TPMI_RH_NV_INDEX index);
+  void nv_increment(TPMI_RH_NV_INDEX index);
+  [[nodiscard]] Bytes nv_read(TPMI_RH_NV_INDEX index, std::uint16_t size);
+  struct NvArea {
+    TPMS_NV_PUBLIC area{};
+    Bytes name;
+  };
+  [[nodiscard]] NvArea nv_read_public(TPMI_RH_NV_INDEX index);
+  void policy_nv(TPMI_SH_POLICY session, TPMI_RH_NV_INDEX index, ByteView operand,
+                 TPM2_EO operation);
+
   [[nodiscard]] TPMT_SIGNATURE sign(TPM2_HANDLE key, const Authorisation& authorisation,
                                     ByteView digest, const TPMT_SIG_SCHEME& scheme);
 

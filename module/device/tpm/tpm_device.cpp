@@ -75,9 +75,8 @@ class TpmDevice final : public Device {
 
   std::size_t retry_pending() noexcept override { return chip_->retry(); }
 
-  ReapReport reap(ReapReach, EarlierBoots) override {
-    chip_->ping();
-    return {};
+  ReapReport reap(ReapReach, EarlierBoots earlier_boots) override {
+    return chip_->reap(earlier_boots);
   }
 
   [[nodiscard]] DeviceHealth health() noexcept override {

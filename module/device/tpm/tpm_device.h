@@ -6,6 +6,7 @@
 #include <string>
 
 #include "device/device.h"
+#include "device/key_journal.h"
 
 namespace mayfly {
 
@@ -20,6 +21,14 @@ struct TpmDeviceOptions {
   std::string tcti;  ///< as tss2-tctildr takes it: "device:/dev/tpmrm0", "swtpm:path=…"
   std::chrono::milliseconds timeout{30'000};  ///< the longest that one command may take
   TpmDeadline deadline = TpmDeadline::hardware;
+
+  /// Whether each key has a counter in the TPM that ends it for ever, with the key's end, whoever
+  /// has stolen what.
+  bool kill_switch = false;
+
+  /// Where sessions are recorded if no resource manager ends those of dead processes; null to
+  /// record none.
+  std::shared_ptr<KeyJournal> journal;
 };
 
 /// Connects to the TPM and asks it what it can do.

@@ -10,8 +10,11 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "compose/registry_journal.h"
 #include "device/tpm/public_area.h"
 #include "integration/device/burglar.h"
+#include "registry/sqlite/sqlite_registry.h"
+#include "support/rounds.h"
 #include "support/swtpm.h"
 
 namespace mayfly::test {
@@ -63,13 +66,14 @@ class TpmDeviceTest : public testing::Test {
   [[nodiscard]] TpmDeviceOptions options(TpmDeadline deadline = TpmDeadline::hardware) const {
     TpmDeviceOptions options;
     options.tcti = swtpm_.tcti();
-    options.timeout = milliseconds(2'000);
     options.deadline = deadline;
     return options;
   }
 
-  Device& open(TpmDeadline deadline = TpmDeadline::hardware) {
-    chip_ = std::make_shared<tpm::Chip>(options(deadline));
+  Device& open(TpmDeadline deadline = TpmDeadline::hardware) { return open(options(deadline)); }
+
+  Device& open(const TpmDeviceOptions& options) {
+    chip_ = std::make_shared<tpm::Chip>(options);
     burglar_.emplace(*chip_, swtpm_.tcti());
     device_ = tpm::make_tpm_device(chip_);
     return *device_;
@@ -82,7 +86,13 @@ class TpmDeviceTest : public testing::Test {
            tpm.handles(TPM2_HR_POLICY_SESSION).size();
   }
 
+  /// Indices of NV memory, whosever.
+  std::size_t counters() {
+    return tpm::Tpm({swtpm_.tcti(), seconds(10)}).handles(TPM2_HR_NV_INDEX).size();
+  }
+
   Swtpm swtpm_;
+  TempFolder folder_;
   std::shared_ptr<tpm::Chip> chip_;
   std::optional<Burglar> burglar_;
   std::unique_ptr<Device> device_;
@@ -116,8 +126,8 @@ TEST_F(TpmDeviceTest, RefusesAStolenKeyAfterItsDeadline) {
               HasSubstr("(0x12f)"));
   // With a policy of the thief's own: TPM_RC_POLICY_FAIL.
   LootedKey other_policy = stolen;
-  other_policy.policy.emplace(burglar_->tpm().read_clock(), BootClock::now(),
-                              BootClock::now() + seconds(60));
+  other_policy.policy.emplace().require_deadline(burglar_->tpm().read_clock(), BootClock::now(),
+                                                 BootClock::now() + seconds(60));
   EXPECT_THAT(failure_of([&] { (void)burglar_->sign(other_policy, message_digest()); }).what(),
               HasSubstr("(0x99d)"));
   // Nor does mayfly sign, had it not looked at its own clock.
@@ -178,6 +188,107 @@ TEST_F(TpmDeviceTest, LosesKeysWhenTheTpmIsReset) {
     device.close();
     EXPECT_EQ(in_the_tpm(), 0U);
   }
+}
+
+// The kill switch --------------------------------------------------------------------------------
+
+TEST_F(TpmDeviceTest, RefusesAStolenKeyAfterItsEndWithAKillSwitch) {
+  for (const TpmDeadline deadline : {TpmDeadline::hardware, TpmDeadline::software}) {
+    for (const bool kill_switch : {false, true}) {
+      TpmDeviceOptions with = options(deadline);
+      with.kill_switch = kill_switch;
+      Device& device = open(with);
+      const auto scope = device.open_scope(owner());
+      const auto key = scope->generate(kP256);
+      const auto other = scope->generate(kP256);
+      ASSERT_TRUE(signs(*key));
+      const std::vector<LootedKey> stolen = burglar_->loot();
+      ASSERT_EQ(stolen.size(), 2U);
+      for (const LootedKey& one : stolen) (void)burglar_->sign(one, message_digest());
+      EXPECT_EQ(key->destroy(), Destruction::destroyed);
+      EXPECT_TRUE(signs(*other)) << "a key ends alone";
+      EXPECT_EQ(other->destroy(), Destruction::destroyed);
+      for (const LootedKey& one : stolen) {
+        const Error refusal = failure_of([&] { (void)burglar_->sign(one, message_digest()); });
+        if (kill_switch) {
+          EXPECT_THAT(refusal.what(), HasSubstr("kill switch was thrown"));
+        } else {
+          EXPECT_EQ(refusal.rv(), CKR_OK) << "without a kill switch a thief goes on until the end";
+        }
+      }
+      device.close();
+      EXPECT_EQ(counters(), 0U);
+      EXPECT_EQ(in_the_tpm(), 0U);
+    }
+  }
+}
+
+TEST_F(TpmDeviceTest, CanNotBeTalkedIntoAnotherCounter) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  Device& device = open(with);
+  const auto key = device.open_scope(owner())->generate(kP256);
+  const LootedKey stolen = burglar_->loot().at(0);
+  const tpm::KillCounter counter = stolen.policy->counter().value();
+  tpm::Tpm& thief = burglar_->tpm();
+  TPMS_NV_PUBLIC area = thief.nv_read_public(counter.index).area;
+  area.attributes &= ~TPMA_NV_WRITTEN;
+  EXPECT_EQ(key->destroy(), Destruction::destroyed);
+  // The thief makes the index anew, as it was. It has the same name, but never the same value.
+  thief.nv_undefine_space(counter.index);
+  thief.nv_define_space(area);
+  for (int i = 0; i < 10; ++i) {
+    thief.nv_increment(counter.index);
+    ASSERT_EQ(thief.nv_read_public(counter.index).name, counter.name);
+    EXPECT_THAT(failure_of([&] { (void)burglar_->sign(stolen, message_digest()); }).what(),
+                HasSubstr("kill switch was thrown"));
+  }
+}
+
+TEST_F(TpmDeviceTest, ReapsTheCountersOfAKilledProcessAndNoOthers) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto device = open_tpm_device(with);
+    const auto key = device->open_scope(owner())->generate(kP256);
+    signs(*key);
+    (void)!write(ready[1], "r", 1);
+    pause();
+    _exit(1);
+  }
+  char letter = 0;
+  ASSERT_EQ(read(ready[0], &letter, 1), 1);
+  Device& device = open(with);
+  tpm::Tpm stranger({swtpm_.tcti(), seconds(10)});
+  TPMS_NV_PUBLIC area{};
+  area.nvIndex = 0x01a40123;
+  area.nameAlg = TPM2_ALG_SHA256;
+  area.attributes = TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT | TPMA_NV_OWNERWRITE |
+                    TPMA_NV_OWNERREAD | TPMA_NV_NO_DA;
+  area.dataSize = 8;
+  stranger.nv_define_space(area);
+  const std::size_t all = counters();
+
+  const ReapReport while_alive = device.reap(ReapReach::device, EarlierBoots::may_live);
+  EXPECT_EQ(while_alive.destroyed, 0U);
+  EXPECT_GT(while_alive.alive, 0U);
+  EXPECT_EQ(while_alive.foreign, 1U);
+  EXPECT_EQ(counters(), all);
+
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  const ReapReport report = device.reap(ReapReach::device, EarlierBoots::may_live);
+  EXPECT_EQ(report.destroyed, while_alive.alive);
+  EXPECT_EQ(report.alive, 0U);
+  const auto key = device.open_scope(owner())->generate(kP256);
+  EXPECT_TRUE(signs(*key)) << "one's own counters stay";
+  device.close();
+  EXPECT_EQ(counters(), 1U) << "the stranger's";
+  close(ready[0]);
+  close(ready[1]);
 }
 
 // Many keys, few places ---------------------------------------------------------------------------
@@ -282,6 +393,37 @@ TEST_F(TpmDeviceTest, UnloadsWhatAKilledProcessLeft) {
   EXPECT_EQ(tpm.handles(TPM2_HR_TRANSIENT).size(), 0U);
 }
 
+/// Opens, makes a key, signs, and dies without a word.
+void live_and_die(const TpmDeviceOptions& options) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto device = open_tpm_device(options);
+    const auto key = device->open_scope(owner())->generate(kP256);
+    if (!signs(*key)) _exit(1);
+    raise(SIGKILL);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+}
+
+TEST_F(TpmDeviceTest, LeavesNothingAfterManyProcessesWereKilledAndOneReap) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  with.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(folder_.path() / "r.db"));
+  std::size_t reaped = 0;
+  for (int i = 0; i < rounds() / 4; ++i) {
+    live_and_die(with);
+    // Each is a process of its own that opens the TPM and reaps, as mayfly does when it starts.
+    Device& device = open(with);
+    reaped += device.reap(ReapReach::recorded, EarlierBoots::may_live).destroyed;
+    device.close();
+    ASSERT_EQ(in_the_tpm(), 0U) << "in round " << i;
+    ASSERT_EQ(counters(), 0U) << "in round " << i;
+  }
+  EXPECT_GE(reaped, static_cast<std::size_t>(rounds() / 4) * 2) << "a session and a counter each";
+}
+
 TEST_F(TpmDeviceTest, IsLeftAloneByAForkedChild) {
   Device& device = open();
   auto key = device.open_scope(owner())->generate(kP256);
@@ -312,7 +454,9 @@ bool eventually(Action&& action) {
 }
 
 TEST_F(TpmDeviceTest, GivesAFrozenTpmUpAndWorksAgainAfterIt) {
-  Device& device = open();
+  TpmDeviceOptions impatient = options();
+  impatient.timeout = seconds(1);
+  Device& device = open(impatient);
   const auto scope = device.open_scope(owner());
   const auto key = scope->generate(kP256);
   ASSERT_TRUE(signs(*key));

@@ -17,6 +17,7 @@ const std::map<std::string, std::string>& other_values() {
       {"device.type", "\"tpm\""},
       {"tpm.tcti", "\"swtpm:path=/tpm\""},
       {"tpm.deadline", "\"software\""},
+      {"tpm.kill-switch", "true"},
       {"tpm.timeout", "\"2m\""},
       {"device.module", "\"/m.so\""},
       {"device.token", "\"pkcs11:token=a%22b\""},
