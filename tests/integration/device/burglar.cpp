@@ -25,6 +25,11 @@ std::vector<LootedKey> Burglar::loot() const {
   return taken;
 }
 
+tpm::Traffic Burglar::traffic() const {
+  const std::scoped_lock lock(chip_.mutex_);
+  return chip_.link_ == nullptr ? tpm::Traffic() : chip_.link_->tpm.traffic();
+}
+
 Bytes Burglar::sign(const LootedKey& key, ByteView digest) {
   const TPM2_HANDLE handle = tpm_.context_load(key.context);
   const TPMI_SH_POLICY session = key.policy ? tpm_.start_policy_session() : 0;

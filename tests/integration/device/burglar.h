@@ -36,6 +36,9 @@ class Burglar {
   /// @throws Error what the TPM, or KeyPolicy, says.
   [[nodiscard]] Bytes sign(const LootedKey& key, ByteView digest);
 
+  /// What mayfly sent over the connection that it has now.
+  [[nodiscard]] tpm::Traffic traffic() const;
+
   [[nodiscard]] tpm::Tpm& tpm() noexcept { return tpm_; }
 
  private:

@@ -293,6 +293,27 @@ TEST_F(TpmDeviceTest, ReapsTheCountersOfAKilledProcessAndNoOthers) {
 
 // Many keys, few places ---------------------------------------------------------------------------
 
+TEST_F(TpmDeviceTest, TakesAsManyCommandsASignatureAsTheDocsSay) {
+  struct Mode {
+    TpmDeadline deadline;
+    bool kill_switch;
+    std::uint64_t commands;
+  };
+  for (const Mode& mode :
+       {Mode{TpmDeadline::software, false, 1}, Mode{TpmDeadline::hardware, false, 4},
+        Mode{TpmDeadline::software, true, 3}, Mode{TpmDeadline::hardware, true, 5}}) {
+    TpmDeviceOptions with = options(mode.deadline);
+    with.kill_switch = mode.kill_switch;
+    Device& device = open(with);
+    const auto key = device.open_scope(owner())->generate(kP256);
+    ASSERT_TRUE(signs(*key));  // begins the session
+    const std::uint64_t before = burglar_->traffic().commands;
+    ASSERT_TRUE(signs(*key));
+    EXPECT_EQ(burglar_->traffic().commands - before, mode.commands);
+    device.close();
+  }
+}
+
 TEST_F(TpmDeviceTest, KeepsTwoThousandTasksAndLeavesNothing) {
   Device& device = open();
   std::vector<std::unique_ptr<DeviceKey>> keys;
