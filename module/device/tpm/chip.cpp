@@ -46,7 +46,7 @@ bool may_be_displaced(const TpmError& error) noexcept {
 Chip::Link::Link(const TpmDeviceOptions& options, bool shared, SessionRecords* records)
     : tpm({options.tcti, options.timeout}),
       slots(tpm, shared ? kPlacesAmongOthers : kPlacesOfOurOwn, shared),
-      session(tpm, records) {}
+      session(tpm, shared, records) {}
 
 Chip::Chip(TpmDeviceOptions options)
     : options_(std::move(options)),
@@ -79,6 +79,11 @@ void Chip::connect() {
   link_ = std::move(link);
   ++connection_;
   try {
+    if (records_) {
+      for (Bytes& parent : records_->parents(link_->tpm)) {
+        link_->slots.know_parent(std::move(parent));
+      }
+    }
     make_parent();
     if (shared_) link_->slots.unload_others();
     if (counters_) counters_->prepare(link_->tpm);
@@ -110,6 +115,9 @@ void Chip::make_parent() {
       },
       nullptr);
   parent.context = link_->tpm.context_save(parent.handle);
+  const Bytes qualified_name = null_primary_qualified_name(parent.name);
+  if (records_) records_->remember_parent(link_->tpm, qualified_name);
+  link_->slots.know_parent(qualified_name);
 }
 
 /// Gives a broken connection up, and what was loaded over it.

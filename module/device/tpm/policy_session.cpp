@@ -1,20 +1,45 @@
 #include "device/tpm/policy_session.h"
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/log.h"
 
 namespace mayfly::tpm {
+namespace {
+
+/// Of the three sessions that TPMs commonly have room for, so that others can sign as well.
+constexpr std::size_t kMostKept = 2;
+
+/// How long to wait for others to be done with theirs.
+constexpr std::chrono::seconds kPatience{5};
+
+}  // namespace
 
 void PolicySession::start() {
-  handle_ = tpm_.start_policy_session();
-  if (records_ == nullptr) return;
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (handle_ == 0) {
+    try {
+      handle_ = tpm_.start_policy_session();
+    } catch (const TpmError& error) {
+      // Those who find no room to stay hold a place for one signature only.
+      if (!shared_ || !error.sessions_full() || std::chrono::steady_clock::now() >= deadline) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
   try {
-    record_ = records_->add(tpm_, handle_);
+    keep();
   } catch (...) {
     flush();
     throw;
   }
+}
+
+/// Decides whether the session stays for the next use, and writes it down then.
+void PolicySession::keep() {
+  kept_ = !shared_ || tpm_.handles(TPM2_HR_HMAC_SESSION).size() <= kMostKept;
+  if (kept_ && records_ != nullptr) record_ = records_->add(tpm_, handle_);
 }
 
 void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command) {
@@ -29,6 +54,7 @@ void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_co
     }
     throw;
   }
+  if (!kept_) flush();
 }
 
 void PolicySession::flush() {

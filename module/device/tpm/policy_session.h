@@ -15,8 +15,11 @@ namespace mayfly::tpm {
 /// Not safe to use from several threads.
 class PolicySession {
  public:
-  /// @param records  Where it is written down who has it; null where a resource manager sees to it.
-  PolicySession(Tpm& tpm, SessionRecords* records) : tpm_(tpm), records_(records) {}
+  /// @param shared   Whether other processes' sessions take the same places: no resource manager is
+  ///                 there. Then the session is kept only while a place is left for others.
+  /// @param records  Where it is written down who has it; null to write nothing down.
+  PolicySession(Tpm& tpm, bool shared, SessionRecords* records)
+      : tpm_(tpm), shared_(shared), records_(records) {}
   PolicySession(const PolicySession&) = delete;
   PolicySession& operator=(const PolicySession&) = delete;
 
@@ -28,10 +31,13 @@ class PolicySession {
 
  private:
   void start();
+  void keep();
 
   Tpm& tpm_;
+  const bool shared_;
   SessionRecords* records_;
   Bytes record_;
+  bool kept_ = false;
   TPMI_SH_POLICY handle_ = 0;
 };
 

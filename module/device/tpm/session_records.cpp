@@ -12,11 +12,17 @@ namespace mayfly::tpm {
 namespace {
 
 constexpr std::string_view kPrefix = "mayfly-tpm-session1:";
+constexpr std::string_view kParentPrefix = "mayfly-tpm-parent1:";
 constexpr std::size_t kIdBytes = 16;
 
 std::uint64_t restarts(Tpm& tpm) {
   const TPMS_CLOCK_INFO info = tpm.read_clock().clockInfo;
   return std::uint64_t{info.resetCount} << 32 | info.restartCount;
+}
+
+/// "mayfly-tpm-parent1:RESETS:", and then its qualified name.
+std::string parent_prefix(Tpm& tpm) {
+  return std::string(kParentPrefix) + to_hex_number(restarts(tpm) >> 32) + ":";
 }
 
 /// "mayfly-tpm-session1:HANDLE:RESTARTS:OWNER", numbers in hexadecimal digits.
@@ -56,6 +62,28 @@ Bytes SessionRecords::add(Tpm& tpm, TPMI_SH_POLICY session) {
   fill_random(id, "the record of a session");
   journal_->add({id, Record{session, restarts(tpm), self_}.text(), device_, ""});
   return id;
+}
+
+std::vector<Bytes> SessionRecords::parents(Tpm& tpm) {
+  std::vector<Bytes> found;
+  const std::string prefix = parent_prefix(tpm);
+  for (const JournalEntry& entry : journal_->entries(device_)) {
+    if (!entry.label.starts_with(kParentPrefix)) continue;
+    if (entry.label == prefix + to_hex(entry.id)) {
+      found.push_back(entry.id);
+    } else {
+      journal_->remove(entry.id);  // of the time before a reset
+    }
+  }
+  return found;
+}
+
+void SessionRecords::remember_parent(Tpm& tpm, ByteView qualified_name) {
+  for (const Bytes& known : parents(tpm)) {
+    if (equal(known, qualified_name)) return;
+  }
+  journal_->add(
+      {to_bytes(qualified_name), parent_prefix(tpm) + to_hex(qualified_name), device_, ""});
 }
 
 ReapReport SessionRecords::reap(Tpm& tpm, EarlierBoots earlier_boots) {

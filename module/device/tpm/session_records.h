@@ -25,6 +25,12 @@ class SessionRecords {
   [[nodiscard]] Bytes add(Tpm& tpm, TPMI_SH_POLICY session);
   void remove(const Bytes& id) { journal_->remove(id); }
 
+  /// Records the parent of session keys, which is another after each reset of the TPM: a process
+  /// that finds the TPM full of its children can then tell whose they are.
+  void remember_parent(Tpm& tpm, ByteView qualified_name);
+  /// The parents on record since the TPM's last reset.
+  [[nodiscard]] std::vector<Bytes> parents(Tpm& tpm);
+
   /// Flushes the sessions of dead processes, and strikes out those that are gone.
   /// @throws Error what could not be looked up: then nothing more is flushed.
   ReapReport reap(Tpm& tpm, EarlierBoots earlier_boots);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "base/error.h"
 #include "device/tpm/public_area.h"
@@ -98,13 +97,13 @@ bool Slots::is_loaded(TPM2_HANDLE handle) const noexcept {
 }
 
 std::size_t Slots::unload_others() {
-  // Whose children are ours is known from the parent, which is the same in all processes.
+  // Whose children are ours is known from the parent, which is the same in all processes. Where it
+  // is not loaded, it must have been told of before.
   std::map<TPM2_HANDLE, Tpm::PublicArea> areas;
-  std::set<Bytes> parents;
   for (const TPM2_HANDLE handle : tpm_.handles(TPM2_HR_TRANSIENT)) {
     try {
       const Tpm::PublicArea& area = areas[handle] = tpm_.read_public(handle);
-      if (is_parent(area)) parents.insert(to_bytes(view(area.qualified_name)));
+      if (is_parent(area)) know_parent(to_bytes(view(area.qualified_name)));
     } catch (const TpmError&) {
       if (!tpm_.usable()) throw;
       areas.erase(handle);  // it is gone by now, or no key
@@ -113,7 +112,7 @@ std::size_t Slots::unload_others() {
   std::size_t count = 0;
   for (const auto& [handle, area] : areas) {
     const bool ours =
-        is_parent(area) || std::ranges::any_of(parents, [&](const Bytes& parent) {
+        is_parent(area) || std::ranges::any_of(parents_, [&](const Bytes& parent) {
           return equal(view(area.qualified_name), qualified_name(parent, view(area.name)));
         });
     if (!ours || is_loaded(handle)) continue;

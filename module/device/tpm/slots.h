@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <list>
+#include <set>
+#include <utility>
 
 #include "base/bytes.h"
 #include "device/tpm/tpm.h"
@@ -32,6 +34,10 @@ class Slots {
   Slots(Tpm& tpm, std::size_t most, bool shared) : tpm_(tpm), most_(most), shared_(shared) {}
   Slots(const Slots&) = delete;
   Slots& operator=(const Slots&) = delete;
+
+  /// Tells of a parent of session keys, which proves that its children are mayfly's, also where it
+  /// is not loaded itself.
+  void know_parent(Bytes qualified_name) { parents_.insert(std::move(qualified_name)); }
 
   /// Loads an object unless it is.
   /// @throws Error CKR_DEVICE_REMOVED when the TPM does not know the context any more, TpmError.
@@ -71,6 +77,7 @@ class Slots {
   Tpm& tpm_;
   const std::size_t most_;
   const bool shared_;
+  std::set<Bytes> parents_;
   std::list<SavedObject*> loaded_;  // used last first
 };
 

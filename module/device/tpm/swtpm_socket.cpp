@@ -15,7 +15,7 @@
 namespace mayfly::tpm {
 
 SwtpmSocket::SwtpmSocket(std::string path) : path_(std::move(path)) {
-  if (!connect()) {
+  if (!connect() && errno != EAGAIN) {  // EAGAIN: it listens, and is busy
     throw Error(CKR_TOKEN_NOT_PRESENT, "the TPM can't be reached: nobody listens on the socket " +
                                            path_ + " (" + std::strerror(errno) +
                                            "); start swtpm, or mend tpm.tcti");

@@ -377,6 +377,34 @@ TEST_F(TpmDeviceTest, SharesAFullTpmWithOtherProcessesOfMayfly) {
   EXPECT_TRUE(signs(*key));
 }
 
+TEST_F(TpmDeviceTest, FindsRoomAmongOthersKeysThoughTheirParentIsNotLoaded) {
+  TpmDeviceOptions with = options();
+  with.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(folder_.path() / "r.db"));
+  std::vector<std::unique_ptr<Device>> devices;
+  std::vector<std::unique_ptr<DeviceKey>> keys;
+  for (int i = 0; i < 4; ++i) {
+    devices.push_back(open_tpm_device(with));
+    keys.push_back(devices.back()->open_scope(owner())->generate(kP256));
+  }
+  const auto is_full_of_keys = [this] {
+    tpm::Tpm tpm({swtpm_.tcti(), seconds(10)});
+    for (const TPM2_HANDLE handle : tpm.handles(TPM2_HR_TRANSIENT)) {
+      if (tpm::is_parent(tpm.read_public(handle))) tpm.flush_context(handle);
+    }
+    return tpm.handles(TPM2_HR_TRANSIENT).size() == 3;
+  };
+  for (int i = 0; i < 100 && !is_full_of_keys(); ++i) EXPECT_TRUE(signs(*keys[i % keys.size()]));
+  ASSERT_TRUE(is_full_of_keys());
+  for (const auto& key : keys) EXPECT_TRUE(signs(*key));
+  ASSERT_TRUE(is_full_of_keys());
+  Device& late = open(with);
+  EXPECT_TRUE(signs(*late.open_scope(owner())->generate(kP256)));
+  for (const auto& key : keys) EXPECT_TRUE(signs(*key));
+  for (const auto& device : devices) device->close();
+  late.close();
+  EXPECT_EQ(in_the_tpm(), 0U);
+}
+
 TEST_F(TpmDeviceTest, LeavesStrangersObjectsAlone) {
   tpm::Tpm stranger({swtpm_.tcti(), seconds(10)});
   TPM2B_PUBLIC area = tpm::parent_template();
