@@ -1,5 +1,8 @@
 #include "base/bytes.h"
 
+#include <array>
+#include <charconv>
+
 namespace mayfly {
 
 std::string to_hex(ByteView bytes) {
@@ -11,6 +14,20 @@ std::string to_hex(ByteView bytes) {
     text += kDigits[byte & 0x0f];
   }
   return text;
+}
+
+std::string to_hex_number(std::uint64_t number) {
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
+  return {digits.data(), end};
+}
+
+std::optional<std::uint64_t> parse_hex_number(std::string_view text) noexcept {
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value, 16);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
 }
 
 }  // namespace mayfly

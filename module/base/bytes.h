@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,5 +34,11 @@ inline bool equal(ByteView a, ByteView b) noexcept {
 
 /// Lower-case hexadecimal, two digits a byte.
 std::string to_hex(ByteView bytes);
+
+/// A number in lower-case hexadecimal digits, without leading zeros.
+std::string to_hex_number(std::uint64_t number);
+
+/// Reads hexadecimal digits, all of them; nothing for anything else.
+std::optional<std::uint64_t> parse_hex_number(std::string_view text) noexcept;
 
 }  // namespace mayfly

@@ -1,5 +1,6 @@
 #include "base/process_identity.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 namespace mayfly {
@@ -119,6 +121,36 @@ ProcessIdentity ProcessIdentity::self() {
   const auto status = process_status(identity.pid);
   if (!status) fail("/proc/self/stat", "is missing");
   identity.started = status->started;
+  return identity;
+}
+
+std::string ProcessIdentity::text() const {
+  std::string text = boot;
+  for (const std::uint64_t number : {pid_namespace, time_namespace, pid, started}) {
+    text += ":" + to_hex_number(number);
+  }
+  return text;
+}
+
+std::optional<ProcessIdentity> ProcessIdentity::parse(std::string_view text) {
+  const std::string whole(text);
+  const auto take = [&text] {
+    const std::string_view field = text.substr(0, text.find(':'));
+    text.remove_prefix(std::min(field.size() + 1, text.size()));
+    return field;
+  };
+  ProcessIdentity identity;
+  identity.boot = take();
+  const bool is_boot = identity.boot.size() == kBootDigits &&
+                       identity.boot.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!is_boot) return std::nullopt;
+  for (std::uint64_t* number :
+       {&identity.pid_namespace, &identity.time_namespace, &identity.pid, &identity.started}) {
+    const auto value = parse_hex_number(take());
+    if (!value) return std::nullopt;
+    *number = *value;
+  }
+  if (identity.text() != whole) return std::nullopt;  // only the one way of writing it counts
   return identity;
 }
 

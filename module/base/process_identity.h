@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace mayfly {
 
@@ -21,6 +22,12 @@ struct ProcessIdentity {
   /// This process.
   /// @throws Error CKR_FUNCTION_FAILED when /proc does not tell.
   [[nodiscard]] static ProcessIdentity self();
+
+  /// "BOOT:PIDNS:TIMENS:PID:STARTED", numbers in hexadecimal digits without leading zeros.
+  [[nodiscard]] std::string text() const;
+
+  /// Reads such a text; nothing for anything that text() would not write.
+  [[nodiscard]] static std::optional<ProcessIdentity> parse(std::string_view text);
 };
 
 /// Whether the process lives, as this process can tell.

@@ -8,6 +8,7 @@
 #include "core/pin_login.h"
 #include "device/broker/broker_device.h"
 #include "device/pkcs11/pkcs11_device.h"
+#include "device/tpm/tpm_device.h"
 #include "registry/sqlite/sqlite_registry.h"
 
 namespace mayfly {
@@ -58,9 +59,27 @@ void reap_recorded(Device& device) noexcept {
   }
 }
 
-}  // namespace
+std::shared_ptr<KeyJournal> open_journal(const Config& config) {
+  return std::make_shared<RegistryJournal>(open_sqlite_registry(config.registry.file));
+}
 
-std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
+/// Whether a process that is killed may leave something that another has to look for.
+bool may_leave_traces(const Config& config) {
+  return config.device.stored_keys || (config.device.type == DeviceType::tpm &&
+                                       (config.tpm.kill_switch || !config.registry.file.empty()));
+}
+
+std::unique_ptr<Device> open_tpm(const Config& config) {
+  TpmDeviceOptions options;
+  options.tcti = config.tpm.tcti;
+  options.timeout = config.tpm.timeout;
+  if (config.tpm.software_deadline) options.deadline = TpmDeadline::software;
+  options.kill_switch = config.tpm.kill_switch;
+  if (!config.registry.file.empty()) options.journal = open_journal(config);
+  return open_tpm_device(std::move(options));
+}
+
+std::unique_ptr<Device> open_token(const Config& config, DeviceUse use) {
   Pkcs11DeviceOptions options;
   options.module = config.device.module;
   options.token = config.device.token;
@@ -71,9 +90,15 @@ std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
   options.other_usages_off = config.device.other_usages_off;
   if (config.device.stored_keys) options.storage = KeyStorage::stored;
   if (config.device.stored_keys || use == DeviceUse::reaping) {
-    options.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(config.registry.file));
+    options.journal = open_journal(config);
   }
   return open_pkcs11_device(std::move(options));
+}
+
+}  // namespace
+
+std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
+  return config.device.type == DeviceType::tpm ? open_tpm(config) : open_token(config, use);
 }
 
 Library::Library(Config config) : config_(std::move(config)) {
@@ -88,7 +113,7 @@ Library::Library(Config config) : config_(std::move(config)) {
 void Library::open_tasks() {
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
-  if (config_.device.stored_keys) reap_recorded(*device_);
+  if (may_leave_traces(config_)) reap_recorded(*device_);
   tasks_ = std::make_unique<TaskTable>(*device_, task_limits(config_), std::move(make_login));
 }
 

@@ -43,8 +43,15 @@ struct PinSource {
   [[nodiscard]] SecretBuffer read() const;
 };
 
+/// What kind of device holds the keys.
+enum class DeviceType {
+  pkcs11,  ///< a token of a PKCS#11 module
+  tpm,     ///< a TPM 2.0
+};
+
 /// [device]: what holds the keys.
 struct DeviceConfig {
+  DeviceType type = DeviceType::pkcs11;            ///< device.type
   std::filesystem::path module;                    ///< device.module: the vendor's PKCS#11 library
   std::string token;                               ///< device.token: a PKCS#11 URI (RFC 7512)
   PinSource pin_source;                            ///< device.pin-source
@@ -52,6 +59,14 @@ struct DeviceConfig {
   std::size_t max_sessions = 0;                    ///< device.max-sessions: 0 asks the token
   bool other_usages_off = true;  ///< device.other-usages = "off": in the templates of new keys
   bool stored_keys = false;  ///< device.keys = "stored": token objects instead of session objects
+};
+
+/// [tpm]: which TPM, and how its keys are guarded.
+struct TpmConfig {
+  std::string tcti = "device:/dev/tpmrm0";                ///< tpm.tcti: as tss2-tctildr takes it
+  bool software_deadline = false;                         ///< tpm.deadline = "software"
+  bool kill_switch = false;                 ///< tpm.kill-switch
+  std::chrono::seconds timeout{std::chrono::minutes(1)};  ///< tpm.timeout: for one command
 };
 
 /// [registry]: what outlives a process.
@@ -101,6 +116,7 @@ struct Config {
   std::filesystem::path file;  ///< where it was read from, absolute
 
   DeviceConfig device;
+  TpmConfig tpm;
   RegistryConfig registry;
   TaskConfig task;
   LoginConfig login;

@@ -8,6 +8,8 @@ namespace mayfly {
 namespace {
 
 constexpr std::size_t kMostOfAnything = 1'000'000;
+constexpr std::string_view kTypes = "pkcs11|tpm";
+constexpr std::string_view kDeadlines = "hardware|software";
 constexpr std::string_view kUsages = "narrow|strict";
 constexpr std::string_view kOtherUsages = "off|unsaid";
 constexpr std::string_view kStorages = "session|stored";
@@ -37,8 +39,9 @@ std::string show_environment(const Config& config) {
   return text + " }";
 }
 
-constexpr std::array<ConfigTable, 8> kTables = {{
-    {"device", "What holds the keys: a token of a PKCS#11 module."},
+constexpr std::array<ConfigTable, 9> kTables = {{
+    {"device", "What holds the keys: a token of a PKCS#11 module, or a TPM."},
+    {"tpm", "Which TPM, and how keys in it are guarded. For device.type = \"tpm\"."},
     {"registry", "What outlives a process: the record of keys that a device stores."},
     {"task", "How long tasks may live."},
     {"login", "Whether clients log in to a task's token."},
@@ -48,68 +51,107 @@ constexpr std::array<ConfigTable, 8> kTables = {{
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 21> kKeys = {{
+constexpr std::array<ConfigKey, 26> kKeys = {{
+    {"device", "type", "\"pkcs11\" or \"tpm\"",
+     "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
+     "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
+     "", false, KeyFor::any,
+     [](Config& c, const Value& v) {
+       c.device.type = v.choice(kTypes) == 1 ? DeviceType::tpm : DeviceType::pkcs11;
+     },
+     [](const Config& c) {
+       return toml_text(entry(kTypes, c.device.type == DeviceType::tpm ? 1 : 0));
+     }},
     {"device", "module", "path",
      "The PKCS#11 library of the device. A name without / is looked for where p11-kit keeps its "
      "modules.",
-     "\"/usr/lib/softhsm/libsofthsm2.so\"", true,
+     "\"/usr/lib/softhsm/libsofthsm2.so\"", true, KeyFor::pkcs11,
      [](Config& c, const Value& v) { c.device.module = v.library(); },
      [](const Config& c) { return show_text(c.device.module.native()); }},
     {"device", "token", "PKCS#11 URI",
      "The token that keys are made in, as a PKCS#11 URI (RFC 7512) that names exactly one.",
-     "\"pkcs11:token=mayfly\"", true,
+     "\"pkcs11:token=mayfly\"", true, KeyFor::pkcs11,
      [](Config& c, const Value& v) { c.device.token = v.token_uri(); },
      [](const Config& c) { return show_text(c.device.token); }},
     {"device", "pin-source", "PIN source",
      "Where the token's user PIN comes from: file:PATH, fd:NUMBER, credential:NAME or "
      "command:PROGRAM ARGUMENTS. The PIN itself never stands in this file.",
-     "\"file:pin\"", true, [](Config& c, const Value& v) { c.device.pin_source = v.pin_source(); },
+     "\"file:pin\"", true, KeyFor::pkcs11,
+     [](Config& c, const Value& v) { c.device.pin_source = v.pin_source(); },
      [](const Config& c) { return show_pin_source(c.device.pin_source); }},
     {"device", "keys", "\"session\" or \"stored\"",
      "How the device holds keys. session: as session objects, which the device itself destroys "
      "when "
      "their process dies. stored: as token objects, for a device that can't do that; needs "
      "registry.file, and `mayfly reap` for what a killed process leaves behind.",
-     "", false, [](Config& c, const Value& v) { c.device.stored_keys = v.choice(kStorages) == 1; },
+     "", false, KeyFor::pkcs11,
+     [](Config& c, const Value& v) { c.device.stored_keys = v.choice(kStorages) == 1; },
      [](const Config& c) { return toml_text(entry(kStorages, c.device.stored_keys ? 1 : 0)); }},
     {"device", "other-usages", "\"off\" or \"unsaid\"",
      "What the device is told about usages of new keys beyond signing. off: they are switched off "
      "there too. unsaid: they are not mentioned, for a device that refuses such templates "
      "(tpm2-pkcs11); clients of mayfly can't use them in either case.",
-     "", false,
+     "", false, KeyFor::pkcs11,
      [](Config& c, const Value& v) { c.device.other_usages_off = v.choice(kOtherUsages) == 0; },
      [](const Config& c) {
        return toml_text(entry(kOtherUsages, c.device.other_usages_off ? 0 : 1));
      }},
     {"device", "max-sessions", "whole number, 0 to 1000000",
      "The most sessions that are opened on the token at once; 0 asks the token.", "", false,
+     KeyFor::pkcs11,
      [](Config& c, const Value& v) { c.device.max_sessions = v.number(0, kMostOfAnything); },
      [](const Config& c) { return std::to_string(c.device.max_sessions); }},
     {"device", "env", "table of texts",
      "Environment variables that the library reads. The mayfly command sets them; a program that "
      "loads libmayfly.so itself must have them set.",
-     "{ SOFTHSM2_CONF = \"/etc/softhsm/softhsm2.conf\" }", false,
+     "{ SOFTHSM2_CONF = \"/etc/softhsm/softhsm2.conf\" }", false, KeyFor::pkcs11,
      [](Config& c, const Value& v) { c.device.environment = v.environment(); }, show_environment},
+    {"tpm", "tcti", "text",
+     "The way to the TPM, as tpm2-tss names it: device:/dev/tpmrm0, tabrmd, swtpm:path=PATH.", "",
+     false, KeyFor::tpm, [](Config& c, const Value& v) { c.tpm.tcti = v.text(); },
+     [](const Config& c) { return toml_text(c.tpm.tcti); }},
+    {"tpm", "deadline", "\"hardware\" or \"software\"",
+     "Who makes sure that no key is used after its task's deadline, beside mayfly itself. "
+     "hardware: "
+     "the TPM, which then refuses a key even to whoever stole all that mayfly has. software: "
+     "nobody; "
+     "a signature takes one command instead of four.",
+     "", false, KeyFor::tpm,
+     [](Config& c, const Value& v) { c.tpm.software_deadline = v.choice(kDeadlines) == 1; },
+     [](const Config& c) { return toml_text(entry(kDeadlines, c.tpm.software_deadline ? 1 : 0)); }},
+    {"tpm", "kill-switch", "true or false",
+     "Whether each key gets a counter in the TPM that is counted on when the key ends: from then "
+     "on "
+     "the TPM refuses the key even to whoever stole all that mayfly has. Takes NV memory of the "
+     "TPM "
+     "for each key that lives, a write to it for each that ends, and one more command a signature.",
+     "", false, KeyFor::tpm, [](Config& c, const Value& v) { c.tpm.kill_switch = v.boolean(); },
+     [](const Config& c) { return show_bool(c.tpm.kill_switch); }},
+    {"tpm", "timeout", "length of time",
+     "How long one command may take before the TPM is given up, and with it all keys in it. Some "
+     "TPMs need most of a minute for an RSA key.",
+     "", false, KeyFor::tpm, [](Config& c, const Value& v) { c.tpm.timeout = v.duration(); },
+     [](const Config& c) { return show_duration(c.tpm.timeout); }},
     {"registry", "file", "path",
      "The file, made when it is missing, in a folder that nobody else can write. Needed when "
      "device.keys is \"stored\".",
-     "\"/var/lib/mayfly/registry.db\"", false,
+     "\"/var/lib/mayfly/registry.db\"", false, KeyFor::any,
      [](Config& c, const Value& v) { c.registry.file = v.path(); },
      [](const Config& c) { return show_text(c.registry.file.native()); }},
     {"task", "ttl", "length of time",
      "How long a task lives when nothing else is asked for: a whole number with s, m, h or d.", "",
-     false, [](Config& c, const Value& v) { c.task.ttl = v.duration(); },
+     false, KeyFor::any, [](Config& c, const Value& v) { c.task.ttl = v.duration(); },
      [](const Config& c) { return show_duration(c.task.ttl); }},
     {"task", "max-ttl", "length of time", "The longest that a task can be asked to live.", "",
-     false, [](Config& c, const Value& v) { c.task.max_ttl = v.duration(); },
+     false, KeyFor::any, [](Config& c, const Value& v) { c.task.max_ttl = v.duration(); },
      [](const Config& c) { return show_duration(c.task.max_ttl); }},
     {"login", "required", "true or false",
      "Whether a client must log in to a task's token before it can use its keys.", "", false,
-     [](Config& c, const Value& v) { c.login.required = v.boolean(); },
+     KeyFor::any, [](Config& c, const Value& v) { c.login.required = v.boolean(); },
      [](const Config& c) { return show_bool(c.login.required); }},
     {"login", "pin-source", "PIN source",
      "Where the PIN comes from that clients log in with. Needed when login.required is true.",
-     "\"file:login-pin\"", false,
+     "\"file:login-pin\"", false, KeyFor::any,
      [](Config& c, const Value& v) { c.login.pin_source = v.pin_source(); },
      [](const Config& c) {
        return c.login.pin_source ? show_pin_source(*c.login.pin_source) : std::string();
@@ -117,25 +159,27 @@ constexpr std::array<ConfigKey, 21> kKeys = {{
     {"policy", "usage", "\"narrow\" or \"strict\"",
      "What happens when a client asks for a key that may do more than sign: narrow makes the key "
      "without the rest, strict refuses.",
-     "", false, [](Config& c, const Value& v) { c.policy.strict_usage = v.choice(kUsages) == 1; },
+     "", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.strict_usage = v.choice(kUsages) == 1; },
      [](const Config& c) { return toml_text(entry(kUsages, c.policy.strict_usage ? 1 : 0)); }},
     {"limits", "tasks", "whole number, 1 to 1000000", "The most tasks that are open at once.", "",
-     false, [](Config& c, const Value& v) { c.limits.max_tasks = v.number(1, kMostOfAnything); },
+     false, KeyFor::any,
+     [](Config& c, const Value& v) { c.limits.max_tasks = v.number(1, kMostOfAnything); },
      [](const Config& c) { return std::to_string(c.limits.max_tasks); }},
     {"limits", "sessions", "whole number, 1 to 1000000",
-     "The most PKCS#11 sessions of one application.", "", false,
+     "The most PKCS#11 sessions of one application.", "", false, KeyFor::any,
      [](Config& c, const Value& v) { c.limits.max_sessions = v.number(1, kMostOfAnything); },
      [](const Config& c) { return std::to_string(c.limits.max_sessions); }},
     {"limits", "objects", "whole number, 1 to 1000000",
-     "The most objects of one task. Together they may take 4 KiB for each.", "", false,
+     "The most objects of one task. Together they may take 4 KiB for each.", "", false, KeyFor::any,
      [](Config& c, const Value& v) { c.limits.max_objects = v.number(1, kMostOfAnything); },
      [](const Config& c) { return std::to_string(c.limits.max_objects); }},
     {"limits", "connections", "whole number, 1 to 65536",
-     "The most clients that are connected to one task of a broker at once.", "", false,
+     "The most clients that are connected to one task of a broker at once.", "", false, KeyFor::any,
      [](Config& c, const Value& v) { c.limits.max_connections = v.number(1, 65'536); },
      [](const Config& c) { return std::to_string(c.limits.max_connections); }},
     {"log", "level", "\"debug\", \"info\", \"warn\", \"error\" or \"off\"",
-     "The least serious lines that are written.", "", false,
+     "The least serious lines that are written.", "", false, KeyFor::any,
      [](Config& c, const Value& v) {
        c.log.level = static_cast<log::Level>(v.choice(log::kLevelNames));
      },
@@ -143,19 +187,19 @@ constexpr std::array<ConfigKey, 21> kKeys = {{
        return toml_text(entry(log::kLevelNames, static_cast<std::size_t>(c.log.level)));
      }},
     {"log", "file", "path", "The file that lines are appended to; standard error without it.",
-     "\"/var/log/mayfly.log\"", false, [](Config& c, const Value& v) { c.log.file = v.path(); },
+     "\"/var/log/mayfly.log\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.log.file = v.path(); },
      [](const Config& c) { return show_text(c.log.file.native()); }},
     {"broker", "runtime-folder", "path",
      "The folder for the sockets of tasks: its path must be short and nobody else may write in it. "
      "Without it, $XDG_RUNTIME_DIR/mayfly, else /tmp.",
-     "\"/run/mayfly\"", false,
+     "\"/run/mayfly\"", false, KeyFor::any,
      [](Config& c, const Value& v) { c.broker.runtime_folder = v.path(); },
      [](const Config& c) { return show_text(c.broker.runtime_folder.native()); }},
     {"broker", "socket", "path",
      "The socket of a task that `mayfly run` serves: libmayfly.so then is a client of it and has "
-     "no "
-     "device of its own. Only [log] may stand beside it.",
-     "\"/run/mayfly/1234/door\"", false,
+     "no device of its own. Only [log] may stand beside it.",
+     "\"/run/mayfly/1234/door\"", false, KeyFor::any,
      [](Config& c, const Value& v) { c.broker.socket = v.path(); },
      [](const Config& c) { return show_text(c.broker.socket.native()); }},
 }};

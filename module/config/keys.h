@@ -17,6 +17,9 @@ struct ConfigTable {
   std::string_view doc;
 };
 
+/// For which devices a key is there.
+enum class KeyFor { any, pkcs11, tpm };
+
 /// A key of the file: what it is for, and how it gets into a Config. Whoever adds a key adds a row;
 /// reading, checking, suggestions and the reference page all go by the rows.
 struct ConfigKey {
@@ -26,6 +29,7 @@ struct ConfigKey {
   std::string_view doc;   ///< one or two sentences
   std::string_view example;  ///< for a key without a default: a value as the file would write it
   bool required;
+  KeyFor device;  ///< a key for another device.type than the configured one is refused
   void (*set)(Config& config, const Value& value);
   /// What a Config holds, as the file would write it; empty for what is not set. Of Config{}, the
   /// default.

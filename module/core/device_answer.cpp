@@ -16,6 +16,7 @@ CK_RV told_to_client(CK_RV device_answer) noexcept {
     case CKR_HOST_MEMORY:
     case CKR_KEY_SIZE_RANGE:
     case CKR_MECHANISM_INVALID:
+    case CKR_MECHANISM_PARAM_INVALID:
       return device_answer;
     case CKR_SESSION_COUNT:
     case CKR_TOKEN_RESOURCE_EXCEEDED:

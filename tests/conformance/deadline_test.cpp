@@ -21,7 +21,7 @@ class DeadlineTest : public ConformanceTest {
     after_ = Clock::now();
     session_ = open_session();
     pair_ = generate(session_, kP256);
-    generate(session_, kEd25519, {{CKA_TOKEN, true}}, {{CKA_TOKEN, true}});
+    generate(session_, kP384, {{CKA_TOKEN, true}}, {{CKA_TOKEN, true}});
   }
 
   /// Waits until the deadline has come, without calling mayfly.

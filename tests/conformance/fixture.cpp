@@ -1,8 +1,6 @@
 #include "conformance/fixture.h"
 
 #include <array>
-#include <cstdlib>
-#include <unistd.h>
 
 namespace mayfly::test {
 namespace {
@@ -11,33 +9,14 @@ CK_UTF8CHAR* as_utf8(const std::string& text) {
   return reinterpret_cast<CK_UTF8CHAR*>(const_cast<char*>(text.data()));
 }
 
-std::size_t count_on_device(CK_OBJECT_CLASS object_class) {
-  return device_token().count_objects(object_class);
-}
-
 }  // namespace
-
-const SoftHsmToken& device_token() {
-  static const pid_t owner = getpid();
-  static const SoftHsmToken* const token = [] {
-    // A forked child that exits must not take the token's folder with it.
-    std::atexit([] {
-      if (getpid() == owner) delete token;
-    });
-    return new SoftHsmToken("conformance-device");
-  }();
-  return *token;
-}
 
 ConformanceTest::ConformanceTest(Settings settings)
     : settings_(settings), log_file_(folder_.path() / "mayfly.log") {}
 
 std::filesystem::path ConformanceTest::write_config() const {
-  const SoftHsmToken& token = device_token();
   const auto pin_file = folder_.write("client-pin", kClientPin);
-  std::string text = "[device]\nmodule = \"" + SoftHsmToken::module_path().string() + "\"\n";
-  text += "token = \"" + token.uri() + "\"\n";
-  text += "pin-source = \"file:" + token.pin_file().string() + "\"\n";
+  std::string text = device_behind().config();
   text +=
       std::string("[login]\nrequired = ") + (settings_.login_required ? "true" : "false") + "\n";
   text += "pin-source = \"file:" + pin_file.string() + "\"\n";
@@ -66,11 +45,13 @@ void ConformanceTest::TearDown() {
     end_all_tasks();
     for (const CK_OBJECT_CLASS kind :
          {CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY, CKO_DATA, CKO_CERTIFICATE}) {
-      EXPECT_EQ(count_on_device(kind), 0U) << "objects of class " << kind << " left on the device";
+      EXPECT_EQ(device_behind().count(kind), 0U)
+          << "objects of class " << kind << " left on the device";
     }
     EXPECT_RV(CKR_OK, finalize());
   }
   EXPECT_EQ(device_keys(), 0U) << "keys are stored on the device";
+  EXPECT_EQ(device_behind().leftovers(), 0U);
   if (HasFailure()) std::cerr << "mayfly's log:\n" << log_text();
 }
 
@@ -189,7 +170,7 @@ CK_RV ConformanceTest::sign_answer(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE k
 }
 
 std::size_t ConformanceTest::device_keys() {
-  return count_on_device(CKO_PRIVATE_KEY) + count_on_device(CKO_PUBLIC_KEY);
+  return device_behind().count(CKO_PRIVATE_KEY) + device_behind().count(CKO_PUBLIC_KEY);
 }
 
 }  // namespace mayfly::test

@@ -11,10 +11,10 @@
 #include <gtest/gtest.h>
 
 #include "conformance/answers.h"
+#include "conformance/device_behind.h"
 #include "conformance/key_kinds.h"
 #include "conformance/provider.h"
 #include "conformance/templates.h"
-#include "support/softhsm_token.h"
 
 namespace mayfly::test {
 
@@ -48,10 +48,6 @@ struct KeyPair {
 inline constexpr const char* kTask = "conformance";
 /// What clients log in with where Settings::login_required says so.
 inline constexpr const char* kClientPin = "a client's PIN";
-
-/// The device of this process: one token for all tests in it, since making one takes longer than
-/// most of them.
-[[nodiscard]] const SoftHsmToken& device_token();
 
 /// A test of a client that has initialised mayfly and met the task kTask. At its end all tasks are
 /// ended, and the device must hold nothing.

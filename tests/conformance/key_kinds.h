@@ -39,8 +39,8 @@ extern const KeyKind kRsa3072;
 extern const KeyKind kRsa4096;
 
 /// One of each that is made quickly, and RSA 2048.
-[[nodiscard]] std::span<const KeyKind* const> all_kinds() noexcept;
+[[nodiscard]] std::span<const KeyKind* const> all_kinds();
 /// Kinds whose generation takes well under a millisecond.
-[[nodiscard]] std::span<const KeyKind* const> quick_kinds() noexcept;
+[[nodiscard]] std::span<const KeyKind* const> quick_kinds();
 
 }  // namespace mayfly::test

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "conformance/device_behind.h"
+
 namespace mayfly::test {
 namespace {
 
@@ -48,7 +50,15 @@ Bytes SigningMechanism::input_for(const Bytes& message) const {
   return openssl_digest("SHA256", message);
 }
 
-std::span<const SigningMechanism> signing_mechanisms() noexcept { return kRows; }
+const std::vector<SigningMechanism>& signing_mechanisms() {
+  static const std::vector<SigningMechanism> kOffered = [] {
+    std::vector<SigningMechanism> rows(std::begin(kRows), std::end(kRows));
+    std::erase_if(rows,
+                  [](const SigningMechanism& row) { return device_behind().lacks(row.type); });
+    return rows;
+  }();
+  return kOffered;
+}
 
 const SigningMechanism& signing_mechanism(CK_MECHANISM_TYPE type) {
   for (const SigningMechanism& row : kRows) {

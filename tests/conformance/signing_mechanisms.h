@@ -2,7 +2,7 @@
 #pragma once
 
 #include <optional>
-#include <span>
+#include <vector>
 
 #include "base/pkcs11.h"
 #include "conformance/independent_check.h"
@@ -27,7 +27,7 @@ struct SigningMechanism {
 };
 
 /// All of them; those with PSS stand there with a salt of the digest's size.
-[[nodiscard]] std::span<const SigningMechanism> signing_mechanisms() noexcept;
+[[nodiscard]] const std::vector<SigningMechanism>& signing_mechanisms();
 [[nodiscard]] const SigningMechanism& signing_mechanism(CK_MECHANISM_TYPE type);
 
 }  // namespace mayfly::test

@@ -32,8 +32,13 @@ class MemoryFile {
 
 void check(const Config& config) {
   using std::chrono::seconds;
-  require(!config.device.module.empty(), "device.module is not empty");
-  require(!config.device.token.empty(), "device.token is not empty");
+  if (config.device.type == DeviceType::pkcs11) {
+    require(!config.device.module.empty(), "device.module is not empty");
+    require(!config.device.token.empty(), "device.token is not empty");
+  } else {
+    require(config.device.module.empty() && config.device.token.empty(), "a TPM has no token");
+    require(!config.tpm.tcti.empty(), "tpm.tcti is not empty");
+  }
   require(config.device.token.find('\0') == std::string::npos, "device.token holds no NUL");
   require(config.task.ttl >= seconds(1) && config.task.ttl <= config.task.max_ttl,
           "task.ttl lies between a second and task.max-ttl");
@@ -45,7 +50,8 @@ void check(const Config& config) {
     require(limit >= 1 && limit <= 1'000'000, "limits are in their range");
   }
   require(config.device.max_sessions <= 1'000'000, "device.max-sessions is in its range");
-  if (config.device.pin_source.kind == PinSource::Kind::file) {
+  if (config.device.type == DeviceType::pkcs11 &&
+      config.device.pin_source.kind == PinSource::Kind::file) {
     require(config.device.pin_source.value.starts_with('/'), "a PIN file's path is absolute");
   }
   require_message(config.device.pin_source.describe());

@@ -1,9 +1,12 @@
 #include "support/swtpm.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <fcntl.h>
 #include <stdexcept>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -12,7 +15,7 @@
 namespace mayfly::test {
 namespace {
 
-pid_t start(std::vector<std::string> arguments) {
+pid_t launch(std::vector<std::string> arguments) {
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
@@ -28,15 +31,38 @@ pid_t start(std::vector<std::string> arguments) {
   return child;
 }
 
+/// Whether a connection to a Unix socket is taken.
+bool listens(const std::filesystem::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string name = path.string();
+  if (name.size() >= sizeof address.sun_path) throw std::runtime_error(name + " is too long");
+  std::copy(name.begin(), name.end(), address.sun_path);
+  const int number = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool taken =
+      connect(number, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  close(number);
+  return taken;
+}
+
 }  // namespace
 
-Swtpm::Swtpm() {
+Swtpm::Swtpm() { start(); }
+
+Swtpm::~Swtpm() {
+  if (number_ > 0) kill();
+}
+
+void Swtpm::start() {
   const std::string control = socket().string() + ".ctrl";
-  number_ = start({"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + folder_.path().string(),
-                   "--server", "type=unixio,path=" + socket().string(), "--ctrl",
-                   "type=unixio,path=" + control, "--flags", "not-need-init,startup-clear"});
+  std::filesystem::remove(socket());
+  std::filesystem::remove(control);
+  number_ = launch({"swtpm", "socket", "--tpm2", "--tpmstate", "dir=" + folder_.path().string(),
+                    "--server", "type=unixio,path=" + socket().string(), "--ctrl",
+                    "type=unixio,path=" + control, "--flags", "not-need-init,startup-clear"});
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!std::filesystem::exists(control) || !std::filesystem::exists(socket())) {
+  // Both are there a moment before anybody listens on them.
+  while (!listens(control) || !listens(socket())) {
     if (waitpid(number_, nullptr, WNOHANG) != 0 || std::chrono::steady_clock::now() > deadline) {
       throw std::runtime_error("swtpm does not start");
     }
@@ -44,15 +70,38 @@ Swtpm::Swtpm() {
   }
 }
 
-Swtpm::~Swtpm() {
-  kill(number_, SIGKILL);
+void Swtpm::kill() {
+  ::kill(number_, SIGKILL);
   waitpid(number_, nullptr, 0);
+  number_ = -1;
 }
 
-void Swtpm::flush_objects() const {
+void Swtpm::freeze() const {
+  ::kill(number_, SIGSTOP);
+  int status = 0;
+  waitpid(number_, &status, WUNTRACED);
+}
+
+void Swtpm::thaw() const { ::kill(number_, SIGCONT); }
+
+void Swtpm::run(std::vector<std::string> arguments) {
+  const std::string name = arguments.front();
   int status = -1;
-  waitpid(start({"tpm2_flushcontext", "-T", tcti(), "-t"}), &status, 0);
-  if (status != 0) throw std::runtime_error("tpm2_flushcontext failed");
+  waitpid(launch(std::move(arguments)), &status, 0);
+  if (status != 0) throw std::runtime_error(name + " failed");
+}
+
+void Swtpm::flush_objects() const { run({"tpm2_flushcontext", "-T", tcti(), "-t"}); }
+
+void Swtpm::reset() {
+  run({"swtpm_ioctl", "--unix", socket().string() + ".ctrl", "-i"});
+  run({"tpm2_startup", "-T", tcti(), "-c"});
+}
+
+void Swtpm::suspend_and_resume() {
+  run({"tpm2_shutdown", "-T", tcti()});
+  run({"swtpm_ioctl", "--unix", socket().string() + ".ctrl", "-i"});
+  run({"tpm2_startup", "-T", tcti()});
 }
 
 }  // namespace mayfly::test

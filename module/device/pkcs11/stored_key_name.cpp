@@ -1,7 +1,5 @@
 #include "device/pkcs11/stored_key_name.h"
 
-#include <array>
-#include <charconv>
 #include <vector>
 
 #include "base/error.h"
@@ -18,30 +16,14 @@ constexpr std::size_t kHashBytes = 16;
 constexpr std::size_t kMaxLabel = 127;
 constexpr std::size_t kFields = 9;
 
-std::string hex(std::uint64_t number) {
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
-  return {digits.data(), end};
-}
-
-std::optional<std::uint64_t> number(std::string_view text) {
-  std::uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value, 16);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return value;
-}
-
 bool is_hex(std::string_view text, std::size_t digits) {
   return text.size() == digits &&
          text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 std::string make_label(const StoredKeyName::Parts& parts) {
-  const ProcessIdentity& owner = parts.owner;
-  return std::string(kPrefix) + ":" + parts.host + ":" + owner.boot + ":" +
-         hex(owner.pid_namespace) + ":" + hex(owner.time_namespace) + ":" + hex(owner.pid) + ":" +
-         hex(owner.started) + ":" + parts.task + ":" + hex(parts.until);
+  return std::string(kPrefix) + ":" + parts.host + ":" + parts.owner.text() + ":" + parts.task +
+         ":" + to_hex_number(parts.until);
 }
 
 Bytes proof(ByteView random, std::string_view label) {
@@ -69,20 +51,11 @@ std::optional<StoredKeyName::Parts> parse_label(std::string_view label) {
   if (label.size() > kMaxLabel) return std::nullopt;
   const auto fields = split(label);
   if (fields.size() != kFields || fields[0] != kPrefix) return std::nullopt;
-  const auto pid_namespace = number(fields[3]);
-  const auto time_namespace = number(fields[4]);
-  const auto pid = number(fields[5]);
-  const auto started = number(fields[6]);
-  const auto until = number(fields[8]);
-  if (!is_hex(fields[1], 12) || !is_hex(fields[2], 16) || !is_hex(fields[7], 16) ||
-      !pid_namespace || !time_namespace || !pid || !started || !until) {
-    return std::nullopt;
-  }
-  StoredKeyName::Parts parts{
-      std::string(fields[1]),
-      {std::string(fields[2]), *pid_namespace, *time_namespace, *pid, *started},
-      std::string(fields[7]),
-      *until};
+  const auto owner = ProcessIdentity::parse(
+      {fields[2].data(), static_cast<std::size_t>(fields[6].end() - fields[2].begin())});
+  const auto until = parse_hex_number(fields[8]);
+  if (!is_hex(fields[1], 12) || !is_hex(fields[7], 16) || !owner || !until) return std::nullopt;
+  StoredKeyName::Parts parts{std::string(fields[1]), *owner, std::string(fields[7]), *until};
   // Only the one way of writing it counts.
   if (make_label(parts) != label) return std::nullopt;
   return parts;

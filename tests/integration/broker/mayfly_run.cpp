@@ -109,11 +109,6 @@ Outcome run_script(const BrokerHome& home, const std::string& task, const std::s
   return run_in_task(home, task, {"/bin/sh", "-c", script});
 }
 
-int rounds() {
-  const char* const wanted = std::getenv("MAYFLY_TEST_ROUNDS");
-  return wanted == nullptr ? 200 : std::atoi(wanted);
-}
-
 std::vector<std::string> list_descriptors() { return {MAYFLY_TEST_CLIENT, "descriptors"}; }
 
 std::string client(const std::string& action) {

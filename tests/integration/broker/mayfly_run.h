@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "integration/broker/broker_home.h"
+#include "support/rounds.h"
 
 namespace mayfly::test {
 
@@ -72,9 +73,6 @@ Outcome run_in_task(const BrokerHome& home, const std::string& task,
 
 /// Runs a shell script in a task to its end.
 Outcome run_script(const BrokerHome& home, const std::string& task, const std::string& script);
-
-/// How often a test that kills something does so: $MAYFLY_TEST_ROUNDS, or 200.
-[[nodiscard]] int rounds();
 
 /// A command that lists its open descriptors.
 [[nodiscard]] std::vector<std::string> list_descriptors();

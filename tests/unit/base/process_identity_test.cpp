@@ -113,6 +113,21 @@ TEST(ProcessIdentity, ANameFullOfBracketsAndNumbersIsNoTrap) {
   EXPECT_EQ(seen(child.identity()), Liveness::alive);
 }
 
+TEST(ProcessIdentity, IsWhatItsTextSays) {
+  const ProcessIdentity self = ProcessIdentity::self();
+  EXPECT_EQ(ProcessIdentity::parse(self.text()), self);
+  const std::string good = "0123456789abcdef:f0000001:0:7:1a";
+  ASSERT_TRUE(ProcessIdentity::parse(good));
+  EXPECT_EQ(ProcessIdentity::parse(good)->started, 0x1aU);
+  for (const char* const bad :
+       {"", ":", "0123456789abcdef", "0123456789abcdef:1:2:3", "0123456789abcdef:1:2:3:4:5",
+        "0123456789abcdef:1:2:3:4:", "0123456789abcdeg:1:2:3:4", "0123456789abcde:1:2:3:4",
+        "0123456789abcdef:01:2:3:4", "0123456789abcdef:1:2:3:A", "0123456789abcdef:1:2::4",
+        "0123456789abcdef:1:2:-3:4", "0123456789abcdef:1:2:3:11111111111111111"}) {
+    EXPECT_FALSE(ProcessIdentity::parse(bad)) << bad;
+  }
+}
+
 TEST(ProcessIdentity, OfAnotherBootOrNamespaceIsOutOfSight) {
   Child child;
   child.end();

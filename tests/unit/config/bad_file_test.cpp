@@ -37,7 +37,7 @@ const char kToken[] = "token = \"pkcs11:token=t\"";
 const char kPin[] = "pin-source = \"file:pin\"";
 
 const std::string kAllTables =
-    "[device], [registry], [task], [login], [policy], [limits], [log], [broker]";
+    "[device], [tpm], [registry], [task], [login], [policy], [limits], [log], [broker]";
 const std::string kPinSourceKinds =
     "a pin-source says where the PIN is, not what it is; write file:PATH, fd:NUMBER, "
     "credential:NAME or command:PROGRAM ARGUMENTS";
@@ -52,8 +52,8 @@ std::vector<BadFile> unknown_names() {
       {"UnderscoreForHyphen", device_with("pin_source = \"file:pin\""),
        ":5: unknown key device.pin_source; did you mean device.pin-source?"},
       {"KeyFarFromAll", device_with("colour = \"red\""),
-       ":5: unknown key device.colour; the keys of [device] are module, token, pin-source, "
-       "keys, other-usages, max-sessions, env"},
+       ":5: unknown key device.colour; the keys of [device] are type, module, token, "
+       "pin-source, keys, other-usages, max-sessions, env"},
       {"KeyInWrongTable", device_with("[task]\nusage = \"strict\""),
        ":6: unknown key task.usage; did you mean policy.usage?"},
       {"KeyOutsideTables", std::string("max-ttl = \"1h\"\n") + kDevice,
@@ -65,20 +65,20 @@ std::vector<BadFile> unknown_names() {
       {"TableFarFromAll", device_with("[entertainment]"),
        ":5: unknown table entertainment; the tables are " + kAllTables},
       {"ControlCharactersInKey", device_with("\"a\\nb:1: forged\" = 1"),
-       ":5: unknown key device.a?b:1: forged; the keys of [device] are module, token, pin-source, "
-       "keys, other-usages, max-sessions, env"},
+       ":5: unknown key device.a?b:1: forged; the keys of [device] are type, module, token, "
+       "pin-source, keys, other-usages, max-sessions, env"},
       {"EndlessKey", device_with(std::string(500, 'x') + " = 1"),
        ":5: unknown key device." + std::string(64, 'x') +
-           "; the keys of [device] are module, token, pin-source, keys, other-usages, "
+           "; the keys of [device] are type, module, token, pin-source, keys, other-usages, "
            "max-sessions, env"},
       {"CaseCounts", device_with("[Task]\nttl = \"1m\""),
        ":5: unknown table Task; did you mean [task]?"},
       {"EmptyKey", device_with("\"\" = 1"),
-       ":5: unknown key device.; the keys of [device] are module, token, pin-source, keys, "
-       "other-usages, max-sessions, env"},
-      {"PinInTheFile", device_with("pin = \"1234\""),
-       ":5: unknown key device.pin; the keys of [device] are module, token, pin-source, "
+       ":5: unknown key device.; the keys of [device] are type, module, token, pin-source, "
        "keys, other-usages, max-sessions, env"},
+      {"PinInTheFile", device_with("pin = \"1234\""),
+       ":5: unknown key device.pin; the keys of [device] are type, module, token, "
+       "pin-source, keys, other-usages, max-sessions, env"},
   };
 }
 
@@ -102,6 +102,28 @@ std::vector<BadFile> missing_keys() {
       {"StoredKeysWithoutRegistry", device_with("keys = \"stored\""),
        ":5: device.keys is \"stored\", but registry.file is missing; add file = "
        "\"/var/lib/mayfly/registry.db\" under [registry]"},
+  };
+}
+
+std::vector<BadFile> keys_of_another_device() {
+  const std::string tpm = "[device]\ntype = \"tpm\"\n";
+  return {
+      {"ModuleForATpm", tpm + kModule,
+       ":3: device.module is for device.type = \"pkcs11\" only; leave it out, or set type = "
+       "\"pkcs11\" under [device]"},
+      {"PinSourceForATpm", tpm + kPin,
+       ":3: device.pin-source is for device.type = \"pkcs11\" only; leave it out, or set type = "
+       "\"pkcs11\" under [device]"},
+      {"StoredKeysForATpm", tpm + "keys = \"stored\"",
+       ":3: device.keys is for device.type = \"pkcs11\" only; leave it out, or set type = "
+       "\"pkcs11\" under [device]"},
+      {"TctiForAModule", device_with("[tpm]\ntcti = \"tabrmd\""),
+       ":6: tpm.tcti is for device.type = \"tpm\" only; leave it out, or set type = \"tpm\" "
+       "under [device]"},
+      {"TypeUnknown", "[device]\ntype = \"TPM\"",
+       ":2: device.type is none of its values; choose one of \"pkcs11\", \"tpm\""},
+      {"DeadlineUnknown", tpm + "[tpm]\ndeadline = \"soft\"",
+       ":4: tpm.deadline is none of its values; choose one of \"hardware\", \"software\""},
   };
 }
 
@@ -256,6 +278,8 @@ std::string name_of(const testing::TestParamInfo<BadFile>& bad) { return bad.par
 
 INSTANTIATE_TEST_SUITE_P(UnknownNames, BadFileTest, testing::ValuesIn(unknown_names()), name_of);
 INSTANTIATE_TEST_SUITE_P(MissingKeys, BadFileTest, testing::ValuesIn(missing_keys()), name_of);
+INSTANTIATE_TEST_SUITE_P(KeysOfAnotherDevice, BadFileTest,
+                         testing::ValuesIn(keys_of_another_device()), name_of);
 INSTANTIATE_TEST_SUITE_P(WrongTypes, BadFileTest, testing::ValuesIn(wrong_types()), name_of);
 INSTANTIATE_TEST_SUITE_P(WrongTexts, BadFileTest, testing::ValuesIn(wrong_texts()), name_of);
 INSTANTIATE_TEST_SUITE_P(OutOfRange, BadFileTest, testing::ValuesIn(out_of_range()), name_of);

@@ -116,6 +116,14 @@ TEST(ConfigLoad, AModuleWithoutASlashStaysABareName) {
   EXPECT_EQ(module("./softhsm2.so"), folder.path() / "softhsm2.so");
 }
 
+TEST(ConfigLoad, ATpmNeedsNoMoreThanItsType) {
+  const test::TempFolder folder;
+  const Config config = Config::load(folder.write("mayfly.toml", "[device]\ntype = \"tpm\"\n"));
+  EXPECT_EQ(config.device.type, DeviceType::tpm);
+  EXPECT_EQ(config.tpm.tcti, "device:/dev/tpmrm0");
+  EXPECT_FALSE(config.tpm.software_deadline);
+}
+
 TEST(ConfigLoad, DottedKeysAndInlineTables) {
   const test::TempFolder folder;
   const Config config = Config::load(

@@ -15,6 +15,11 @@ namespace {
 /// A value that differs from the default, for every key.
 const std::map<std::string, std::string>& other_values() {
   static const std::map<std::string, std::string> kValues = {
+      {"device.type", "\"tpm\""},
+      {"tpm.tcti", "\"swtpm:path=/tpm\""},
+      {"tpm.deadline", "\"software\""},
+      {"tpm.kill-switch", "true"},
+      {"tpm.timeout", "\"2m\""},
       {"device.module", "\"/m.so\""},
       {"device.token", "\"pkcs11:token=a%22b\""},
       {"device.pin-source", "\"command:/bin/cat /pin \\\"x\\\"\""},
@@ -42,15 +47,21 @@ const std::map<std::string, std::string>& other_values() {
 /// Whether a key can stand beside all others: those of a client of a broker stand alone.
 bool goes_with_all(const ConfigKey& key) { return key.full_name() != "broker.socket"; }
 
-/// A file that holds every key.
-std::string write_out(const auto& value_of) {
+constexpr KeyFor kDevices[] = {KeyFor::pkcs11, KeyFor::tpm};
+
+bool is_for(const ConfigKey& key, KeyFor device) {
+  return goes_with_all(key) && (key.device == KeyFor::any || key.device == device);
+}
+
+/// A file that holds every key that there is for a device.
+std::string write_out(KeyFor device, const auto& value_of) {
   std::string text;
   for (const ConfigKey& key : config_keys()) {
-    if (!goes_with_all(key)) continue;
+    if (!is_for(key, device) || key.full_name() == "device.type") continue;
     const std::string value = value_of(key);
     if (!value.empty()) text += key.full_name() + " = " + value + "\n";
   }
-  return text;
+  return text + "device.type = " + (device == KeyFor::tpm ? "\"tpm\"" : "\"pkcs11\"") + "\n";
 }
 
 TEST(Keys, HaveUniqueNamesKnownTablesAndWords) {
@@ -79,33 +90,42 @@ TEST(Keys, WithoutADefaultHaveAnExampleThatLoads) {
     EXPECT_EQ(key.example.empty(), !key.show(Config{}).empty()) << key.full_name();
   }
   const test::TempFolder folder;
-  const Config config = Config::load(folder.write(
-      "mayfly.toml", write_out([](const ConfigKey& key) { return std::string(key.example); })));
-  for (const ConfigKey& key : config_keys()) {
-    EXPECT_EQ(key.show(config).empty(), !goes_with_all(key)) << key.full_name();
+  for (const KeyFor device : kDevices) {
+    const Config config = Config::load(folder.write(
+        "mayfly.toml",
+        write_out(device, [](const ConfigKey& key) { return std::string(key.example); })));
+    for (const ConfigKey& key : config_keys()) {
+      if (!is_for(key, device)) continue;
+      EXPECT_NE(key.show(config), "") << key.full_name();
+    }
   }
 }
 
 TEST(Keys, EveryValueReadsBackAsWritten) {
   const test::TempFolder folder;
-  const Config config = Config::load(folder.write(
-      "mayfly.toml",
-      write_out([](const ConfigKey& key) { return other_values().at(key.full_name()); })));
-  for (const ConfigKey& key : config_keys()) {
-    if (!goes_with_all(key)) continue;
-    EXPECT_EQ(key.show(config), other_values().at(key.full_name())) << key.full_name();
-    EXPECT_NE(key.show(config), key.show(Config{})) << key.full_name();
+  for (const KeyFor device : kDevices) {
+    const Config config =
+        Config::load(folder.write("mayfly.toml", write_out(device, [](const ConfigKey& key) {
+                                    return other_values().at(key.full_name());
+                                  })));
+    for (const ConfigKey& key : config_keys()) {
+      if (!is_for(key, device) || (key.full_name() == "device.type" && device != KeyFor::tpm)) {
+        continue;
+      }
+      EXPECT_EQ(key.show(config), other_values().at(key.full_name())) << key.full_name();
+      EXPECT_NE(key.show(config), key.show(Config{})) << key.full_name();
+    }
   }
 }
 
 TEST(Keys, WritingTheDefaultsChangesNothing) {
   const test::TempFolder folder;
   const Config config = Config::load(
-      folder.write("mayfly.toml", write_out([](const ConfigKey& key) {
+      folder.write("mayfly.toml", write_out(KeyFor::pkcs11, [](const ConfigKey& key) {
                      return key.required ? other_values().at(key.full_name()) : key.show(Config{});
                    })));
   for (const ConfigKey& key : config_keys()) {
-    if (key.required) continue;
+    if (key.required || !is_for(key, KeyFor::pkcs11)) continue;
     EXPECT_EQ(key.show(config), key.show(Config{})) << key.full_name();
   }
 }
@@ -120,7 +140,7 @@ TEST(Keys, AClientOfABrokerSaysItsSocketAndItsLogAndNothingElse) {
     if (key.table == "log" || !goes_with_all(key)) continue;
     const auto file = folder.write(
         "mayfly.toml", start + key.full_name() + " = " + other_values().at(key.full_name()) + "\n");
-    EXPECT_EQ(message_of([&] { static_cast<void>(Config::load(file)); }),
+    EXPECT_EQ(test::message_of([&] { static_cast<void>(Config::load(file)); }),
               file.string() + ":2: " + key.full_name() +
                   " has no meaning beside broker.socket, where the broker's configuration holds; "
                   "take one of the two out");

@@ -28,7 +28,7 @@ std::string reference_page() {
       if (key.table != table.name) continue;
       const std::string shown = key.show(Config{});
       const std::string fallback =
-          key.required ? "required" : (shown.empty() ? "none" : "`" + shown + "`");
+          key.required ? "required for pkcs11" : (shown.empty() ? "none" : "`" + shown + "`");
       page += "| `" + std::string(key.name) + "` | " + std::string(key.type) + " | " + fallback +
               " | " + std::string(key.doc) + " |\n";
     }

@@ -1,0 +1,144 @@
+// A TPM as mayfly uses it: keys under a parent, and what is needed to use them.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_set>
+
+#include "base/clock.h"
+#include "base/public_key.h"
+#include "device/device.h"
+#include "device/tpm/algorithms.h"
+#include "device/tpm/auth_values.h"
+#include "device/tpm/key_policy.h"
+#include "device/tpm/kill_counters.h"
+#include "device/tpm/policy_session.h"
+#include "device/tpm/session_records.h"
+#include "device/tpm/slots.h"
+#include "device/tpm/tpm.h"
+#include "device/tpm/tpm_device.h"
+
+namespace mayfly::test {
+class Burglar;
+}
+
+namespace mayfly::tpm {
+
+/// A session key as long as it lives.
+struct ChipKey {
+  KeySpec spec{};
+  SavedObject object;
+  AuthValue secret;
+  std::optional<KeyPolicy> policy;  ///< nothing when only mayfly's own clock ends it
+  std::optional<PublicKey> public_key;
+  std::uint64_t connection = 0;  ///< over which it was made
+  bool alive = true;
+  bool stray = false;   ///< it may be loaded still, over a connection that was given up
+  bool killed = false;  ///< its kill switch was thrown
+  std::shared_ptr<const void> scope;  ///< kept until the key is destroyed
+};
+
+/// Chip holds the connection to the TPM and does everything over it, one thing at a time.
+///
+/// When the connection is given up, all keys that were made over it are lost; the next generation
+/// connects anew. Safe to use from several threads.
+class Chip {
+ public:
+  /// Connects.
+  /// @throws Error as open_tpm_device().
+  explicit Chip(TpmDeviceOptions options);
+  Chip(const Chip&) = delete;
+  Chip& operator=(const Chip&) = delete;
+
+  [[nodiscard]] const Algorithms& algorithms() const noexcept { return *algorithms_; }
+  [[nodiscard]] const DeviceInfo& info() const noexcept { return info_; }
+
+  /// Makes a key.
+  /// @param scope  Is kept as long as the key lives.
+  std::shared_ptr<ChipKey> generate(const KeySpec& spec, BootClock::time_point deadline,
+                                    const KeyScope::LastCheck& last_check,
+                                    std::shared_ptr<const void> scope);
+  std::size_t sign(ChipKey& key, const SignRequest& request, ByteSpan out);
+  Destruction destroy(const std::shared_ptr<ChipKey>& key) noexcept;
+
+  /// Takes over a key that nobody will destroy. Asks the TPM nothing.
+  void owe(std::shared_ptr<ChipKey> key) noexcept;
+  /// Destroys what is owed, as far as the TPM can be reached.
+  /// @return how many are still owed.
+  std::size_t retry() noexcept;
+  [[nodiscard]] std::size_t pending() const noexcept { return owed_count_; }
+
+  /// Flushes the sessions that dead processes left.
+  /// @throws Error as Device::reap().
+  ReapReport reap(EarlierBoots earlier_boots);
+
+  /// Asks the TPM for its time.
+  /// @throws Error when it does not answer.
+  void ping();
+  void close() noexcept;
+  /// False after close(), and in a forked child, which has no business with its parent's TPM.
+  [[nodiscard]] bool usable() const noexcept;
+
+  std::atomic<std::size_t> open_scopes{0};
+
+ private:
+  friend class mayfly::test::Burglar;
+
+  /// What lives as long as a connection.
+  struct Link {
+    Link(const TpmDeviceOptions& options, bool shared, SessionRecords* records);
+
+    Tpm tpm;
+    Slots slots;
+    PolicySession session;
+    SavedObject parent;
+  };
+
+  void ask(const std::function<void(Tpm&)>& question);
+  void connect();
+  void require_link();
+  void require_open() const;
+  void make_parent();
+  void abandon_if_broken() noexcept;
+  std::shared_ptr<ChipKey> try_generate(const KeySpec& spec, BootClock::time_point deadline);
+  void discard(SavedObject& object) noexcept;
+  void create(ChipKey& key);
+  TPMT_SIGNATURE try_sign(ChipKey& key, const SignPlan& plan);
+  TPMT_SIGNATURE sign_on_chip(ChipKey& key, const SignPlan& plan);
+  void lose(ChipKey& key) noexcept;
+  void add_policy(ChipKey& key, BootClock::time_point deadline);
+  bool kill(ChipKey& key) noexcept;
+  bool destroy_now(ChipKey& key) noexcept;
+
+  const TpmDeviceOptions options_;
+  const bool shared_;  // no resource manager keeps our handles apart from others'
+  const std::uint64_t epoch_;
+  DeviceInfo info_;
+  std::optional<Algorithms> algorithms_;
+  AuthValues secrets_;
+
+  std::mutex mutex_;                       // of all that follows, and of the keys
+  std::optional<KillCounters> counters_;   // where there is a kill switch
+  std::optional<SessionRecords> records_;  // where handles are shared
+  std::unique_ptr<Link> link_;
+  std::uint64_t connection_ = 0;
+  std::uint64_t swept_ = 0;  // the last connection over which strays of earlier ones were unloaded
+  std::chrono::steady_clock::time_point retry_after_{};
+  std::unordered_set<ChipKey*> keys_;
+  std::atomic<bool> closed_{false};
+
+  std::mutex owed_mutex_;
+  std::list<std::shared_ptr<ChipKey>> owed_;
+  std::atomic<std::size_t> owed_count_{0};
+};
+
+/// The device over a chip.
+[[nodiscard]] std::unique_ptr<Device> make_tpm_device(std::shared_ptr<Chip> chip);
+
+}  // namespace mayfly::tpm

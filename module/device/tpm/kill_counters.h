@@ -1,0 +1,59 @@
+// Counters in the TPM that end keys.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/process_identity.h"
+#include "device/device.h"
+#include "device/tpm/tpm.h"
+
+namespace mayfly::tpm {
+
+/// One counter, and the value at which its key works. When it counts on, the key is dead for ever:
+/// no counter of a TPM ever has a value again, not after it was undefined either.
+struct KillCounter {
+  TPMI_RH_NV_INDEX index = 0;
+  Bytes name;
+  std::array<std::uint8_t, 8> value{};  ///< big-endian
+
+  bool operator==(const KillCounter&) const = default;
+};
+
+/// KillCounters hands out the counters of this process. A counter serves one key after the other.
+///
+/// Each index says in its authPolicy, which nobody can fulfil, that it is mayfly's, and which
+/// process made it: so those of dead processes are told from anybody else's by the TPM itself.
+///
+/// Not safe to use from several threads.
+class KillCounters {
+ public:
+  /// @throws Error CKR_FUNCTION_FAILED when this process can't tell who it is.
+  KillCounters();
+
+  /// Makes counters ahead, so that keys don't wait for them.
+  /// @throws Error CKR_GENERAL_ERROR when the TPM's owner does not let us, TpmError.
+  void prepare(Tpm& tpm);
+
+  /// A counter for a new key. @throws TpmError CKR_DEVICE_MEMORY when NV memory is full.
+  [[nodiscard]] KillCounter take(Tpm& tpm);
+
+  /// Ends the key that the counter was taken for; the counter can then be taken again.
+  void kill(Tpm& tpm, const KillCounter& counter);
+
+  /// Removes all that can be taken. Those of keys that live stay.
+  void undefine_free(Tpm& tpm);
+
+  /// Ends the keys of dead processes, and removes their counters.
+  ReapReport reap(Tpm& tpm, EarlierBoots earlier_boots);
+
+ private:
+  [[nodiscard]] KillCounter define(Tpm& tpm);
+
+  ProcessIdentity self_;
+  std::vector<TPMI_RH_NV_INDEX> free_;
+};
+
+}  // namespace mayfly::tpm

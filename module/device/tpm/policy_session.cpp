@@ -1,0 +1,72 @@
+#include "device/tpm/policy_session.h"
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/log.h"
+
+namespace mayfly::tpm {
+namespace {
+
+/// Of the three sessions that TPMs commonly have room for, so that others can sign as well.
+constexpr std::size_t kMostKept = 2;
+
+/// How long to wait for others to be done with theirs.
+constexpr std::chrono::seconds kPatience{5};
+
+}  // namespace
+
+void PolicySession::start() {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (handle_ == 0) {
+    try {
+      handle_ = tpm_.start_policy_session();
+    } catch (const TpmError& error) {
+      // Those who find no room to stay hold a place for one signature only.
+      if (!shared_ || !error.sessions_full() || std::chrono::steady_clock::now() >= deadline) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+  try {
+    keep();
+  } catch (...) {
+    flush();
+    throw;
+  }
+}
+
+/// Decides whether the session stays for the next use, and writes it down then.
+void PolicySession::keep() {
+  kept_ = !shared_ || tpm_.handles(TPM2_HR_HMAC_SESSION).size() <= kMostKept;
+  if (kept_ && records_ != nullptr) record_ = records_->add(tpm_, handle_);
+}
+
+void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command) {
+  if (handle_ == 0) start();
+  try {
+    policy_and_command(handle_);
+  } catch (...) {
+    try {
+      flush();
+    } catch (const std::exception& error) {
+      log::warn("a policy session stays in the TPM until the connection to it is closed", error);
+    }
+    throw;
+  }
+  if (!kept_) flush();
+}
+
+void PolicySession::flush() {
+  const TPMI_SH_POLICY handle = std::exchange(handle_, 0);
+  const Bytes record = std::exchange(record_, {});
+  if (handle == 0 || !tpm_.usable()) return;
+  try {
+    tpm_.flush_context(handle);
+  } catch (const TpmError& error) {
+    if (!error.names_nothing()) throw;
+  }
+  if (!record.empty()) records_->remove(record);
+}
+
+}  // namespace mayfly::tpm

@@ -1,0 +1,57 @@
+// Filling in the structures of SAPI.
+#pragma once
+
+#include <algorithm>
+#include <tss2/tss2_sys.h>
+
+#include "base/bytes.h"
+#include "base/secret.h"
+#include "device/tpm/tpm.h"
+
+namespace mayfly::tpm {
+
+/// One of the TPM2B structures that holds `bytes`.
+/// @throws Error CKR_DATA_LEN_RANGE when they do not fit.
+template <typename Buffer>
+[[nodiscard]] Buffer sized(ByteView bytes) {
+  Buffer buffer{};
+  if (bytes.size() > sizeof buffer.buffer) {
+    throw Error(CKR_DATA_LEN_RANGE, "the TPM does not take that many bytes");
+  }
+  buffer.size = static_cast<UINT16>(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), buffer.buffer);
+  return buffer;
+}
+
+template <typename Buffer>
+[[nodiscard]] ByteView view(const Buffer& buffer) noexcept {
+  return {buffer.buffer, buffer.size};
+}
+
+[[nodiscard]] inline ByteView view(const TPM2B_NAME& name) noexcept {
+  return {name.name, name.size};
+}
+
+/// The authorisation area of a command with one authorisation, wiped when it goes.
+class CommandAuthorisation {
+ public:
+  explicit CommandAuthorisation(const Authorisation& authorisation) {
+    command_.count = 1;
+    TPMS_AUTH_COMMAND& auth = command_.auths[0];
+    auth.sessionHandle = authorisation.session;
+    auth.sessionAttributes = TPMA_SESSION_CONTINUESESSION;
+    auth.hmac = sized<TPM2B_AUTH>(authorisation.secret);
+  }
+  ~CommandAuthorisation() { zeroise({command_.auths[0].hmac.buffer, command_.auths[0].hmac.size}); }
+  CommandAuthorisation(const CommandAuthorisation&) = delete;
+  CommandAuthorisation& operator=(const CommandAuthorisation&) = delete;
+
+  [[nodiscard]] const TSS2L_SYS_AUTH_COMMAND* command() const noexcept { return &command_; }
+  [[nodiscard]] TSS2L_SYS_AUTH_RESPONSE* response() noexcept { return &response_; }
+
+ private:
+  TSS2L_SYS_AUTH_COMMAND command_{};
+  TSS2L_SYS_AUTH_RESPONSE response_{};
+};
+
+}  // namespace mayfly::tpm
