@@ -8,6 +8,7 @@
 #   MAYFLY_LIBRARY  libmayfly.so
 #   CLIENT_PRELOAD  what a client has to preload to be able to load MAYFLY_LIBRARY: the runtime of
 #                   AddressSanitizer, or nothing
+#   CLIENT_DOOR     how clients come into a task: p11kit for p11-kit-client.so, own for MAYFLY_LIBRARY
 #
 # Each test has a folder of its own, $WORK, which is where it runs, with a new device in it.
 
@@ -72,9 +73,15 @@ says_times() {
 # broker.
 in_task() {
   local id=$1
+  local -a options=(--task "$id")
   shift
   if declare -F "$1" > /dev/null; then set -- "$BASH" "$TEST_SCRIPT" --inside "$@"; fi
-  "$MAYFLY_COMMAND" run --task "$id" -- "$@"
+  if [[ ${CLIENT_DOOR-} == own ]]; then
+    options+=(--module-only)
+    set -- env LD_PRELOAD="${CLIENT_PRELOAD-}" \
+      ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" "$@"
+  fi
+  "$MAYFLY_COMMAND" run "${options[@]}" -- "$@"
 }
 
 # in_process ID COMMAND...: the same without a broker: each process that the command makes is a task
@@ -88,9 +95,11 @@ in_process() {
     ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0" "$@"
 }
 
-# outside COMMAND...: runs a command as a process meets it that is in no task.
+# outside COMMAND...: runs a command as a process meets it that is in no task, even one that could
+# open the device.
 outside() {
-  env --unset=P11_KIT_SERVER_ADDRESS "$@"
+  env --unset=P11_KIT_SERVER_ADDRESS --unset=MAYFLY_SOCKET \
+    SOFTHSM2_CONF="$DEVICE/softhsm2.conf" "$@"
 }
 
 # The client's pkcs11-tool, on the token of the task that it is called in.

@@ -152,7 +152,7 @@ start_tls_server() {
 test_is_refused_after_the_task() {
   in_task demo sign_and_keep_the_command
   # The same command, with all that it had: the same configuration, address and key URI.
-  refused 'Failed to enumerate slots|No matching' bash ./as_before
+  refused 'Failed to enumerate slots|No matching|Unable to load module' bash ./as_before
   # The same task ID anew has not got the key.
   in_task demo expect_no_key
 }

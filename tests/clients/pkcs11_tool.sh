@@ -142,6 +142,10 @@ run_own_test() {
   succeeds pkcs11_tool --test --allow-sw
   says ' SHA256-RSA-PKCS: OK'
   says ' RSA-PKCS: OK'
+  if [[ $CLIENT_DOOR == own ]]; then
+    says '^No errors'
+    return
+  fi
   # p11-kit can't carry zero random bytes, whatever the module behind it.
   says_times 1 'ERR: C_GenerateRandom\(buf1,0\) failed'
   says '^1 errors'

@@ -58,6 +58,63 @@ verify() {
   ssh-keygen -Y verify -n file -f allowed -I demo -s message.sig < "$1"
 }
 
+# A server for one connection: it runs as the client's own child, so no port is opened.
+write_server() {
+  # Where a server that root runs wants to be able to lock itself in.
+  if ((EUID == 0)); then mkdir --parents /run/sshd; fi
+  succeeds ssh-keygen -q -t ed25519 -N '' -f host_key
+  printf 'server %s\n' "$(< host_key.pub)" > known_hosts
+  cat > sshd_config << END
+HostKey $PWD/host_key
+AuthorizedKeysFile $PWD/authorized
+AuthenticationMethods publickey
+PermitRootLogin yes
+StrictModes no
+UsePAM no
+PidFile none
+LogLevel VERBOSE
+END
+  cat > ssh_config << END
+Host server
+  ProxyCommand $(command -v sshd || printf /usr/sbin/sshd) -i -f $PWD/sshd_config -E $PWD/sshd.log
+  PKCS11Provider $MAYFLY_PKCS11_MODULE
+  IdentityFile none
+  BatchMode yes
+  UserKnownHostsFile $PWD/known_hosts
+END
+}
+
+log_in() {
+  ssh -F ssh_config server echo inside
+}
+
+test_logs_in() {
+  in_task demo log_in_to_a_server
+}
+
+log_in_to_a_server() {
+  generate_ec ec 01
+  write_server
+  ssh-keygen -i -m PKCS8 -f ec.pem > authorized
+  succeeds log_in
+  says '^inside$'
+  openssl ecparam -name prime256v1 -genkey | openssl pkey -pubout -out other.pem
+  ssh-keygen -i -m PKCS8 -f other.pem > authorized
+  refused 'Permission denied' log_in
+}
+
+test_can_not_log_in_after_the_task() {
+  in_task demo enroll
+  MAYFLY_PKCS11_MODULE=$(< module) write_server
+  refused 'Permission denied' log_in
+}
+
+enroll() {
+  generate_ec ec 01
+  ssh-keygen -i -m PKCS8 -f ec.pem > authorized
+  printf '%s' "$MAYFLY_PKCS11_MODULE" > module
+}
+
 test_agent_ends_with_the_task() {
   in_task demo leave_agent_running
   refused 'Error connecting to agent|Connection refused|No such file' \
