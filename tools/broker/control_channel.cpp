@@ -20,12 +20,13 @@ struct Header {
   std::uint64_t rv;
   std::uint64_t pending;
   std::int64_t process;
+  std::int32_t signal;
   std::uint8_t kind;
 };
 
 bool is_known(std::uint8_t kind) noexcept {
   return kind >= static_cast<std::uint8_t>(MessageKind::ready) &&
-         kind <= static_cast<std::uint8_t>(MessageKind::done);
+         kind <= static_cast<std::uint8_t>(MessageKind::signal);
 }
 
 }  // namespace
@@ -43,6 +44,7 @@ bool ControlChannel::send(const Message& message) noexcept {
   header.rv = message.rv;
   header.pending = message.pending;
   header.process = message.process;
+  header.signal = message.signal;
   header.kind = static_cast<std::uint8_t>(message.kind);
   const std::string_view text = utf8_prefix(message.text, kMaxText);
   std::array<iovec, 2> parts{
@@ -76,6 +78,7 @@ std::optional<Message> ControlChannel::receive() {
   message.rv = header.rv;
   message.pending = header.pending;
   message.process = header.process;
+  message.signal = header.signal;
   message.text.assign(buffer.data() + sizeof header, length - sizeof header);
   return message;
 }

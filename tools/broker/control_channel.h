@@ -20,6 +20,7 @@ enum class MessageKind : std::uint8_t {
   ended = 5,    ///< worker: the task has ended; pending says what the device still owes
   started = 6,  ///< supervisor, to its guardian: a worker was started, process says which
   done = 7,     ///< supervisor, to its guardian: the run has come to its end
+  signal = 8,   ///< guardian, to its supervisor: it was sent a signal, `signal` says which
 };
 
 /// One message. What its kind does not mention is zero or empty.
@@ -28,6 +29,7 @@ struct Message {
   CK_RV rv = CKR_OK;
   std::uint64_t pending = 0;  ///< keys whose destruction the device has not confirmed
   std::int64_t process = 0;
+  std::int32_t signal = 0;
   std::string text;  ///< one sentence for people; cut at ControlChannel::kMaxText bytes
 };
 

@@ -35,7 +35,6 @@ Guardian::Guardian(SignalQueue& signals)
       group_(getpgrp()),
       terminal_(group_),
       had_terminal_(terminal_.is_ours()),
-      guardian_(getpid()),
       bystanders_(descendants()) {
   auto [ours, theirs] = ControlChannel::make_pair();
   adopt_orphans();
@@ -48,7 +47,7 @@ Guardian::Guardian(SignalQueue& signals)
   channel_ = std::move(theirs);
   ours.close();
   adopt_orphans();  // which is not inherited
-  // So that each signal reaches one of the two, who passes it on, and not both.
+  // So that a terminal's signals reach one of the two, who passes them on, and not both.
   setpgid(0, 0);
 }
 
@@ -63,6 +62,19 @@ void Guardian::report_end() noexcept {
   Message message;
   message.kind = MessageKind::done;
   channel_.send(message);
+}
+
+std::optional<int> Guardian::receive_signal() {
+  const std::optional<Message> message = channel_.receive();
+  return message ? std::optional<int>(message->signal) : std::nullopt;
+}
+
+void Guardian::pass_on(int signal) noexcept {
+  Message message;
+  message.kind = MessageKind::signal;
+  message.signal = signal;
+  channel_.send(message);
+  if (signal == SIGCONT) kill(supervisor_, SIGCONT);  // it may have been stopped itself
 }
 
 int Guardian::watch() {
@@ -124,9 +136,9 @@ void Guardian::take_signals() {
       if (status_) return;
     } else if (signal->number == SIGTSTP && signal->sender == supervisor_) {
       stop();  // the command was stopped, and the shell shall see it
-      kill(supervisor_, SIGCONT);
+      pass_on(SIGCONT);
     } else {
-      kill(supervisor_, signal->number);
+      pass_on(signal->number);
     }
   }
 }

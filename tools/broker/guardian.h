@@ -14,8 +14,10 @@ namespace mayfly::broker {
 /// Guardian models the outermost process of a run. It starts the supervisor as its child and does
 /// nothing but pass signals on to it, so that of the two, either can be killed with SIGKILL and the
 /// other ends what is left: the guardian adopts a killed supervisor's orphans and ends them; the
-/// supervisor, whose descriptor() is readable when the guardian is dead, ends the task and the
-/// command.
+/// supervisor, which hears of the guardian's death, ends the task and the command.
+///
+/// Signals are passed on as messages: of two signals of one number that a process is sent, it may
+/// see one only, and whoever signals all processes of a service sends the supervisor one as well.
 ///
 /// Children that the process had before it was mayfly, of a shell that called exec, say, did not
 /// come of the command, and are left alone.
@@ -30,10 +32,10 @@ class Guardian {
 
   /// In the supervisor: the guardian's process group, which has the terminal when mayfly has it.
   [[nodiscard]] pid_t group() const noexcept { return group_; }
-  /// In the supervisor: the guardian's process.
-  [[nodiscard]] pid_t number() const noexcept { return guardian_; }
-  /// In the supervisor: readable when the guardian is dead.
+  /// In the supervisor: readable when the guardian was sent a signal, or is dead.
   [[nodiscard]] int descriptor() const noexcept { return channel_.descriptor(); }
+  /// In the supervisor: the signal that the guardian was sent; nothing if it is dead.
+  [[nodiscard]] std::optional<int> receive_signal();
   /// In the supervisor: says that a worker was started.
   void report_worker(pid_t worker) noexcept;
   /// In the supervisor: says that it ends in order.
@@ -47,6 +49,7 @@ class Guardian {
 
  private:
   void take_signals();
+  void pass_on(int signal) noexcept;
   void wait_for_children() noexcept;
   void note_bystanders() noexcept;
   [[nodiscard]] bool ended_in_order();
@@ -57,7 +60,6 @@ class Guardian {
   const pid_t group_;
   Terminal terminal_;
   const bool had_terminal_;
-  const pid_t guardian_;
   ProcessSet bystanders_;
   pid_t supervisor_ = -1;
   ControlChannel channel_;

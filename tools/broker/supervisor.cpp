@@ -59,8 +59,9 @@ class Supervisor {
   void hear_start();
   void start_command();
   void watch_command();
+  void hear_guardian();
   void take_signals();
-  [[nodiscard]] bool is_meant(const Signal& signal) const noexcept;
+  void pass_on(int signal);
   void wait_for_children();
   void hear_worker();
   void worker_is_gone(const std::string& how);
@@ -143,9 +144,11 @@ std::optional<int> Supervisor::wait_until_ready() {
       hear_start();
       return std::nullopt;
     }
-    if (entries[2].revents != 0) return SIGKILL;
-    while (const auto signal = signals_.next()) {
-      if (is_ending(signal->number) && is_meant(*signal)) return signal->number;
+    if (entries[2].revents != 0) {
+      const int signal = guardian_.receive_signal().value_or(SIGKILL);
+      if (signal == SIGKILL || is_ending(signal)) return signal;
+    }
+    while (signals_.next()) {  // what is for us comes from the guardian
     }
   }
 }
@@ -178,10 +181,16 @@ void Supervisor::watch_command() {
     }
     if (entries[1].revents != 0) hear_worker();
     if (entries[0].revents != 0) take_signals();
-    if (entries[2].revents != 0 && !command_status_) {
-      // Whoever kills mayfly means the task. The command is ended with all that came of it.
-      command_status_ = SIGKILL;
-    }
+    if (entries[2].revents != 0 && !command_status_) hear_guardian();
+  }
+}
+
+void Supervisor::hear_guardian() {
+  if (const auto signal = guardian_.receive_signal()) {
+    pass_on(*signal);
+  } else {
+    // Whoever kills mayfly means the task. The command is ended with all that came of it.
+    command_status_ = SIGKILL;
   }
 }
 
@@ -190,20 +199,18 @@ void Supervisor::take_signals() {
     if (signal->number == SIGCHLD) {
       wait_for_children();
       if (command_status_) return;
-    } else if (!is_meant(*signal)) {
-      continue;
-    } else if (signal->number == SIGCONT) {
-      command_->continued();
-    } else {
-      command_->pass_on(signal->number);
-    }
+    } else if (signal->by_kernel) {
+      pass_on(signal->number);
+    }  // else its sender has sent it to the guardian as well, from where it comes once
   }
 }
 
-/// Whoever signals all processes of a service, or all of a name, has sent the guardian his signal
-/// as well: from there it comes once.
-bool Supervisor::is_meant(const Signal& signal) const noexcept {
-  return signal.by_kernel || signal.sender == guardian_.number();
+void Supervisor::pass_on(int signal) {
+  if (signal == SIGCONT) {
+    command_->continued();
+  } else {
+    command_->pass_on(signal);
+  }
 }
 
 void Supervisor::wait_for_children() {
