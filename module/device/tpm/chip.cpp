@@ -86,7 +86,7 @@ void Chip::connect() {
     }
     make_parent();
     if (shared_) link_->slots.unload_others();
-    if (counters_) counters_->prepare(link_->tpm);
+    if (counters_) KillCounters::check_owner(link_->tpm);
   } catch (...) {
     link_.reset();
     throw;

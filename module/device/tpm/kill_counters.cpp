@@ -11,7 +11,8 @@
 namespace mayfly::tpm {
 namespace {
 
-constexpr std::size_t kPrepared = 4;
+/// So many are kept for the next keys: each spares two writes to NV memory, and takes its room.
+constexpr std::size_t kMostFree = 16;
 constexpr int kAttempts = 16;
 
 // A part of what the owner may give out (TCG Registry of Reserved Handles, 2.2).
@@ -77,16 +78,16 @@ KillCounters::KillCounters() : self_(ProcessIdentity::self()) {
   }
 }
 
-void KillCounters::prepare(Tpm& tpm) {
-  try {
-    while (free_.size() < kPrepared) free_.push_back(define(tpm).index);
-  } catch (const TpmError& error) {
-    if (!error.is(TPM2_RC_BAD_AUTH) && !error.is(TPM2_RC_AUTH_FAIL)) throw;
-    throw Error(CKR_GENERAL_ERROR,
-                "tpm.kill-switch needs counters in the TPM, and its owner has an authorisation "
-                "value that mayfly does not know: leave the kill switch out, or take the owner's "
-                "value away (tpm2_changeauth -c owner)");
-  }
+void KillCounters::check_owner(Tpm& tpm) {
+  const auto properties =
+      tpm.get_capability(TPM2_CAP_TPM_PROPERTIES, TPM2_PT_PERMANENT, 1).tpmProperties;
+  const bool known =
+      properties.count == 1 && properties.tpmProperty[0].property == TPM2_PT_PERMANENT;
+  if (!known || (properties.tpmProperty[0].value & TPMA_PERMANENT_OWNERAUTHSET) == 0) return;
+  throw Error(CKR_GENERAL_ERROR,
+              "tpm.kill-switch needs counters in the TPM, and its owner has an authorisation "
+              "value that mayfly does not know: leave the kill switch out, or take the owner's "
+              "value away (tpm2_changeauth -c owner)");
 }
 
 KillCounter KillCounters::define(Tpm& tpm) {
@@ -140,6 +141,9 @@ void KillCounters::kill(Tpm& tpm, const KillCounter& counter) {
     return;
   }
   free_.push_back(counter.index);
+  if (free_.size() <= kMostFree) return;
+  tpm.nv_undefine_space(free_.back());
+  free_.pop_back();
 }
 
 void KillCounters::undefine_free(Tpm& tpm) {

@@ -33,14 +33,15 @@ class KillCounters {
   /// @throws Error CKR_FUNCTION_FAILED when this process can't tell who it is.
   KillCounters();
 
-  /// Makes counters ahead, so that keys don't wait for them.
-  /// @throws Error CKR_GENERAL_ERROR when the TPM's owner does not let us, TpmError.
-  void prepare(Tpm& tpm);
+  /// Looks whether the TPM's owner lets us have counters. Writes nothing.
+  /// @throws Error CKR_GENERAL_ERROR when not, TpmError.
+  static void check_owner(Tpm& tpm);
 
   /// A counter for a new key. @throws TpmError CKR_DEVICE_MEMORY when NV memory is full.
   [[nodiscard]] KillCounter take(Tpm& tpm);
 
-  /// Ends the key that the counter was taken for; the counter can then be taken again.
+  /// Ends the key that the counter was taken for; the counter can then be taken again, or is
+  /// removed when enough are free.
   void kill(Tpm& tpm, const KillCounter& counter);
 
   /// Removes all that can be taken. Those of keys that live stay.

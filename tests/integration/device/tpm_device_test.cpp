@@ -57,6 +57,20 @@ Error failure_of(Action&& action) {
   return {CKR_OK, "it did not fail"};
 }
 
+/// Opens, makes a key, signs, and dies without a word.
+void live_and_die(const TpmDeviceOptions& options) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto device = open_tpm_device(options);
+    const auto key = device->open_scope(owner())->generate(kP256);
+    if (!signs(*key)) _exit(1);
+    raise(SIGKILL);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+}
+
 class TpmDeviceTest : public testing::Test {
  protected:
   ~TpmDeviceTest() override {
@@ -291,6 +305,60 @@ TEST_F(TpmDeviceTest, ReapsTheCountersOfAKilledProcessAndNoOthers) {
   close(ready[1]);
 }
 
+/// Takes all of the TPM's NV memory.
+void fill_nv(tpm::Tpm& tpm) {
+  TPMS_NV_PUBLIC area{};
+  area.nameAlg = TPM2_ALG_SHA256;
+  area.nvIndex = 0x01800000;
+  for (const std::uint16_t size : std::initializer_list<std::uint16_t>{2'048, 128, 8}) {
+    area.attributes = TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA;
+    if (size == 8) area.attributes |= TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT;
+    area.dataSize = size;
+    try {
+      for (;; ++area.nvIndex) tpm.nv_define_space(area);
+    } catch (const tpm::TpmError& error) {
+      ASSERT_TRUE(error.is(TPM2_RC_NV_SPACE)) << error.what();
+    }
+  }
+}
+
+TEST_F(TpmDeviceTest, StartsAndReapsThoughNvMemoryIsFull) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  live_and_die(with);
+  tpm::Tpm stranger({swtpm_.tcti(), seconds(10)});
+  fill_nv(stranger);
+  Device& device = open(with);
+  const auto scope = device.open_scope(owner());
+  EXPECT_EQ(failure_of([&] { (void)scope->generate(kP256); }).rv(), CKR_DEVICE_MEMORY);
+  EXPECT_EQ(device.reap(ReapReach::device, EarlierBoots::may_live).destroyed, 1U);
+  EXPECT_TRUE(signs(*scope->generate(kP256))) << "in the room that the dead one had taken";
+}
+
+TEST_F(TpmDeviceTest, DefinesCountersForKeysOnlyAndKeepsFew) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  Device& device = open(with);
+  EXPECT_EQ(counters(), 0U);
+  std::vector<std::unique_ptr<DeviceKey>> keys;
+  for (int i = 0; i < 20; ++i) keys.push_back(device.open_scope(owner())->generate(kP256));
+  EXPECT_EQ(counters(), 20U);
+  for (const auto& key : keys) EXPECT_EQ(key->destroy(), Destruction::destroyed);
+  EXPECT_EQ(counters(), 16U);
+  device.close();
+  EXPECT_EQ(counters(), 0U);
+}
+
+TEST_F(TpmDeviceTest, SaysThatTheOwnersAuthorisationValueIsInTheWay) {
+  swtpm_.set_owner_auth("owned");
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  const Error error = failure_of([&] { open(with); });
+  EXPECT_EQ(error.rv(), CKR_GENERAL_ERROR);
+  EXPECT_THAT(error.what(), HasSubstr("tpm2_changeauth"));
+  EXPECT_TRUE(signs(*open().open_scope(owner())->generate(kP256))) << "a deadline needs no owner";
+}
+
 // Many keys, few places ---------------------------------------------------------------------------
 
 TEST_F(TpmDeviceTest, TakesAsManyCommandsASignatureAsTheDocsSay) {
@@ -440,20 +508,6 @@ TEST_F(TpmDeviceTest, UnloadsWhatAKilledProcessLeft) {
   EXPECT_EQ(tpm.handles(TPM2_HR_TRANSIENT).size(), 1U) << "the parent, of the new one's own";
   device_->close();
   EXPECT_EQ(tpm.handles(TPM2_HR_TRANSIENT).size(), 0U);
-}
-
-/// Opens, makes a key, signs, and dies without a word.
-void live_and_die(const TpmDeviceOptions& options) {
-  const pid_t child = fork();
-  if (child == 0) {
-    const auto device = open_tpm_device(options);
-    const auto key = device->open_scope(owner())->generate(kP256);
-    if (!signs(*key)) _exit(1);
-    raise(SIGKILL);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFSIGNALED(status));
 }
 
 TEST_F(TpmDeviceTest, LeavesNothingAfterManyProcessesWereKilledAndOneReap) {
