@@ -84,11 +84,12 @@ void Chip::connect() {
         link_->slots.know_parent(std::move(parent));
       }
     }
+    flush_left_sessions();
     make_parent();
     if (shared_) link_->slots.unload_others();
     if (counters_) KillCounters::check_owner(link_->tpm);
   } catch (...) {
-    link_.reset();
+    abandon();
     throw;
   }
   swept_ = connection_;
@@ -123,10 +124,23 @@ void Chip::make_parent() {
 /// Gives a broken connection up, and what was loaded over it.
 void Chip::abandon_if_broken() noexcept {
   if (link_ == nullptr || link_->tpm.usable()) return;
+  abandon();
+  log::warn("the connection to the TPM is given up; the keys that were made over it are lost");
+}
+
+void Chip::abandon() noexcept {
   for (ChipKey* key : keys_) key->stray = key->stray || (shared_ && key->object.handle != 0);
+  if (auto left = link_->session.leave()) left_sessions_.push_back(std::move(*left));
   link_->slots.forget_all();
   link_.reset();
-  log::warn("the connection to the TPM is given up; the keys that were made over it are lost");
+}
+
+/// A session that was satisfied when the connection was lost must not wait for anybody.
+void Chip::flush_left_sessions() {
+  while (!left_sessions_.empty()) {
+    flush(link_->tpm, left_sessions_.back(), records_ ? &*records_ : nullptr);
+    left_sessions_.pop_back();
+  }
 }
 
 std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_point deadline,
@@ -372,24 +386,46 @@ ReapReport Chip::reap(EarlierBoots earlier_boots) {
   return report;
 }
 
+/// Removes from the TPM all that is ours.
+/// @return whether nothing is left to be done.
+bool Chip::clear_out() noexcept {
+  try {
+    if (link_ == nullptr) {
+      if (!is_anything_left()) return true;
+      require_link();
+    }
+    for (const auto& key : owed_) kill(*key);
+    for (ChipKey* key : keys_) kill(*key);
+    if (link_ == nullptr) return false;
+    link_->slots.unload_all();
+    link_->session.flush();
+    if (counters_) counters_->undefine_free(link_->tpm);
+    return true;
+  } catch (const std::exception& error) {
+    log::warn("not all could be removed from the TPM", error);
+    abandon_if_broken();
+    return false;
+  }
+}
+
+/// Whether a lost connection left something in the TPM.
+bool Chip::is_anything_left() const noexcept {
+  const auto has_left = [this](const ChipKey& key) {
+    return (key.stray && swept_ <= key.connection) || (key.policy && key.policy->counter());
+  };
+  return !left_sessions_.empty() ||
+         std::ranges::any_of(owed_, [&](const auto& key) { return has_left(*key); }) ||
+         std::ranges::any_of(keys_, [&](const ChipKey* key) { return has_left(*key); });
+}
+
 void Chip::close() noexcept {
   if (!usable()) return;
   const std::scoped_lock lock(mutex_);
   closed_ = true;
   const std::scoped_lock owed_lock(owed_mutex_);
-  for (const auto& key : owed_) kill(*key);
-  for (ChipKey* key : keys_) kill(*key);
-  if (link_ != nullptr) {
-    try {
-      link_->slots.unload_all();
-      link_->session.flush();
-      if (counters_) counters_->undefine_free(link_->tpm);
-    } catch (const std::exception& error) {
-      log::warn("not all could be removed from the TPM", error);
-    }
-    link_->slots.forget_all();
-    link_.reset();
-  }
+  // Once more, over another connection if it was lost meanwhile.
+  if (!clear_out()) static_cast<void>(clear_out());
+  if (link_ != nullptr) abandon();
   while (!keys_.empty()) lose(**keys_.begin());
   owed_.clear();
   owed_count_ = 0;

@@ -17,7 +17,20 @@ constexpr std::chrono::seconds kPatience{5};
 
 }  // namespace
 
+void flush(Tpm& tpm, const LeftSession& left, SessionRecords* records) {
+  // A restarted TPM has no sessions of before, and the handle may be somebody else's.
+  if (restarts(tpm) == left.restarts) {
+    try {
+      tpm.flush_context(left.handle);
+    } catch (const TpmError& error) {
+      if (!error.names_nothing()) throw;
+    }
+  }
+  if (!left.record.empty()) records->remove(left.record);
+}
+
 void PolicySession::start() {
+  if (shared_) restarts_ = restarts(tpm_);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (handle_ == 0) {
     try {
@@ -39,7 +52,7 @@ void PolicySession::start() {
 /// Decides whether the session stays for the next use, and writes it down then.
 void PolicySession::keep() {
   kept_ = !shared_ || tpm_.handles(TPM2_HR_HMAC_SESSION).size() <= kMostKept;
-  if (kept_ && records_ != nullptr) record_ = records_->add(tpm_, handle_);
+  if (kept_ && records_ != nullptr) record_ = records_->add(handle_, restarts_);
 }
 
 void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command) {
@@ -58,15 +71,22 @@ void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_co
 }
 
 void PolicySession::flush() {
-  const TPMI_SH_POLICY handle = std::exchange(handle_, 0);
-  const Bytes record = std::exchange(record_, {});
-  if (handle == 0 || !tpm_.usable()) return;
+  if (handle_ == 0 || !tpm_.usable()) return;
   try {
-    tpm_.flush_context(handle);
+    tpm_.flush_context(handle_);
   } catch (const TpmError& error) {
+    if (!tpm_.usable()) throw;  // leave() still knows it
+    handle_ = 0;
     if (!error.names_nothing()) throw;
   }
+  handle_ = 0;
+  const Bytes record = std::exchange(record_, {});
   if (!record.empty()) records_->remove(record);
+}
+
+std::optional<LeftSession> PolicySession::leave() noexcept {
+  if (!shared_ || handle_ == 0) return std::nullopt;
+  return LeftSession{std::exchange(handle_, 0), restarts_, std::exchange(record_, {})};
 }
 
 }  // namespace mayfly::tpm

@@ -15,11 +15,6 @@ constexpr std::string_view kPrefix = "mayfly-tpm-session1:";
 constexpr std::string_view kParentPrefix = "mayfly-tpm-parent1:";
 constexpr std::size_t kIdBytes = 16;
 
-std::uint64_t restarts(Tpm& tpm) {
-  const TPMS_CLOCK_INFO info = tpm.read_clock().clockInfo;
-  return std::uint64_t{info.resetCount} << 32 | info.restartCount;
-}
-
 /// "mayfly-tpm-parent1:RESETS:", and then its qualified name.
 std::string parent_prefix(Tpm& tpm) {
   return std::string(kParentPrefix) + to_hex_number(restarts(tpm) >> 32) + ":";
@@ -54,13 +49,18 @@ struct Record {
 
 }  // namespace
 
+std::uint64_t restarts(Tpm& tpm) {
+  const TPMS_CLOCK_INFO info = tpm.read_clock().clockInfo;
+  return std::uint64_t{info.resetCount} << 32 | info.restartCount;
+}
+
 SessionRecords::SessionRecords(std::shared_ptr<KeyJournal> journal, std::string device)
     : journal_(std::move(journal)), device_(std::move(device)), self_(ProcessIdentity::self()) {}
 
-Bytes SessionRecords::add(Tpm& tpm, TPMI_SH_POLICY session) {
+Bytes SessionRecords::add(TPMI_SH_POLICY session, std::uint64_t restarts) {
   Bytes id(kIdBytes);
   fill_random(id, "the record of a session");
-  journal_->add({id, Record{session, restarts(tpm), self_}.text(), device_, ""});
+  journal_->add({id, Record{session, restarts, self_}.text(), device_, ""});
   return id;
 }
 
