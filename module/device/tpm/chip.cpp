@@ -154,8 +154,10 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
   require_open();
   require_link();
   last_check();
+  bool is_parent_old = false;
   for (int attempt = 1;; ++attempt) {
     try {
+      if (std::exchange(is_parent_old, false)) make_parent();
       auto key = try_generate(spec, deadline);
       key->scope = std::move(scope);
       return key;
@@ -165,8 +167,9 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
       link_->slots.unload(link_->parent);
     } catch (const Error& error) {
       // The parent's context is of the time before a reset.
-      if (error.rv() != CKR_DEVICE_REMOVED || attempt == kAttempts) throw;
-      make_parent();
+      abandon_if_broken();
+      if (link_ == nullptr || error.rv() != CKR_DEVICE_REMOVED || attempt == kAttempts) throw;
+      is_parent_old = true;
     }
   }
 }
