@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "device/tpm/liveness.h"
 #include "device/tpm/sapi.h"
@@ -90,7 +91,7 @@ void KillCounters::check_owner(Tpm& tpm) {
               "value away (tpm2_changeauth -c owner)");
 }
 
-KillCounter KillCounters::define(Tpm& tpm) {
+TPMI_RH_NV_INDEX KillCounters::define(Tpm& tpm) {
   TPMS_NV_PUBLIC area{};
   area.nameAlg = TPM2_ALG_SHA256;
   area.attributes = kAttributes;
@@ -107,29 +108,34 @@ KillCounter KillCounters::define(Tpm& tpm) {
       if (!error.is(TPM2_RC_NV_DEFINED) || attempt == kAttempts) throw;
     }
   }
-  KillCounter counter;
-  counter.index = area.nvIndex;
-  tpm.nv_increment(counter.index);  // it has no value before, and another name
-  return counter;
+  try {
+    tpm.nv_increment(area.nvIndex);  // it has no value before, and another name
+  } catch (const TpmError&) {
+    if (tpm.usable()) tpm.nv_undefine_space(area.nvIndex);  // else recover() finds it
+    throw;
+  }
+  return area.nvIndex;
 }
 
 KillCounter KillCounters::take(Tpm& tpm) {
-  KillCounter counter;
-  if (free_.empty()) {
-    counter = define(tpm);
-  } else {
+  while (true) {
+    if (free_.empty()) free_.push_back(define(tpm));
+    KillCounter counter;
     counter.index = free_.back();
-    free_.pop_back();
+    try {
+      const Tpm::NvArea found = tpm.nv_read_public(counter.index);
+      if (owner_of(found) == self_) {
+        counter.name = found.name;
+        const Bytes value = tpm.nv_read(counter.index, kSize);
+        std::ranges::copy(value, counter.value.begin());
+        free_.pop_back();
+        return counter;
+      }
+    } catch (const TpmError& error) {
+      if (!error.names_nothing()) throw;
+    }
+    free_.pop_back();  // somebody undefined it
   }
-  try {
-    counter.name = tpm.nv_read_public(counter.index).name;
-    const Bytes value = tpm.nv_read(counter.index, kSize);
-    std::ranges::copy(value, counter.value.begin());
-  } catch (...) {
-    free_.push_back(counter.index);
-    throw;
-  }
-  return counter;
 }
 
 void KillCounters::kill(Tpm& tpm, const KillCounter& counter) {
@@ -140,10 +146,25 @@ void KillCounters::kill(Tpm& tpm, const KillCounter& counter) {
     if (!error.names_nothing()) throw;
     return;
   }
+  if (free_.size() >= kMostFree) {
+    try {
+      tpm.nv_undefine_space(counter.index);
+      return;
+    } catch (const TpmError& error) {
+      log::warn("a counter that no key needs stays in the TPM for now", error);
+    }
+  }
   free_.push_back(counter.index);
-  if (free_.size() <= kMostFree) return;
-  tpm.nv_undefine_space(free_.back());
-  free_.pop_back();
+}
+
+void KillCounters::recover(Tpm& tpm, const std::set<TPMI_RH_NV_INDEX>& taken) {
+  free_.clear();
+  for (const TPM2_HANDLE index : tpm.handles(kFirst)) {
+    if (index >= kFirst + kCount) break;
+    if (taken.contains(index) || owner_of(tpm.nv_read_public(index)) != self_) continue;
+    tpm.nv_increment(index);  // for a key that nobody has any more, if it was taken
+    free_.push_back(index);
+  }
 }
 
 void KillCounters::undefine_free(Tpm& tpm) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/process_identity.h"
@@ -44,6 +45,11 @@ class KillCounters {
   /// removed when enough are free.
   void kill(Tpm& tpm, const KillCounter& counter);
 
+  /// Finds the counters of this process that a lost connection made nobody's, and ends the keys
+  /// that they may have been for.
+  /// @param taken  Those of keys that are still to be ended.
+  void recover(Tpm& tpm, const std::set<TPMI_RH_NV_INDEX>& taken);
+
   /// Removes all that can be taken. Those of keys that live stay.
   void undefine_free(Tpm& tpm);
 
@@ -51,7 +57,7 @@ class KillCounters {
   ReapReport reap(Tpm& tpm, EarlierBoots earlier_boots);
 
  private:
-  [[nodiscard]] KillCounter define(Tpm& tpm);
+  [[nodiscard]] TPMI_RH_NV_INDEX define(Tpm& tpm);
 
   ProcessIdentity self_;
   std::vector<TPMI_RH_NV_INDEX> free_;

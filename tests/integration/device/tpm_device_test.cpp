@@ -349,6 +349,32 @@ TEST_F(TpmDeviceTest, DefinesCountersForKeysOnlyAndKeepsFew) {
   EXPECT_EQ(counters(), 0U);
 }
 
+TEST_F(TpmDeviceTest, GoesOnWhenSomebodyUndefinesItsFreeCounters) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  Device& device = open(with);
+  const auto scope = device.open_scope(owner());
+  std::vector<std::unique_ptr<DeviceKey>> keys;
+  for (int i = 0; i < 3; ++i) keys.push_back(scope->generate(kP256));
+  for (const auto& key : keys) EXPECT_EQ(key->destroy(), Destruction::destroyed);
+  tpm::Tpm& other = burglar_->tpm();
+  const auto free = other.handles(TPM2_HR_NV_INDEX);
+  ASSERT_EQ(free.size(), 3U);
+  for (const TPM2_HANDLE index : free) other.nv_undefine_space(index);
+  TPMS_NV_PUBLIC area{};
+  area.nvIndex = free.back();
+  area.nameAlg = TPM2_ALG_SHA256;
+  area.attributes = TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT | TPMA_NV_OWNERWRITE |
+                    TPMA_NV_OWNERREAD | TPMA_NV_NO_DA;
+  area.dataSize = 8;
+  other.nv_define_space(area);
+  other.nv_increment(area.nvIndex);
+  const auto key = scope->generate(kP256);
+  EXPECT_TRUE(signs(*key));
+  EXPECT_NE(burglar_->loot().at(0).policy->counter().value().index, area.nvIndex)
+      << "a stranger's counter";
+}
+
 TEST_F(TpmDeviceTest, SaysThatTheOwnersAuthorisationValueIsInTheWay) {
   swtpm_.set_owner_auth("owned");
   TpmDeviceOptions with = options();
