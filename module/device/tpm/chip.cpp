@@ -87,7 +87,10 @@ void Chip::connect() {
     flush_left_sessions();
     make_parent();
     if (shared_) link_->slots.unload_others();
-    if (counters_) KillCounters::check_owner(link_->tpm);
+    if (counters_) {
+      KillCounters::check_owner(link_->tpm);
+      counters_->recover(link_->tpm);
+    }
   } catch (...) {
     abandon();
     throw;
@@ -193,7 +196,7 @@ std::shared_ptr<ChipKey> Chip::try_generate(const KeySpec& spec, BootClock::time
   try {
     create(*key);
   } catch (...) {
-    kill(*key);
+    if (!kill(*key)) owe(std::move(key));
     throw;
   }
   return key;
@@ -297,8 +300,8 @@ bool Chip::kill(ChipKey& key) noexcept {
     key.killed = true;
   } catch (const std::exception& error) {
     log::warn("the kill switch of a key could not be thrown yet", error);
-    abandon_if_broken();
   }
+  abandon_if_broken();
   return key.killed;
 }
 
@@ -402,7 +405,10 @@ bool Chip::clear_out() noexcept {
     if (link_ == nullptr) return false;
     link_->slots.unload_all();
     link_->session.flush();
-    if (counters_) counters_->undefine_free(link_->tpm);
+    if (counters_) {
+      counters_->recover(link_->tpm);
+      counters_->undefine_free(link_->tpm);
+    }
     return true;
   } catch (const std::exception& error) {
     log::warn("not all could be removed from the TPM", error);
@@ -414,9 +420,9 @@ bool Chip::clear_out() noexcept {
 /// Whether a lost connection left something in the TPM.
 bool Chip::is_anything_left() const noexcept {
   const auto has_left = [this](const ChipKey& key) {
-    return (key.stray && swept_ <= key.connection) || (key.policy && key.policy->counter());
+    return key.stray && swept_ <= key.connection;
   };
-  return !left_sessions_.empty() ||
+  return counters_ || !left_sessions_.empty() ||
          std::ranges::any_of(owed_, [&](const auto& key) { return has_left(*key); }) ||
          std::ranges::any_of(keys_, [&](const ChipKey* key) { return has_left(*key); });
 }

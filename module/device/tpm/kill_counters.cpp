@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -66,6 +67,20 @@ std::optional<ProcessIdentity> owner_of(const Tpm::NvArea& index) {
   return owner;
 }
 
+/// Calls `action` with each index where counters are, and with who made it. One that vanishes
+/// meanwhile is left out.
+template <typename Action>
+void for_each_index(Tpm& tpm, const Action& action) {
+  for (const TPM2_HANDLE index : tpm.handles(kFirst)) {
+    if (index >= kFirst + kCount) return;
+    try {
+      action(index, owner_of(tpm.nv_read_public(index)));
+    } catch (const TpmError& error) {
+      if (!error.names_nothing()) throw;
+    }
+  }
+}
+
 }  // namespace
 
 KillCounters::KillCounters() : self_(ProcessIdentity::self()) {
@@ -128,6 +143,7 @@ KillCounter KillCounters::take(Tpm& tpm) {
         counter.name = found.name;
         const Bytes value = tpm.nv_read(counter.index, kSize);
         std::ranges::copy(value, counter.value.begin());
+        taken_.insert(counter.index);
         free_.pop_back();
         return counter;
       }
@@ -144,8 +160,10 @@ void KillCounters::kill(Tpm& tpm, const KillCounter& counter) {
   } catch (const TpmError& error) {
     // Who undefined it killed the key as well: counters that are made anew begin higher.
     if (!error.names_nothing()) throw;
+    taken_.erase(counter.index);
     return;
   }
+  taken_.erase(counter.index);
   if (free_.size() >= kMostFree) {
     try {
       tpm.nv_undefine_space(counter.index);
@@ -157,14 +175,14 @@ void KillCounters::kill(Tpm& tpm, const KillCounter& counter) {
   free_.push_back(counter.index);
 }
 
-void KillCounters::recover(Tpm& tpm, const std::set<TPMI_RH_NV_INDEX>& taken) {
-  free_.clear();
-  for (const TPM2_HANDLE index : tpm.handles(kFirst)) {
-    if (index >= kFirst + kCount) break;
-    if (taken.contains(index) || owner_of(tpm.nv_read_public(index)) != self_) continue;
-    tpm.nv_increment(index);  // for a key that nobody has any more, if it was taken
-    free_.push_back(index);
-  }
+void KillCounters::recover(Tpm& tpm) {
+  std::vector<TPMI_RH_NV_INDEX> found;
+  for_each_index(tpm, [&](TPMI_RH_NV_INDEX index, const std::optional<ProcessIdentity>& owner) {
+    if (owner != self_ || taken_.contains(index)) return;
+    if (std::ranges::find(free_, index) == free_.end()) tpm.nv_increment(index);
+    found.push_back(index);
+  });
+  free_ = std::move(found);
 }
 
 void KillCounters::undefine_free(Tpm& tpm) {
@@ -179,21 +197,19 @@ void KillCounters::undefine_free(Tpm& tpm) {
 
 ReapReport KillCounters::reap(Tpm& tpm, EarlierBoots earlier_boots) {
   ReapReport report;
-  for (const TPM2_HANDLE index : tpm.handles(kFirst)) {
-    if (index >= kFirst + kCount) break;
-    const auto owner = owner_of(tpm.nv_read_public(index));
+  for_each_index(tpm, [&](TPMI_RH_NV_INDEX index, const std::optional<ProcessIdentity>& owner) {
     if (!owner) {
       ++report.foreign;
     } else if (*owner != self_) {
       if (!is_dead(*owner, self_, earlier_boots)) {
         ++report.alive;
-        continue;
+        return;
       }
       tpm.nv_increment(index);
       tpm.nv_undefine_space(index);
       ++report.destroyed;
     }
-  }
+  });
   return report;
 }
 

@@ -47,8 +47,7 @@ class KillCounters {
 
   /// Finds the counters of this process that a lost connection made nobody's, and ends the keys
   /// that they may have been for.
-  /// @param taken  Those of keys that are still to be ended.
-  void recover(Tpm& tpm, const std::set<TPMI_RH_NV_INDEX>& taken);
+  void recover(Tpm& tpm);
 
   /// Removes all that can be taken. Those of keys that live stay.
   void undefine_free(Tpm& tpm);
@@ -61,6 +60,7 @@ class KillCounters {
 
   ProcessIdentity self_;
   std::vector<TPMI_RH_NV_INDEX> free_;
+  std::set<TPMI_RH_NV_INDEX> taken_;  // of keys that were not ended yet
 };
 
 }  // namespace mayfly::tpm

@@ -606,6 +606,23 @@ TEST_F(TpmDeviceTest, GivesAFrozenTpmUpAndWorksAgainAfterIt) {
   EXPECT_EQ(burglar_->strangers_loaded(), 0U);
 }
 
+TEST_F(TpmDeviceTest, ThrowsKillSwitchesAtTheCloseThoughTheConnectionWasLost) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  with.timeout = seconds(1);
+  Device& device = open(with);
+  const auto key = device.open_scope(owner())->generate(kP256);
+  const LootedKey stolen = burglar_->loot().at(0);
+  swtpm_.freeze();
+  EXPECT_EQ(failure_of([&] { signs(*key); }).rv(), CKR_DEVICE_REMOVED);
+  swtpm_.thaw();
+  EXPECT_TRUE(is_good(stolen.public_key, burglar_->sign(stolen, message_digest())));
+  device.close();
+  EXPECT_THAT(failure_of([&] { (void)burglar_->sign(stolen, message_digest()); }).rv(),
+              testing::Ne(CKR_OK));
+  EXPECT_EQ(counters(), 0U);
+}
+
 TEST_F(TpmDeviceTest, WorksAgainWhenTheTpmWasRestarted) {
   Device& device = open();
   const auto scope = device.open_scope(owner());

@@ -116,6 +116,7 @@ class TpmFaultTest : public testing::Test {
     EXPECT_EQ(live(kill_switch), 0) << after;
     tpm::Tpm tpm({swtpm_.tcti(), seconds(10)});
     EXPECT_EQ(tpm.handles(TPM2_HR_TRANSIENT).size(), 0U) << "keys are left, " << after;
+    EXPECT_EQ(tpm.handles(TPM2_HR_NV_INDEX).size(), 0U) << "counters are left, " << after;
     const auto sessions = tpm.handles(TPM2_HR_HMAC_SESSION);
     // A session whose handle never reached mayfly is nobody's: there is no resource manager here,
     // and nothing proves whose it is.
