@@ -35,6 +35,12 @@ bool may_be_displaced(const TpmError& error) noexcept {
   return !error.objects_full() && !error.sessions_full();
 }
 
+/// Somebody who shares the TPM put something else in the place of what was used.
+class Displaced final : public Error {
+ public:
+  Displaced() : Error(CKR_DEVICE_ERROR, "others who use the TPM unload keys while they are made") {}
+};
+
 [[noreturn]] void refuse_unpinnable() {
   throw Error(CKR_GENERAL_ERROR,
               "the TPM's counter of resets stands at 0, so that TPM2_Clear could bring keys back "
@@ -120,8 +126,20 @@ void Chip::make_parent() {
       nullptr);
   parent.context = link_->tpm.context_save(parent.handle);
   const Bytes qualified_name = null_primary_qualified_name(parent.name);
+  check_in_place(parent, qualified_name);
   if (records_) records_->remember_parent(link_->tpm, qualified_name);
   link_->slots.know_parent(qualified_name);
+}
+
+/// Checks, where handles are shared, that what was made and saved is that object, under that
+/// parent. Until it was saved nobody else could load it: if it is there now, it was there all the
+/// time.
+void Chip::check_in_place(const SavedObject& object, ByteView qualified_name) {
+  if (!shared_) return;
+  const Tpm::PublicArea found = link_->tpm.read_public(object.handle);
+  if (!equal(view(found.name), object.name) || !equal(view(found.qualified_name), qualified_name)) {
+    throw Displaced();
+  }
 }
 
 /// Gives a broken connection up, and what was loaded over it.
@@ -157,10 +175,10 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
   require_open();
   require_link();
   last_check();
-  bool is_parent_old = false;
+  bool is_parent_bad = false;
   for (int attempt = 1;; ++attempt) {
     try {
-      if (std::exchange(is_parent_old, false)) make_parent();
+      if (std::exchange(is_parent_bad, false)) make_parent();
       auto key = try_generate(spec, deadline);
       key->scope = std::move(scope);
       return key;
@@ -168,11 +186,15 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
       abandon_if_broken();
       if (link_ == nullptr || attempt == kAttempts || !may_be_displaced(error)) throw;
       link_->slots.unload(link_->parent);
+    } catch (const Displaced&) {
+      if (attempt == kAttempts) throw;
+      link_->slots.unload(link_->parent);
+      is_parent_bad = true;
     } catch (const Error& error) {
       // The parent's context is of the time before a reset.
       abandon_if_broken();
       if (link_ == nullptr || error.rv() != CKR_DEVICE_REMOVED || attempt == kAttempts) throw;
-      is_parent_old = true;
+      is_parent_bad = true;
     }
   }
 }
@@ -220,6 +242,8 @@ void Chip::create(ChipKey& key) {
     key.object.name = to_bytes(view(made.name));
     key.public_key.emplace(inspect(key.spec, wanted, made));
     key.object.context = tpm.context_save(key.object.handle);
+    check_in_place(key.object, qualified_name(null_primary_qualified_name(link_->parent.name),
+                                              key.object.name));
     key.connection = connection_;
     keys_.insert(&key);
   } catch (...) {

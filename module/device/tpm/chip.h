@@ -106,6 +106,7 @@ class Chip {
   void require_link();
   void require_open() const;
   void make_parent();
+  void check_in_place(const SavedObject& object, ByteView qualified_name);
   void abandon_if_broken() noexcept;
   void abandon() noexcept;
   void flush_left_sessions();

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "compose/registry_journal.h"
 #include "device/tpm/public_area.h"
+#include "device/tpm/sapi.h"
 #include "integration/device/burglar.h"
 #include "registry/sqlite/sqlite_registry.h"
 #include "support/rounds.h"
@@ -452,6 +453,27 @@ TEST_F(TpmDeviceTest, MakesNoSignatureWithAKeyThatTookThePlaceOfAnother) {
     (void)other.create_loaded(parent.handle, stranger, {});
   }
   EXPECT_TRUE(signs(*key));
+}
+
+TEST_F(TpmDeviceTest, MakesNoKeyUnderAParentThatTookThePlaceOfItsOwn) {
+  Device& device = open();
+  tpm::Tpm& other = burglar_->tpm();
+  ASSERT_EQ(other.handles(TPM2_HR_TRANSIENT).size(), 1U) << "mayfly's parent";
+  other.flush_context(TPM2_HR_TRANSIENT);
+  TPM2B_PUBLIC area = tpm::parent_template();
+  area.publicArea.authPolicy.size = 0;
+  const auto theirs = other.create_primary(TPM2_RH_NULL, area);
+  ASSERT_EQ(theirs.handle, TPM2_HANDLE{TPM2_HR_TRANSIENT});
+  const auto key = device.open_scope(owner())->generate(kP256);
+  EXPECT_TRUE(signs(*key));
+  EXPECT_NO_THROW((void)other.read_public(theirs.handle));
+  other.flush_context(theirs.handle);  // room for what was stolen
+  const TPM2_HANDLE stolen = other.context_load(burglar_->loot().at(0).context);
+  const auto found = other.read_public(stolen);
+  const Bytes not_ours = tpm::qualified_name(
+      tpm::null_primary_qualified_name(to_bytes(tpm::view(theirs.name))), tpm::view(found.name));
+  EXPECT_FALSE(equal(tpm::view(found.qualified_name), not_ours));
+  other.flush_context(stolen);
 }
 
 TEST_F(TpmDeviceTest, SharesAFullTpmWithOtherProcessesOfMayfly) {
