@@ -18,6 +18,8 @@ constexpr std::chrono::seconds kPatience{5};
 }  // namespace
 
 void flush(Tpm& tpm, const LeftSession& left, SessionRecords* records) {
+  // First the record: what is flushed can be another process's session at once.
+  if (!left.record.empty()) records->remove(left.record);
   // A restarted TPM has no sessions of before, and the handle may be somebody else's.
   if (restarts(tpm) == left.restarts) {
     try {
@@ -26,7 +28,6 @@ void flush(Tpm& tpm, const LeftSession& left, SessionRecords* records) {
       if (!error.names_nothing()) throw;
     }
   }
-  if (!left.record.empty()) records->remove(left.record);
 }
 
 void PolicySession::start() {
@@ -72,6 +73,9 @@ void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_co
 
 void PolicySession::flush() {
   if (handle_ == 0 || !tpm_.usable()) return;
+  // First the record: what is flushed can be another process's session at once.
+  if (!record_.empty()) records_->remove(record_);
+  record_.clear();
   try {
     tpm_.flush_context(handle_);
   } catch (const TpmError& error) {
@@ -80,8 +84,6 @@ void PolicySession::flush() {
     if (!error.names_nothing()) throw;
   }
   handle_ = 0;
-  const Bytes record = std::exchange(record_, {});
-  if (!record.empty()) records_->remove(record);
 }
 
 std::optional<LeftSession> PolicySession::leave() noexcept {

@@ -575,6 +575,32 @@ TEST_F(TpmDeviceTest, LeavesNothingAfterManyProcessesWereKilledAndOneReap) {
   EXPECT_GE(reaped, static_cast<std::size_t>(rounds() / 4) * 2) << "a session and a counter each";
 }
 
+TEST_F(TpmDeviceTest, ReapsNoSessionThatALivingProcessHasOnTheHandleOfADeadOne) {
+  TpmDeviceOptions with = options();
+  with.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(folder_.path() / "r.db"));
+  live_and_die(with);
+  tpm::Tpm tpm({swtpm_.tcti(), seconds(10)});
+  const auto left = tpm.handles(TPM2_HR_HMAC_SESSION);
+  ASSERT_EQ(left.size(), 1U);
+  tpm.flush_context(left.front());
+  Device& device = open(with);
+  EXPECT_TRUE(signs(*device.open_scope(owner())->generate(kP256)));
+  ASSERT_EQ(tpm.handles(TPM2_HR_HMAC_SESSION), left) << "the same handle";
+  EXPECT_EQ(device.reap(ReapReach::device, EarlierBoots::may_live).destroyed, 0U);
+  EXPECT_EQ(tpm.handles(TPM2_HR_HMAC_SESSION), left);
+  EXPECT_EQ(with.journal->entries("tpm " + with.tcti).size(), 2U) << "the parent, and its own";
+}
+
+TEST_F(TpmDeviceTest, KeepsOneRecordOfATpmWithTwoNames) {
+  TpmDeviceOptions with = options();
+  with.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(folder_.path() / "r.db"));
+  const auto first = open_tpm_device(with);
+  const std::size_t name = with.tcti.rfind('/');
+  with.tcti.insert(name, "/.");
+  EXPECT_TRUE(signs(*open(with).open_scope(owner())->generate(kP256)));
+  first->close();
+}
+
 TEST_F(TpmDeviceTest, IsLeftAloneByAForkedChild) {
   Device& device = open();
   auto key = device.open_scope(owner())->generate(kP256);
