@@ -30,9 +30,13 @@ bool handles_are_shared(const std::string& tcti) {
   return !tcti.starts_with("device:/dev/tpmrm") && !tcti.starts_with("tabrmd");
 }
 
-/// Whether another attempt may do better.
+/// Whether the reason may be that others took out what was loaded, or put theirs in its place: then
+/// another attempt may do better.
 bool may_be_displaced(const TpmError& error) noexcept {
-  return !error.objects_full() && !error.sessions_full();
+  return error.names_nothing() || error.is(TPM2_RC_VALUE) || error.is(TPM2_RC_AUTH_FAIL) ||
+         error.is(TPM2_RC_BAD_AUTH) || error.is(TPM2_RC_POLICY_FAIL) ||
+         error.is(TPM2_RC_AUTH_UNAVAILABLE) || error.is(TPM2_RC_TYPE) || error.is(TPM2_RC_KEY) ||
+         error.is(TPM2_RC_ATTRIBUTES) || error.is(TPM2_RC_SCHEME);
 }
 
 /// Somebody who shares the TPM put something else in the place of what was used.
@@ -76,7 +80,6 @@ void Chip::require_open() const {
 }
 
 void Chip::connect() {
-  retry_after_ = std::chrono::steady_clock::now() + kReconnectPause;
   auto link = std::make_unique<Link>(options_, shared_, records_ ? &*records_ : nullptr);
   if (options_.deadline == TpmDeadline::hardware &&
       link->tpm.read_clock().clockInfo.resetCount == 0) {
@@ -102,7 +105,6 @@ void Chip::connect() {
     throw;
   }
   swept_ = connection_;
-  retry_after_ = {};
 }
 
 void Chip::require_link() {
@@ -110,7 +112,13 @@ void Chip::require_link() {
   if (std::chrono::steady_clock::now() < retry_after_) {
     throw Error(CKR_DEVICE_REMOVED, "the TPM could not be reached a moment ago");
   }
-  connect();
+  try {
+    connect();
+  } catch (...) {
+    // From now on: the attempt itself may have taken long, and others have waited for it.
+    retry_after_ = std::chrono::steady_clock::now() + kReconnectPause;
+    throw;
+  }
 }
 
 void Chip::make_parent() {

@@ -210,6 +210,34 @@ TEST_F(TpmFaultTest, GivesACommandAgainThatTheTpmWantsAgain) {
   }
 }
 
+TEST_F(TpmFaultTest, AsksATpmThatFailsOnce) {
+  const auto device =
+      tpm::make_tpm_device(std::make_shared<tpm::Chip>(options(/*kill_switch=*/false, kPatience)));
+  const auto key = device->open_scope({"task", "0123456789abcdef", BootClock::time_point::max()})
+                       ->generate({CKK_EC, 256});
+  sign(*key);
+  plan_.set(0, Fault::code_instead, true, TPM2_RC_FAILURE);
+  EXPECT_THROW(sign(*key), Error);
+  EXPECT_EQ(plan_->commands, 2U) << "the policy's first command, and the flush of its session";
+  plan_.heal();
+  sign(*key);
+  device->close();
+}
+
+TEST_F(TpmFaultTest, DoesNotWaitAgainForATpmThatDidNotAnswerAMomentAgo) {
+  const auto device = tpm::make_tpm_device(
+      std::make_shared<tpm::Chip>(options(/*kill_switch=*/false, milliseconds(1'500))));
+  const auto scope = device->open_scope({"task", "0123456789abcdef", BootClock::time_point::max()});
+  plan_.set(0, Fault::command_lost, true);
+  EXPECT_THROW((void)scope->generate({CKK_EC, 256}), Error);  // gives the connection up
+  EXPECT_THROW((void)scope->generate({CKK_EC, 256}), Error);  // tries to connect
+  const std::uint32_t asked = plan_->commands;
+  EXPECT_THROW((void)scope->generate({CKK_EC, 256}), Error);
+  EXPECT_EQ(plan_->commands, asked);
+  plan_.heal();
+  device->close();
+}
+
 TEST_F(TpmFaultTest, WaitsForAnAnswerThatIsLateButInTime) {
   tpm::Tpm tpm({plan_.tcti(), seconds(20)});
   plan_.set(0, Fault::answer_late, false);
