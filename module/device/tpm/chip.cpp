@@ -291,7 +291,9 @@ std::size_t Chip::sign(ChipKey& key, const SignRequest& request, ByteSpan out) {
 TPMT_SIGNATURE Chip::try_sign(ChipKey& key, const SignPlan& plan) {
   for (int attempt = 1;; ++attempt) {
     try {
-      return sign_on_chip(key, plan);
+      const TPMT_SIGNATURE signature = sign_on_chip(key, plan);
+      abandon_if_broken();  // after it was made
+      return signature;
     } catch (const TpmError& error) {
       abandon_if_broken();
       if (link_ == nullptr || attempt == kAttempts || !may_be_displaced(error)) throw;
@@ -374,8 +376,22 @@ void Chip::owe(std::shared_ptr<ChipKey> key) noexcept {
   ++owed_count_;
 }
 
+/// Does nothing while somebody uses the TPM: then the session is hardly idle.
+void Chip::flush_idle_session() noexcept {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || link_ == nullptr) return;
+  try {
+    link_->session.flush_if_idle(options_.session_idle);
+  } catch (const std::exception& error) {
+    log::warn("an idle policy session stays in the TPM for now", error);
+    abandon_if_broken();
+  }
+}
+
 std::size_t Chip::retry() noexcept {
-  if (!usable() || owed_count_ == 0) return owed_count_;
+  if (!usable()) return owed_count_;
+  flush_idle_session();
+  if (owed_count_ == 0) return 0;
   std::list<std::shared_ptr<ChipKey>> owed;
   {
     const std::scoped_lock lock(owed_mutex_);

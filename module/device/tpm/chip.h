@@ -110,6 +110,7 @@ class Chip {
   void abandon_if_broken() noexcept;
   void abandon() noexcept;
   void flush_left_sessions();
+  void flush_idle_session() noexcept;
   [[nodiscard]] bool clear_out() noexcept;
   [[nodiscard]] bool is_anything_left() const noexcept;
   std::shared_ptr<ChipKey> try_generate(const KeySpec& spec, BootClock::time_point deadline);

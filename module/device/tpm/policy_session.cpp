@@ -68,7 +68,17 @@ void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_co
     }
     throw;
   }
-  if (!kept_) flush();
+  used_ = std::chrono::steady_clock::now();
+  if (kept_) return;
+  try {
+    flush();
+  } catch (const std::exception& error) {
+    log::warn("a policy session stays in the TPM after its use", error);  // the command was done
+  }
+}
+
+void PolicySession::flush_if_idle(std::chrono::milliseconds idle) {
+  if (handle_ != 0 && std::chrono::steady_clock::now() - used_ >= idle) flush();
 }
 
 void PolicySession::flush() {

@@ -1,6 +1,7 @@
 // The session in which keys' policies are run.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -39,6 +40,9 @@ class PolicySession {
   /// Runs a policy and the command that uses it.
   void use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command);
 
+  /// Flushes it if it was not used for so long.
+  void flush_if_idle(std::chrono::milliseconds idle);
+
   /// Flushes it if there is one. Over a lost connection it does nothing.
   void flush();
 
@@ -54,6 +58,7 @@ class PolicySession {
   SessionRecords* records_;
   Bytes record_;
   std::uint64_t restarts_ = 0;
+  std::chrono::steady_clock::time_point used_{};
   bool kept_ = false;
   TPMI_SH_POLICY handle_ = 0;
 };

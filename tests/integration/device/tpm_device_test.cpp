@@ -601,6 +601,22 @@ TEST_F(TpmDeviceTest, KeepsOneRecordOfATpmWithTwoNames) {
   first->close();
 }
 
+TEST_F(TpmDeviceTest, FlushesASessionThatIsIdle) {
+  TpmDeviceOptions with = options();
+  const auto sessions = [&] { return burglar_->tpm().handles(TPM2_HR_HMAC_SESSION).size(); };
+  for (const auto& [idle, left] : {std::pair{milliseconds(0), 0U}, {milliseconds(60'000), 1U}}) {
+    with.session_idle = idle;
+    Device& device = open(with);
+    const auto key = device.open_scope(owner())->generate(kP256);
+    EXPECT_TRUE(signs(*key));
+    EXPECT_EQ(sessions(), 1U);
+    EXPECT_EQ(device.retry_pending(), 0U);
+    EXPECT_EQ(sessions(), left);
+    EXPECT_TRUE(signs(*key));
+    device.close();
+  }
+}
+
 TEST_F(TpmDeviceTest, IsLeftAloneByAForkedChild) {
   Device& device = open();
   auto key = device.open_scope(owner())->generate(kP256);

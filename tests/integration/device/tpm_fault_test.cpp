@@ -238,6 +238,25 @@ TEST_F(TpmFaultTest, DoesNotWaitAgainForATpmThatDidNotAnswerAMomentAgo) {
   device->close();
 }
 
+TEST_F(TpmFaultTest, GivesOutASignatureThoughItsSessionCanNotBeFlushed) {
+  const auto device =
+      tpm::make_tpm_device(std::make_shared<tpm::Chip>(options(/*kill_switch=*/false, kPatience)));
+  const auto scope = device->open_scope({"task", "0123456789abcdef", BootClock::time_point::max()});
+  const auto key = scope->generate({CKK_EC, 256});
+  tpm::Tpm others({swtpm_.tcti(), seconds(10)});
+  const TPM2_HANDLE taken[] = {others.start_policy_session(), others.start_policy_session()};
+  plan_.set(0, Fault::none, false);
+  sign(*key);  // with a session for one signature only
+  plan_.set(plan_->commands - 1, Fault::not_sent, false);
+  EXPECT_NO_THROW(sign(*key));
+  EXPECT_TRUE(plan_->happened);
+  EXPECT_EQ(plan_->command_code, TPM2_CC_FlushContext);
+  EXPECT_NO_THROW(sign(*scope->generate({CKK_EC, 256})));
+  for (const TPM2_HANDLE session : taken) others.flush_context(session);
+  device->close();
+  EXPECT_TRUE(others.handles(TPM2_HR_HMAC_SESSION).empty());
+}
+
 TEST_F(TpmFaultTest, WaitsForAnAnswerThatIsLateButInTime) {
   tpm::Tpm tpm({plan_.tcti(), seconds(20)});
   plan_.set(0, Fault::answer_late, false);
