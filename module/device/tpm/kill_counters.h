@@ -13,8 +13,10 @@
 
 namespace mayfly::tpm {
 
-/// One counter, and the value at which its key works. When it counts on, the key is dead for ever:
-/// no counter of a TPM ever has a value again, not after it was undefined either.
+/// One counter, and the value at which its key works. When it counts on, the key is dead: a
+/// counter that was undefined and is defined anew begins above what any counter had. TPM2_Clear may
+/// let it begin at that very value, so undefining alone ends nothing: what ends a key is counting
+/// on before.
 struct KillCounter {
   TPMI_RH_NV_INDEX index = 0;
   Bytes name;
