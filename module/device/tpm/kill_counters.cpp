@@ -158,7 +158,7 @@ void KillCounters::kill(Tpm& tpm, const KillCounter& counter) {
   try {
     tpm.nv_increment(counter.index);
   } catch (const TpmError& error) {
-    // Who undefined it killed the key as well: counters that are made anew begin higher.
+    // Whoever undefined it took it away. Made anew it begins higher, unless after TPM2_Clear.
     if (!error.names_nothing()) throw;
     taken_.erase(counter.index);
     return;
