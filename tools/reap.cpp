@@ -1,4 +1,4 @@
-// mayfly reap: destroys the keys that dead processes left in a device's storage.
+// mayfly reap: destroys the keys that dead processes left on a device, and what belongs to them.
 #include <iostream>
 #include <memory>
 #include <string>
@@ -34,7 +34,7 @@ ReapReport reap(const Config& config, const ReapOptions& options) {
                       options.rebooted ? EarlierBoots::are_over : EarlierBoots::may_live);
 }
 
-void print(const ReapReport& report, bool json) {
+void print(const ReapReport& report, DeviceType device, bool json) {
   if (json) {
     std::cout << nlohmann::json({{"destroyed", report.destroyed},
                                  {"pending", report.pending},
@@ -43,6 +43,12 @@ void print(const ReapReport& report, bool json) {
                                  {"foreign", report.foreign}})
                      .dump(2)
               << '\n';
+    return;
+  }
+  if (device == DeviceType::tpm) {
+    std::cout << "destroyed  " << report.destroyed << "  counters and sessions of dead processes\n"
+              << "alive      " << report.alive << "  counters and sessions whose process may live\n"
+              << "foreign    " << report.foreign << "  counters that are not mayfly's, untouched\n";
     return;
   }
   std::cout << "destroyed  " << report.destroyed << "  keys of dead processes\n"
@@ -63,7 +69,9 @@ void add_reap(CLI::App& app, int& status) {
       "prove\n"
       "that it is mayfly's, and if its process is proven dead or, where that can't be told from\n"
       "here, its deadline is five minutes past. If anything can't be looked up, nothing is\n"
-      "destroyed. The exit status is 0 if no dead key is left, 75 if the device would not destroy\n"
+      "destroyed. On a TPM it ends the keys of dead processes by their counters, if tpm.kill-switch\n"
+      "was on, and flushes their sessions, if registry.file says whose they are.\n"
+      "The exit status is 0 if no dead key is left, 75 if the device would not destroy\n"
       "some: then try again later.");
   add_config_option(*command, options->config_file);
   command->add_flag("--recorded", options->recorded,
@@ -74,13 +82,13 @@ void add_reap(CLI::App& app, int& status) {
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->callback([options, &status] {
     const Config config = load_configuration(options->config_file);
-    if (config.registry.file.empty()) {
+    if (config.device.type == DeviceType::pkcs11 && config.registry.file.empty()) {
       std::cerr << "mayfly: nothing to look for: keys are session objects, which the device itself "
                    "destroys; to look all the same, name a registry.file\n";
       return;
     }
     const ReapReport report = reap(config, *options);
-    print(report, options->json);
+    print(report, config.device.type, options->json);
     status = report.pending == 0 ? kOk : kTryAgain;
   });
 }

@@ -69,12 +69,12 @@ bool may_leave_traces(const Config& config) {
                                        (config.tpm.kill_switch || !config.registry.file.empty()));
 }
 
-std::unique_ptr<Device> open_tpm(const Config& config) {
+std::unique_ptr<Device> open_tpm(const Config& config, DeviceUse use) {
   TpmDeviceOptions options;
   options.tcti = config.tpm.tcti;
   options.timeout = config.tpm.timeout;
   if (config.tpm.software_deadline) options.deadline = TpmDeadline::software;
-  options.kill_switch = config.tpm.kill_switch;
+  options.kill_switch = config.tpm.kill_switch && use == DeviceUse::tasks;
   if (!config.registry.file.empty()) options.journal = open_journal(config);
   return open_tpm_device(std::move(options));
 }
@@ -98,7 +98,7 @@ std::unique_ptr<Device> open_token(const Config& config, DeviceUse use) {
 }  // namespace
 
 std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
-  return config.device.type == DeviceType::tpm ? open_tpm(config) : open_token(config, use);
+  return config.device.type == DeviceType::tpm ? open_tpm(config, use) : open_token(config, use);
 }
 
 Library::Library(Config config) : config_(std::move(config)) {

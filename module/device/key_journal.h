@@ -21,7 +21,8 @@ struct JournalEntry {
 /// that a process that dies at any point leaves a trace of what it may have left on the device.
 ///
 /// It is a help for finding keys, never a reason to destroy one: that takes what the device itself
-/// says. Safe to use from several threads.
+/// says. Only sessions of a TPM, which can't say whose they are, are ended on its word. Safe to use
+/// from several threads.
 class KeyJournal {
  public:
   virtual ~KeyJournal() = default;

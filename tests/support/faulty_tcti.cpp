@@ -35,6 +35,8 @@ TSS2_RC transmit(TSS2_TCTI_CONTEXT* context, std::size_t size, const std::uint8_
   tcti.now = number == tcti.plan->at || (tcti.plan->lasts && number >= tcti.plan->at);
   if (tcti.now) {
     tcti.plan->happened = true;
+    tcti.plan->command_code = std::uint32_t{command[6]} << 24 | std::uint32_t{command[7]} << 16 |
+                              std::uint32_t{command[8]} << 8 | command[9];
     if (tcti.plan->fault == Fault::command_lost) return TSS2_RC_SUCCESS;
     if (tcti.plan->fault == Fault::not_sent) return TSS2_TCTI_RC_IO_ERROR;
   }

@@ -29,6 +29,7 @@ struct FaultPlan {
   std::uint32_t code;      ///< for code_instead
   std::uint32_t delay_ms;  ///< for answer_late
   bool happened;
+  std::uint32_t command_code;  ///< of the command that it happened to
 };
 
 }  // namespace mayfly::test

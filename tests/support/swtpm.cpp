@@ -93,6 +93,10 @@ void Swtpm::run(std::vector<std::string> arguments) {
 
 void Swtpm::flush_objects() const { run({"tpm2_flushcontext", "-T", tcti(), "-t"}); }
 
+void Swtpm::set_owner_auth(const std::string& value) const {
+  run({"tpm2_changeauth", "-T", tcti(), "-c", "owner", value});
+}
+
 void Swtpm::reset() {
   run({"swtpm_ioctl", "--unix", socket().string() + ".ctrl", "-i"});
   run({"tpm2_startup", "-T", tcti(), "-c"});

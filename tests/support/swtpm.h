@@ -24,6 +24,9 @@ class Swtpm {
   /// Unloads all objects, as a resource manager does when a process has gone.
   void flush_objects() const;
 
+  /// Gives its owner an authorisation value.
+  void set_owner_auth(const std::string& value) const;
+
   /// Switches the TPM off and on again, and starts it up afresh: a TPM Reset.
   void reset();
   /// What a machine does that is suspended to memory and resumed: a TPM Resume.

@@ -30,10 +30,20 @@ bool handles_are_shared(const std::string& tcti) {
   return !tcti.starts_with("device:/dev/tpmrm") && !tcti.starts_with("tabrmd");
 }
 
-/// Whether another attempt may do better.
+/// Whether the reason may be that others took out what was loaded, or put theirs in its place: then
+/// another attempt may do better.
 bool may_be_displaced(const TpmError& error) noexcept {
-  return !error.objects_full() && !error.sessions_full();
+  return error.names_nothing() || error.is(TPM2_RC_VALUE) || error.is(TPM2_RC_AUTH_FAIL) ||
+         error.is(TPM2_RC_BAD_AUTH) || error.is(TPM2_RC_POLICY_FAIL) ||
+         error.is(TPM2_RC_AUTH_UNAVAILABLE) || error.is(TPM2_RC_TYPE) || error.is(TPM2_RC_KEY) ||
+         error.is(TPM2_RC_ATTRIBUTES) || error.is(TPM2_RC_SCHEME);
 }
+
+/// Somebody who shares the TPM put something else in the place of what was used.
+class Displaced final : public Error {
+ public:
+  Displaced() : Error(CKR_DEVICE_ERROR, "others who use the TPM unload keys while they are made") {}
+};
 
 [[noreturn]] void refuse_unpinnable() {
   throw Error(CKR_GENERAL_ERROR,
@@ -70,7 +80,6 @@ void Chip::require_open() const {
 }
 
 void Chip::connect() {
-  retry_after_ = std::chrono::steady_clock::now() + kReconnectPause;
   auto link = std::make_unique<Link>(options_, shared_, records_ ? &*records_ : nullptr);
   if (options_.deadline == TpmDeadline::hardware &&
       link->tpm.read_clock().clockInfo.resetCount == 0) {
@@ -84,15 +93,18 @@ void Chip::connect() {
         link_->slots.know_parent(std::move(parent));
       }
     }
+    flush_left_sessions();
     make_parent();
     if (shared_) link_->slots.unload_others();
-    if (counters_) counters_->prepare(link_->tpm);
+    if (counters_) {
+      KillCounters::check_owner(link_->tpm);
+      counters_->recover(link_->tpm);
+    }
   } catch (...) {
-    link_.reset();
+    abandon();
     throw;
   }
   swept_ = connection_;
-  retry_after_ = {};
 }
 
 void Chip::require_link() {
@@ -100,7 +112,13 @@ void Chip::require_link() {
   if (std::chrono::steady_clock::now() < retry_after_) {
     throw Error(CKR_DEVICE_REMOVED, "the TPM could not be reached a moment ago");
   }
-  connect();
+  try {
+    connect();
+  } catch (...) {
+    // From now on: the attempt itself may have taken long, and others have waited for it.
+    retry_after_ = std::chrono::steady_clock::now() + kReconnectPause;
+    throw;
+  }
 }
 
 void Chip::make_parent() {
@@ -116,17 +134,42 @@ void Chip::make_parent() {
       nullptr);
   parent.context = link_->tpm.context_save(parent.handle);
   const Bytes qualified_name = null_primary_qualified_name(parent.name);
+  check_in_place(parent, qualified_name);
   if (records_) records_->remember_parent(link_->tpm, qualified_name);
   link_->slots.know_parent(qualified_name);
+}
+
+/// Checks, where handles are shared, that what was made and saved is that object, under that
+/// parent. Until it was saved nobody else could load it: if it is there now, it was there all the
+/// time.
+void Chip::check_in_place(const SavedObject& object, ByteView qualified_name) {
+  if (!shared_) return;
+  const Tpm::PublicArea found = link_->tpm.read_public(object.handle);
+  if (!equal(view(found.name), object.name) || !equal(view(found.qualified_name), qualified_name)) {
+    throw Displaced();
+  }
 }
 
 /// Gives a broken connection up, and what was loaded over it.
 void Chip::abandon_if_broken() noexcept {
   if (link_ == nullptr || link_->tpm.usable()) return;
+  abandon();
+  log::warn("the connection to the TPM is given up; the keys that were made over it are lost");
+}
+
+void Chip::abandon() noexcept {
   for (ChipKey* key : keys_) key->stray = key->stray || (shared_ && key->object.handle != 0);
+  if (auto left = link_->session.leave()) left_sessions_.push_back(std::move(*left));
   link_->slots.forget_all();
   link_.reset();
-  log::warn("the connection to the TPM is given up; the keys that were made over it are lost");
+}
+
+/// A session that was satisfied when the connection was lost must not wait for anybody.
+void Chip::flush_left_sessions() {
+  while (!left_sessions_.empty()) {
+    flush(link_->tpm, left_sessions_.back(), records_ ? &*records_ : nullptr);
+    left_sessions_.pop_back();
+  }
 }
 
 std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_point deadline,
@@ -140,8 +183,10 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
   require_open();
   require_link();
   last_check();
+  bool is_parent_bad = false;
   for (int attempt = 1;; ++attempt) {
     try {
+      if (std::exchange(is_parent_bad, false)) make_parent();
       auto key = try_generate(spec, deadline);
       key->scope = std::move(scope);
       return key;
@@ -149,10 +194,15 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
       abandon_if_broken();
       if (link_ == nullptr || attempt == kAttempts || !may_be_displaced(error)) throw;
       link_->slots.unload(link_->parent);
+    } catch (const Displaced&) {
+      if (attempt == kAttempts) throw;
+      link_->slots.unload(link_->parent);
+      is_parent_bad = true;
     } catch (const Error& error) {
       // The parent's context is of the time before a reset.
-      if (error.rv() != CKR_DEVICE_REMOVED || attempt == kAttempts) throw;
-      make_parent();
+      abandon_if_broken();
+      if (link_ == nullptr || error.rv() != CKR_DEVICE_REMOVED || attempt == kAttempts) throw;
+      is_parent_bad = true;
     }
   }
 }
@@ -176,7 +226,7 @@ std::shared_ptr<ChipKey> Chip::try_generate(const KeySpec& spec, BootClock::time
   try {
     create(*key);
   } catch (...) {
-    kill(*key);
+    if (!kill(*key)) owe(std::move(key));
     throw;
   }
   return key;
@@ -200,6 +250,8 @@ void Chip::create(ChipKey& key) {
     key.object.name = to_bytes(view(made.name));
     key.public_key.emplace(inspect(key.spec, wanted, made));
     key.object.context = tpm.context_save(key.object.handle);
+    check_in_place(key.object, qualified_name(null_primary_qualified_name(link_->parent.name),
+                                              key.object.name));
     key.connection = connection_;
     keys_.insert(&key);
   } catch (...) {
@@ -239,7 +291,9 @@ std::size_t Chip::sign(ChipKey& key, const SignRequest& request, ByteSpan out) {
 TPMT_SIGNATURE Chip::try_sign(ChipKey& key, const SignPlan& plan) {
   for (int attempt = 1;; ++attempt) {
     try {
-      return sign_on_chip(key, plan);
+      const TPMT_SIGNATURE signature = sign_on_chip(key, plan);
+      abandon_if_broken();  // after it was made
+      return signature;
     } catch (const TpmError& error) {
       abandon_if_broken();
       if (link_ == nullptr || attempt == kAttempts || !may_be_displaced(error)) throw;
@@ -280,8 +334,8 @@ bool Chip::kill(ChipKey& key) noexcept {
     key.killed = true;
   } catch (const std::exception& error) {
     log::warn("the kill switch of a key could not be thrown yet", error);
-    abandon_if_broken();
   }
+  abandon_if_broken();
   return key.killed;
 }
 
@@ -322,8 +376,22 @@ void Chip::owe(std::shared_ptr<ChipKey> key) noexcept {
   ++owed_count_;
 }
 
+/// Does nothing while somebody uses the TPM: then the session is hardly idle.
+void Chip::flush_idle_session() noexcept {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || link_ == nullptr) return;
+  try {
+    link_->session.flush_if_idle(options_.session_idle);
+  } catch (const std::exception& error) {
+    log::warn("an idle policy session stays in the TPM for now", error);
+    abandon_if_broken();
+  }
+}
+
 std::size_t Chip::retry() noexcept {
-  if (!usable() || owed_count_ == 0) return owed_count_;
+  if (!usable()) return owed_count_;
+  flush_idle_session();
+  if (owed_count_ == 0) return 0;
   std::list<std::shared_ptr<ChipKey>> owed;
   {
     const std::scoped_lock lock(owed_mutex_);
@@ -372,24 +440,49 @@ ReapReport Chip::reap(EarlierBoots earlier_boots) {
   return report;
 }
 
+/// Removes from the TPM all that is ours.
+/// @return whether nothing is left to be done.
+bool Chip::clear_out() noexcept {
+  try {
+    if (link_ == nullptr) {
+      if (!is_anything_left()) return true;
+      require_link();
+    }
+    for (const auto& key : owed_) kill(*key);
+    for (ChipKey* key : keys_) kill(*key);
+    if (link_ == nullptr) return false;
+    link_->slots.unload_all();
+    link_->session.flush();
+    if (counters_) {
+      counters_->recover(link_->tpm);
+      counters_->undefine_free(link_->tpm);
+    }
+    return true;
+  } catch (const std::exception& error) {
+    log::warn("not all could be removed from the TPM", error);
+    abandon_if_broken();
+    return false;
+  }
+}
+
+/// Whether a lost connection left something in the TPM.
+bool Chip::is_anything_left() const noexcept {
+  const auto has_left = [this](const ChipKey& key) {
+    return key.stray && swept_ <= key.connection;
+  };
+  return counters_ || !left_sessions_.empty() ||
+         std::ranges::any_of(owed_, [&](const auto& key) { return has_left(*key); }) ||
+         std::ranges::any_of(keys_, [&](const ChipKey* key) { return has_left(*key); });
+}
+
 void Chip::close() noexcept {
   if (!usable()) return;
   const std::scoped_lock lock(mutex_);
   closed_ = true;
   const std::scoped_lock owed_lock(owed_mutex_);
-  for (const auto& key : owed_) kill(*key);
-  for (ChipKey* key : keys_) kill(*key);
-  if (link_ != nullptr) {
-    try {
-      link_->slots.unload_all();
-      link_->session.flush();
-      if (counters_) counters_->undefine_free(link_->tpm);
-    } catch (const std::exception& error) {
-      log::warn("not all could be removed from the TPM", error);
-    }
-    link_->slots.forget_all();
-    link_.reset();
-  }
+  // Once more, over another connection if it was lost meanwhile.
+  if (!clear_out()) static_cast<void>(clear_out());
+  if (link_ != nullptr) abandon();
   while (!keys_.empty()) lose(**keys_.begin());
   owed_.clear();
   owed_count_ = 0;

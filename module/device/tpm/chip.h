@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <unordered_set>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/public_key.h"
@@ -105,7 +106,13 @@ class Chip {
   void require_link();
   void require_open() const;
   void make_parent();
+  void check_in_place(const SavedObject& object, ByteView qualified_name);
   void abandon_if_broken() noexcept;
+  void abandon() noexcept;
+  void flush_left_sessions();
+  void flush_idle_session() noexcept;
+  [[nodiscard]] bool clear_out() noexcept;
+  [[nodiscard]] bool is_anything_left() const noexcept;
   std::shared_ptr<ChipKey> try_generate(const KeySpec& spec, BootClock::time_point deadline);
   void discard(SavedObject& object) noexcept;
   void create(ChipKey& key);
@@ -127,6 +134,7 @@ class Chip {
   std::optional<KillCounters> counters_;   // where there is a kill switch
   std::optional<SessionRecords> records_;  // where handles are shared
   std::unique_ptr<Link> link_;
+  std::vector<LeftSession> left_sessions_;  // of connections that were given up
   std::uint64_t connection_ = 0;
   std::uint64_t swept_ = 0;  // the last connection over which strays of earlier ones were unloaded
   std::chrono::steady_clock::time_point retry_after_{};

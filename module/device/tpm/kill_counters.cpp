@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "device/tpm/liveness.h"
 #include "device/tpm/sapi.h"
@@ -11,7 +13,8 @@
 namespace mayfly::tpm {
 namespace {
 
-constexpr std::size_t kPrepared = 4;
+/// So many are kept for the next keys: each spares two writes to NV memory, and takes its room.
+constexpr std::size_t kMostFree = 16;
 constexpr int kAttempts = 16;
 
 // A part of what the owner may give out (TCG Registry of Reserved Handles, 2.2).
@@ -64,6 +67,20 @@ std::optional<ProcessIdentity> owner_of(const Tpm::NvArea& index) {
   return owner;
 }
 
+/// Calls `action` with each index where counters are, and with who made it. One that vanishes
+/// meanwhile is left out.
+template <typename Action>
+void for_each_index(Tpm& tpm, const Action& action) {
+  for (const TPM2_HANDLE index : tpm.handles(kFirst)) {
+    if (index >= kFirst + kCount) return;
+    try {
+      action(index, owner_of(tpm.nv_read_public(index)));
+    } catch (const TpmError& error) {
+      if (!error.names_nothing()) throw;
+    }
+  }
+}
+
 }  // namespace
 
 KillCounters::KillCounters() : self_(ProcessIdentity::self()) {
@@ -77,19 +94,19 @@ KillCounters::KillCounters() : self_(ProcessIdentity::self()) {
   }
 }
 
-void KillCounters::prepare(Tpm& tpm) {
-  try {
-    while (free_.size() < kPrepared) free_.push_back(define(tpm).index);
-  } catch (const TpmError& error) {
-    if (!error.is(TPM2_RC_BAD_AUTH) && !error.is(TPM2_RC_AUTH_FAIL)) throw;
-    throw Error(CKR_GENERAL_ERROR,
-                "tpm.kill-switch needs counters in the TPM, and its owner has an authorisation "
-                "value that mayfly does not know: leave the kill switch out, or take the owner's "
-                "value away (tpm2_changeauth -c owner)");
-  }
+void KillCounters::check_owner(Tpm& tpm) {
+  const auto properties =
+      tpm.get_capability(TPM2_CAP_TPM_PROPERTIES, TPM2_PT_PERMANENT, 1).tpmProperties;
+  const bool known =
+      properties.count == 1 && properties.tpmProperty[0].property == TPM2_PT_PERMANENT;
+  if (!known || (properties.tpmProperty[0].value & TPMA_PERMANENT_OWNERAUTHSET) == 0) return;
+  throw Error(CKR_GENERAL_ERROR,
+              "tpm.kill-switch needs counters in the TPM, and its owner has an authorisation "
+              "value that mayfly does not know: leave the kill switch out, or take the owner's "
+              "value away (tpm2_changeauth -c owner)");
 }
 
-KillCounter KillCounters::define(Tpm& tpm) {
+TPMI_RH_NV_INDEX KillCounters::define(Tpm& tpm) {
   TPMS_NV_PUBLIC area{};
   area.nameAlg = TPM2_ALG_SHA256;
   area.attributes = kAttributes;
@@ -106,40 +123,66 @@ KillCounter KillCounters::define(Tpm& tpm) {
       if (!error.is(TPM2_RC_NV_DEFINED) || attempt == kAttempts) throw;
     }
   }
-  KillCounter counter;
-  counter.index = area.nvIndex;
-  tpm.nv_increment(counter.index);  // it has no value before, and another name
-  return counter;
+  try {
+    tpm.nv_increment(area.nvIndex);  // it has no value before, and another name
+  } catch (const TpmError&) {
+    if (tpm.usable()) tpm.nv_undefine_space(area.nvIndex);  // else recover() finds it
+    throw;
+  }
+  return area.nvIndex;
 }
 
 KillCounter KillCounters::take(Tpm& tpm) {
-  KillCounter counter;
-  if (free_.empty()) {
-    counter = define(tpm);
-  } else {
+  while (true) {
+    if (free_.empty()) free_.push_back(define(tpm));
+    KillCounter counter;
     counter.index = free_.back();
-    free_.pop_back();
+    try {
+      const Tpm::NvArea found = tpm.nv_read_public(counter.index);
+      if (owner_of(found) == self_) {
+        counter.name = found.name;
+        const Bytes value = tpm.nv_read(counter.index, kSize);
+        std::ranges::copy(value, counter.value.begin());
+        taken_.insert(counter.index);
+        free_.pop_back();
+        return counter;
+      }
+    } catch (const TpmError& error) {
+      if (!error.names_nothing()) throw;
+    }
+    free_.pop_back();  // somebody undefined it
   }
-  try {
-    counter.name = tpm.nv_read_public(counter.index).name;
-    const Bytes value = tpm.nv_read(counter.index, kSize);
-    std::ranges::copy(value, counter.value.begin());
-  } catch (...) {
-    free_.push_back(counter.index);
-    throw;
-  }
-  return counter;
 }
 
 void KillCounters::kill(Tpm& tpm, const KillCounter& counter) {
   try {
     tpm.nv_increment(counter.index);
   } catch (const TpmError& error) {
-    // Who undefined it killed the key as well: counters that are made anew begin higher.
+    // Whoever undefined it took it away. Made anew it begins higher, unless after TPM2_Clear.
     if (!error.names_nothing()) throw;
+    taken_.erase(counter.index);
     return;
   }
+  taken_.erase(counter.index);
+  if (free_.size() >= kMostFree) {
+    try {
+      tpm.nv_undefine_space(counter.index);
+      return;
+    } catch (const TpmError& error) {
+      log::warn("a counter that no key needs stays in the TPM for now", error);
+    }
+  }
   free_.push_back(counter.index);
+}
+
+void KillCounters::recover(Tpm& tpm) {
+  std::vector<TPMI_RH_NV_INDEX> found;
+  for_each_index(tpm, [&](TPMI_RH_NV_INDEX index, const std::optional<ProcessIdentity>& owner) {
+    if (owner != self_ || taken_.contains(index)) return;
+    if (std::ranges::find(free_, index) == free_.end()) tpm.nv_increment(index);
+    found.push_back(index);
+  });
+  free_ = std::move(found);
 }
 
 void KillCounters::undefine_free(Tpm& tpm) {
@@ -154,21 +197,19 @@ void KillCounters::undefine_free(Tpm& tpm) {
 
 ReapReport KillCounters::reap(Tpm& tpm, EarlierBoots earlier_boots) {
   ReapReport report;
-  for (const TPM2_HANDLE index : tpm.handles(kFirst)) {
-    if (index >= kFirst + kCount) break;
-    const auto owner = owner_of(tpm.nv_read_public(index));
+  for_each_index(tpm, [&](TPMI_RH_NV_INDEX index, const std::optional<ProcessIdentity>& owner) {
     if (!owner) {
       ++report.foreign;
     } else if (*owner != self_) {
       if (!is_dead(*owner, self_, earlier_boots)) {
         ++report.alive;
-        continue;
+        return;
       }
       tpm.nv_increment(index);
       tpm.nv_undefine_space(index);
       ++report.destroyed;
     }
-  }
+  });
   return report;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/process_identity.h"
@@ -12,8 +13,10 @@
 
 namespace mayfly::tpm {
 
-/// One counter, and the value at which its key works. When it counts on, the key is dead for ever:
-/// no counter of a TPM ever has a value again, not after it was undefined either.
+/// One counter, and the value at which its key works. When it counts on, the key is dead: a
+/// counter that was undefined and is defined anew begins above what any counter had. TPM2_Clear may
+/// let it begin at that very value, so undefining alone ends nothing: what ends a key is counting
+/// on before.
 struct KillCounter {
   TPMI_RH_NV_INDEX index = 0;
   Bytes name;
@@ -33,15 +36,20 @@ class KillCounters {
   /// @throws Error CKR_FUNCTION_FAILED when this process can't tell who it is.
   KillCounters();
 
-  /// Makes counters ahead, so that keys don't wait for them.
-  /// @throws Error CKR_GENERAL_ERROR when the TPM's owner does not let us, TpmError.
-  void prepare(Tpm& tpm);
+  /// Looks whether the TPM's owner lets us have counters. Writes nothing.
+  /// @throws Error CKR_GENERAL_ERROR when not, TpmError.
+  static void check_owner(Tpm& tpm);
 
   /// A counter for a new key. @throws TpmError CKR_DEVICE_MEMORY when NV memory is full.
   [[nodiscard]] KillCounter take(Tpm& tpm);
 
-  /// Ends the key that the counter was taken for; the counter can then be taken again.
+  /// Ends the key that the counter was taken for; the counter can then be taken again, or is
+  /// removed when enough are free.
   void kill(Tpm& tpm, const KillCounter& counter);
+
+  /// Finds the counters of this process that a lost connection made nobody's, and ends the keys
+  /// that they may have been for.
+  void recover(Tpm& tpm);
 
   /// Removes all that can be taken. Those of keys that live stay.
   void undefine_free(Tpm& tpm);
@@ -50,10 +58,11 @@ class KillCounters {
   ReapReport reap(Tpm& tpm, EarlierBoots earlier_boots);
 
  private:
-  [[nodiscard]] KillCounter define(Tpm& tpm);
+  [[nodiscard]] TPMI_RH_NV_INDEX define(Tpm& tpm);
 
   ProcessIdentity self_;
   std::vector<TPMI_RH_NV_INDEX> free_;
+  std::set<TPMI_RH_NV_INDEX> taken_;  // of keys that were not ended yet
 };
 
 }  // namespace mayfly::tpm

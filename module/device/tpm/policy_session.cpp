@@ -17,7 +17,21 @@ constexpr std::chrono::seconds kPatience{5};
 
 }  // namespace
 
+void flush(Tpm& tpm, const LeftSession& left, SessionRecords* records) {
+  // First the record: what is flushed can be another process's session at once.
+  if (!left.record.empty()) records->remove(left.record);
+  // A restarted TPM has no sessions of before, and the handle may be somebody else's.
+  if (restarts(tpm) == left.restarts) {
+    try {
+      tpm.flush_context(left.handle);
+    } catch (const TpmError& error) {
+      if (!error.names_nothing()) throw;
+    }
+  }
+}
+
 void PolicySession::start() {
+  if (shared_) restarts_ = restarts(tpm_);
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (handle_ == 0) {
     try {
@@ -39,7 +53,7 @@ void PolicySession::start() {
 /// Decides whether the session stays for the next use, and writes it down then.
 void PolicySession::keep() {
   kept_ = !shared_ || tpm_.handles(TPM2_HR_HMAC_SESSION).size() <= kMostKept;
-  if (kept_ && records_ != nullptr) record_ = records_->add(tpm_, handle_);
+  if (kept_ && records_ != nullptr) record_ = records_->add(handle_, restarts_);
 }
 
 void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command) {
@@ -54,19 +68,37 @@ void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_co
     }
     throw;
   }
-  if (!kept_) flush();
+  used_ = std::chrono::steady_clock::now();
+  if (kept_) return;
+  try {
+    flush();
+  } catch (const std::exception& error) {
+    log::warn("a policy session stays in the TPM after its use", error);  // the command was done
+  }
+}
+
+void PolicySession::flush_if_idle(std::chrono::milliseconds idle) {
+  if (handle_ != 0 && std::chrono::steady_clock::now() - used_ >= idle) flush();
 }
 
 void PolicySession::flush() {
-  const TPMI_SH_POLICY handle = std::exchange(handle_, 0);
-  const Bytes record = std::exchange(record_, {});
-  if (handle == 0 || !tpm_.usable()) return;
+  if (handle_ == 0 || !tpm_.usable()) return;
+  // First the record: what is flushed can be another process's session at once.
+  if (!record_.empty()) records_->remove(record_);
+  record_.clear();
   try {
-    tpm_.flush_context(handle);
+    tpm_.flush_context(handle_);
   } catch (const TpmError& error) {
+    if (!tpm_.usable()) throw;  // leave() still knows it
+    handle_ = 0;
     if (!error.names_nothing()) throw;
   }
-  if (!record.empty()) records_->remove(record);
+  handle_ = 0;
+}
+
+std::optional<LeftSession> PolicySession::leave() noexcept {
+  if (!shared_ || handle_ == 0) return std::nullopt;
+  return LeftSession{std::exchange(handle_, 0), restarts_, std::exchange(record_, {})};
 }
 
 }  // namespace mayfly::tpm

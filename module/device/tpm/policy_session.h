@@ -1,12 +1,26 @@
 // The session in which keys' policies are run.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "device/tpm/session_records.h"
 #include "device/tpm/tpm.h"
 
 namespace mayfly::tpm {
+
+/// A session that was open when the connection to the TPM was lost.
+struct LeftSession {
+  TPMI_SH_POLICY handle = 0;
+  std::uint64_t restarts = 0;  ///< of the TPM, when it was begun
+  Bytes record;                ///< empty: none
+};
+
+/// Flushes such a session, over another connection, unless the TPM was restarted since.
+/// @param records  Must not be null if it has a record.
+void flush(Tpm& tpm, const LeftSession& left, SessionRecords* records);
 
 /// PolicySession is one session of the TPM that is used again and again. It is satisfied between a
 /// policy and the command that uses it, never longer: when anything fails in between, it is
@@ -26,8 +40,14 @@ class PolicySession {
   /// Runs a policy and the command that uses it.
   void use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command);
 
-  /// Flushes it if there is one.
+  /// Flushes it if it was not used for so long.
+  void flush_if_idle(std::chrono::milliseconds idle);
+
+  /// Flushes it if there is one. Over a lost connection it does nothing.
   void flush();
+
+  /// Gives up the session that a lost connection left in the TPM, if there is one.
+  [[nodiscard]] std::optional<LeftSession> leave() noexcept;
 
  private:
   void start();
@@ -37,6 +57,8 @@ class PolicySession {
   const bool shared_;
   SessionRecords* records_;
   Bytes record_;
+  std::uint64_t restarts_ = 0;
+  std::chrono::steady_clock::time_point used_{};
   bool kept_ = false;
   TPMI_SH_POLICY handle_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -15,14 +16,21 @@ constexpr std::string_view kPrefix = "mayfly-tpm-session1:";
 constexpr std::string_view kParentPrefix = "mayfly-tpm-parent1:";
 constexpr std::size_t kIdBytes = 16;
 
-std::uint64_t restarts(Tpm& tpm) {
-  const TPMS_CLOCK_INFO info = tpm.read_clock().clockInfo;
-  return std::uint64_t{info.resetCount} << 32 | info.restartCount;
-}
-
 /// "mayfly-tpm-parent1:RESETS:", and then its qualified name.
 std::string parent_prefix(Tpm& tpm) {
   return std::string(kParentPrefix) + to_hex_number(restarts(tpm) >> 32) + ":";
+}
+
+/// What to_hex() made of some bytes; nothing for anything else.
+std::optional<Bytes> bytes_of(std::string_view hex) {
+  Bytes bytes;
+  for (; hex.size() >= 2; hex.remove_prefix(2)) {
+    const auto byte = parse_hex_number(hex.substr(0, 2));
+    if (!byte) return std::nullopt;
+    bytes.push_back(static_cast<std::uint8_t>(*byte));
+  }
+  if (!hex.empty()) return std::nullopt;
+  return bytes;
 }
 
 /// "mayfly-tpm-session1:HANDLE:RESTARTS:OWNER", numbers in hexadecimal digits.
@@ -54,13 +62,18 @@ struct Record {
 
 }  // namespace
 
+std::uint64_t restarts(Tpm& tpm) {
+  const TPMS_CLOCK_INFO info = tpm.read_clock().clockInfo;
+  return std::uint64_t{info.resetCount} << 32 | info.restartCount;
+}
+
 SessionRecords::SessionRecords(std::shared_ptr<KeyJournal> journal, std::string device)
     : journal_(std::move(journal)), device_(std::move(device)), self_(ProcessIdentity::self()) {}
 
-Bytes SessionRecords::add(Tpm& tpm, TPMI_SH_POLICY session) {
+Bytes SessionRecords::add(TPMI_SH_POLICY session, std::uint64_t restarts) {
   Bytes id(kIdBytes);
   fill_random(id, "the record of a session");
-  journal_->add({id, Record{session, restarts(tpm), self_}.text(), device_, ""});
+  journal_->add({id, Record{session, restarts, self_}.text(), device_, ""});
   return id;
 }
 
@@ -68,42 +81,56 @@ std::vector<Bytes> SessionRecords::parents(Tpm& tpm) {
   std::vector<Bytes> found;
   const std::string prefix = parent_prefix(tpm);
   for (const JournalEntry& entry : journal_->entries(device_)) {
-    if (!entry.label.starts_with(kParentPrefix)) continue;
-    if (entry.label == prefix + to_hex(entry.id)) {
-      found.push_back(entry.id);
-    } else {
-      journal_->remove(entry.id);  // of the time before a reset
+    if (!entry.label.starts_with(prefix)) continue;
+    if (auto name = bytes_of(std::string_view(entry.label).substr(prefix.size()))) {
+      found.push_back(*std::move(name));
     }
   }
   return found;
 }
 
 void SessionRecords::remember_parent(Tpm& tpm, ByteView qualified_name) {
-  for (const Bytes& known : parents(tpm)) {
-    if (equal(known, qualified_name)) return;
+  const std::string label = parent_prefix(tpm) + to_hex(qualified_name);
+  bool known = false;
+  for (const JournalEntry& entry : journal_->entries(device_)) {
+    if (!entry.label.starts_with(kParentPrefix)) continue;
+    if (entry.label == label) {
+      known = true;
+    } else if (!entry.label.starts_with(parent_prefix(tpm))) {
+      journal_->remove(entry.id);  // of the time before a reset
+    }
   }
-  journal_->add(
-      {to_bytes(qualified_name), parent_prefix(tpm) + to_hex(qualified_name), device_, ""});
+  if (known) return;
+  Bytes id(kIdBytes);
+  fill_random(id, "the record of a parent");
+  journal_->add({id, label, device_, ""});
 }
 
 ReapReport SessionRecords::reap(Tpm& tpm, EarlierBoots earlier_boots) {
   ReapReport report;
   const std::uint64_t now = restarts(tpm);
   const std::vector<TPM2_HANDLE> loaded = tpm.handles(TPM2_HR_HMAC_SESSION);
-  for (const JournalEntry& entry : journal_->entries(device_)) {
+  std::vector<std::pair<Bytes, TPMI_SH_POLICY>> dead;
+  std::set<TPMI_SH_POLICY> claimed;  // by those who live: it was flushed, and begun anew by them
+  for (JournalEntry& entry : journal_->entries(device_)) {
     const auto record = Record::parse(entry.label);
-    if (!record || record->owner == self_) continue;
-    if (record->restarts == now) {
-      if (!is_dead(record->owner, self_, earlier_boots)) {
-        ++report.alive;
-        continue;
-      }
-      if (std::ranges::find(loaded, record->session) != loaded.end()) {
-        tpm.flush_context(record->session);
-        ++report.destroyed;
-      }
+    if (!record) continue;
+    const bool is_self = record->owner == self_;
+    if (record->restarts != now) {
+      if (!is_self) journal_->remove(entry.id);
+    } else if (is_self || !is_dead(record->owner, self_, earlier_boots)) {
+      claimed.insert(record->session);
+      if (!is_self) ++report.alive;
+    } else {
+      dead.emplace_back(std::move(entry.id), record->session);
     }
-    journal_->remove(entry.id);
+  }
+  for (const auto& [id, session] : dead) {
+    journal_->remove(id);  // first: what is flushed can be another's at once
+    if (claimed.contains(session) || std::ranges::find(loaded, session) == loaded.end()) continue;
+    tpm.flush_context(session);
+    claimed.insert(session);
+    ++report.destroyed;
   }
   return report;
 }

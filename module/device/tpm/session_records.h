@@ -1,6 +1,7 @@
 // The record of sessions that mayfly's processes have open in a TPM without a resource manager.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "base/process_identity.h"
@@ -9,6 +10,9 @@
 #include "device/tpm/tpm.h"
 
 namespace mayfly::tpm {
+
+/// How often the TPM was reset and resumed: both counters in one number.
+[[nodiscard]] std::uint64_t restarts(Tpm& tpm);
 
 /// SessionRecords lets a later process tell which sessions a dead one left. A session says nothing
 /// of its owner, unlike an object; so it is written down who opened it, and under which counters of
@@ -21,8 +25,9 @@ class SessionRecords {
   SessionRecords(std::shared_ptr<KeyJournal> journal, std::string device);
 
   /// Records a session of this process.
+  /// @param restarts  Of the TPM, when it was begun.
   /// @return what remove() wants.
-  [[nodiscard]] Bytes add(Tpm& tpm, TPMI_SH_POLICY session);
+  [[nodiscard]] Bytes add(TPMI_SH_POLICY session, std::uint64_t restarts);
   void remove(const Bytes& id) { journal_->remove(id); }
 
   /// Records the parent of session keys, which is another after each reset of the TPM: a process

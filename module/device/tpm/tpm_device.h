@@ -26,6 +26,10 @@ struct TpmDeviceOptions {
   /// has stolen what.
   bool kill_switch = false;
 
+  /// After so long without a signature, the next retry_pending() flushes the policy session: a
+  /// session that is never used in the end blocks all who save theirs, on any resource manager.
+  std::chrono::milliseconds session_idle{5'000};
+
   /// Where sessions are recorded if no resource manager ends those of dead processes; null to
   /// record none.
   std::shared_ptr<KeyJournal> journal;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "compose/registry_journal.h"
 #include "device/tpm/public_area.h"
+#include "device/tpm/sapi.h"
 #include "integration/device/burglar.h"
 #include "registry/sqlite/sqlite_registry.h"
 #include "support/rounds.h"
@@ -55,6 +56,20 @@ Error failure_of(Action&& action) {
     return error;
   }
   return {CKR_OK, "it did not fail"};
+}
+
+/// Opens, makes a key, signs, and dies without a word.
+void live_and_die(const TpmDeviceOptions& options) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto device = open_tpm_device(options);
+    const auto key = device->open_scope(owner())->generate(kP256);
+    if (!signs(*key)) _exit(1);
+    raise(SIGKILL);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
 }
 
 class TpmDeviceTest : public testing::Test {
@@ -291,6 +306,86 @@ TEST_F(TpmDeviceTest, ReapsTheCountersOfAKilledProcessAndNoOthers) {
   close(ready[1]);
 }
 
+/// Takes all of the TPM's NV memory.
+void fill_nv(tpm::Tpm& tpm) {
+  TPMS_NV_PUBLIC area{};
+  area.nameAlg = TPM2_ALG_SHA256;
+  area.nvIndex = 0x01800000;
+  for (const std::uint16_t size : std::initializer_list<std::uint16_t>{2'048, 128, 8}) {
+    area.attributes = TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_NO_DA;
+    if (size == 8) area.attributes |= TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT;
+    area.dataSize = size;
+    try {
+      for (;; ++area.nvIndex) tpm.nv_define_space(area);
+    } catch (const tpm::TpmError& error) {
+      ASSERT_TRUE(error.is(TPM2_RC_NV_SPACE)) << error.what();
+    }
+  }
+}
+
+TEST_F(TpmDeviceTest, StartsAndReapsThoughNvMemoryIsFull) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  live_and_die(with);
+  tpm::Tpm stranger({swtpm_.tcti(), seconds(10)});
+  fill_nv(stranger);
+  Device& device = open(with);
+  const auto scope = device.open_scope(owner());
+  EXPECT_EQ(failure_of([&] { (void)scope->generate(kP256); }).rv(), CKR_DEVICE_MEMORY);
+  EXPECT_EQ(device.reap(ReapReach::device, EarlierBoots::may_live).destroyed, 1U);
+  EXPECT_TRUE(signs(*scope->generate(kP256))) << "in the room that the dead one had taken";
+}
+
+TEST_F(TpmDeviceTest, DefinesCountersForKeysOnlyAndKeepsFew) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  Device& device = open(with);
+  EXPECT_EQ(counters(), 0U);
+  std::vector<std::unique_ptr<DeviceKey>> keys;
+  for (int i = 0; i < 20; ++i) keys.push_back(device.open_scope(owner())->generate(kP256));
+  EXPECT_EQ(counters(), 20U);
+  for (const auto& key : keys) EXPECT_EQ(key->destroy(), Destruction::destroyed);
+  EXPECT_EQ(counters(), 16U);
+  device.close();
+  EXPECT_EQ(counters(), 0U);
+}
+
+TEST_F(TpmDeviceTest, GoesOnWhenSomebodyUndefinesItsFreeCounters) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  Device& device = open(with);
+  const auto scope = device.open_scope(owner());
+  std::vector<std::unique_ptr<DeviceKey>> keys;
+  for (int i = 0; i < 3; ++i) keys.push_back(scope->generate(kP256));
+  for (const auto& key : keys) EXPECT_EQ(key->destroy(), Destruction::destroyed);
+  tpm::Tpm& other = burglar_->tpm();
+  const auto free = other.handles(TPM2_HR_NV_INDEX);
+  ASSERT_EQ(free.size(), 3U);
+  for (const TPM2_HANDLE index : free) other.nv_undefine_space(index);
+  TPMS_NV_PUBLIC area{};
+  area.nvIndex = free.back();
+  area.nameAlg = TPM2_ALG_SHA256;
+  area.attributes = TPM2_NT_COUNTER << TPMA_NV_TPM2_NT_SHIFT | TPMA_NV_OWNERWRITE |
+                    TPMA_NV_OWNERREAD | TPMA_NV_NO_DA;
+  area.dataSize = 8;
+  other.nv_define_space(area);
+  other.nv_increment(area.nvIndex);
+  const auto key = scope->generate(kP256);
+  EXPECT_TRUE(signs(*key));
+  EXPECT_NE(burglar_->loot().at(0).policy->counter().value().index, area.nvIndex)
+      << "a stranger's counter";
+}
+
+TEST_F(TpmDeviceTest, SaysThatTheOwnersAuthorisationValueIsInTheWay) {
+  swtpm_.set_owner_auth("owned");
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  const Error error = failure_of([&] { open(with); });
+  EXPECT_EQ(error.rv(), CKR_GENERAL_ERROR);
+  EXPECT_THAT(error.what(), HasSubstr("tpm2_changeauth"));
+  EXPECT_TRUE(signs(*open().open_scope(owner())->generate(kP256))) << "a deadline needs no owner";
+}
+
 // Many keys, few places ---------------------------------------------------------------------------
 
 TEST_F(TpmDeviceTest, TakesAsManyCommandsASignatureAsTheDocsSay) {
@@ -358,6 +453,27 @@ TEST_F(TpmDeviceTest, MakesNoSignatureWithAKeyThatTookThePlaceOfAnother) {
     (void)other.create_loaded(parent.handle, stranger, {});
   }
   EXPECT_TRUE(signs(*key));
+}
+
+TEST_F(TpmDeviceTest, MakesNoKeyUnderAParentThatTookThePlaceOfItsOwn) {
+  Device& device = open();
+  tpm::Tpm& other = burglar_->tpm();
+  ASSERT_EQ(other.handles(TPM2_HR_TRANSIENT).size(), 1U) << "mayfly's parent";
+  other.flush_context(TPM2_HR_TRANSIENT);
+  TPM2B_PUBLIC area = tpm::parent_template();
+  area.publicArea.authPolicy.size = 0;
+  const auto theirs = other.create_primary(TPM2_RH_NULL, area);
+  ASSERT_EQ(theirs.handle, TPM2_HANDLE{TPM2_HR_TRANSIENT});
+  const auto key = device.open_scope(owner())->generate(kP256);
+  EXPECT_TRUE(signs(*key));
+  EXPECT_NO_THROW((void)other.read_public(theirs.handle));
+  other.flush_context(theirs.handle);  // room for what was stolen
+  const TPM2_HANDLE stolen = other.context_load(burglar_->loot().at(0).context);
+  const auto found = other.read_public(stolen);
+  const Bytes not_ours = tpm::qualified_name(
+      tpm::null_primary_qualified_name(to_bytes(tpm::view(theirs.name))), tpm::view(found.name));
+  EXPECT_FALSE(equal(tpm::view(found.qualified_name), not_ours));
+  other.flush_context(stolen);
 }
 
 TEST_F(TpmDeviceTest, SharesAFullTpmWithOtherProcessesOfMayfly) {
@@ -442,20 +558,6 @@ TEST_F(TpmDeviceTest, UnloadsWhatAKilledProcessLeft) {
   EXPECT_EQ(tpm.handles(TPM2_HR_TRANSIENT).size(), 0U);
 }
 
-/// Opens, makes a key, signs, and dies without a word.
-void live_and_die(const TpmDeviceOptions& options) {
-  const pid_t child = fork();
-  if (child == 0) {
-    const auto device = open_tpm_device(options);
-    const auto key = device->open_scope(owner())->generate(kP256);
-    if (!signs(*key)) _exit(1);
-    raise(SIGKILL);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  ASSERT_TRUE(WIFSIGNALED(status));
-}
-
 TEST_F(TpmDeviceTest, LeavesNothingAfterManyProcessesWereKilledAndOneReap) {
   TpmDeviceOptions with = options();
   with.kill_switch = true;
@@ -471,6 +573,48 @@ TEST_F(TpmDeviceTest, LeavesNothingAfterManyProcessesWereKilledAndOneReap) {
     ASSERT_EQ(counters(), 0U) << "in round " << i;
   }
   EXPECT_GE(reaped, static_cast<std::size_t>(rounds() / 4) * 2) << "a session and a counter each";
+}
+
+TEST_F(TpmDeviceTest, ReapsNoSessionThatALivingProcessHasOnTheHandleOfADeadOne) {
+  TpmDeviceOptions with = options();
+  with.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(folder_.path() / "r.db"));
+  live_and_die(with);
+  tpm::Tpm tpm({swtpm_.tcti(), seconds(10)});
+  const auto left = tpm.handles(TPM2_HR_HMAC_SESSION);
+  ASSERT_EQ(left.size(), 1U);
+  tpm.flush_context(left.front());
+  Device& device = open(with);
+  EXPECT_TRUE(signs(*device.open_scope(owner())->generate(kP256)));
+  ASSERT_EQ(tpm.handles(TPM2_HR_HMAC_SESSION), left) << "the same handle";
+  EXPECT_EQ(device.reap(ReapReach::device, EarlierBoots::may_live).destroyed, 0U);
+  EXPECT_EQ(tpm.handles(TPM2_HR_HMAC_SESSION), left);
+  EXPECT_EQ(with.journal->entries("tpm " + with.tcti).size(), 2U) << "the parent, and its own";
+}
+
+TEST_F(TpmDeviceTest, KeepsOneRecordOfATpmWithTwoNames) {
+  TpmDeviceOptions with = options();
+  with.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(folder_.path() / "r.db"));
+  const auto first = open_tpm_device(with);
+  const std::size_t name = with.tcti.rfind('/');
+  with.tcti.insert(name, "/.");
+  EXPECT_TRUE(signs(*open(with).open_scope(owner())->generate(kP256)));
+  first->close();
+}
+
+TEST_F(TpmDeviceTest, FlushesASessionThatIsIdle) {
+  TpmDeviceOptions with = options();
+  const auto sessions = [&] { return burglar_->tpm().handles(TPM2_HR_HMAC_SESSION).size(); };
+  for (const auto& [idle, left] : {std::pair{milliseconds(0), 0U}, {milliseconds(60'000), 1U}}) {
+    with.session_idle = idle;
+    Device& device = open(with);
+    const auto key = device.open_scope(owner())->generate(kP256);
+    EXPECT_TRUE(signs(*key));
+    EXPECT_EQ(sessions(), 1U);
+    EXPECT_EQ(device.retry_pending(), 0U);
+    EXPECT_EQ(sessions(), left);
+    EXPECT_TRUE(signs(*key));
+    device.close();
+  }
 }
 
 TEST_F(TpmDeviceTest, IsLeftAloneByAForkedChild) {
@@ -524,6 +668,23 @@ TEST_F(TpmDeviceTest, GivesAFrozenTpmUpAndWorksAgainAfterIt) {
   EXPECT_EQ(device.retry_pending(), 0U);
   EXPECT_EQ(fresh->destroy(), Destruction::destroyed);
   EXPECT_EQ(burglar_->strangers_loaded(), 0U);
+}
+
+TEST_F(TpmDeviceTest, ThrowsKillSwitchesAtTheCloseThoughTheConnectionWasLost) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  with.timeout = seconds(1);
+  Device& device = open(with);
+  const auto key = device.open_scope(owner())->generate(kP256);
+  const LootedKey stolen = burglar_->loot().at(0);
+  swtpm_.freeze();
+  EXPECT_EQ(failure_of([&] { signs(*key); }).rv(), CKR_DEVICE_REMOVED);
+  swtpm_.thaw();
+  EXPECT_TRUE(is_good(stolen.public_key, burglar_->sign(stolen, message_digest())));
+  device.close();
+  EXPECT_THAT(failure_of([&] { (void)burglar_->sign(stolen, message_digest()); }).rv(),
+              testing::Ne(CKR_OK));
+  EXPECT_EQ(counters(), 0U);
 }
 
 TEST_F(TpmDeviceTest, WorksAgainWhenTheTpmWasRestarted) {

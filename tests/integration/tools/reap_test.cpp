@@ -1,12 +1,17 @@
 // `mayfly reap` as a person calls it.
+#include <csignal>
 #include <fstream>
 #include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "compose/library.h"
 #include "config/config.h"
 #include "integration/tools/mayfly_sandbox.h"
+#include "support/swtpm.h"
 #include "tools/exit_status.h"
 
 namespace mayfly::test {
@@ -43,6 +48,28 @@ TEST_F(Reap, HasNothingToDoWhereNoKeysAreStored) {
   const Outcome outcome = sandbox_.mayfly({"reap"});
   EXPECT_EQ(outcome.status, tools::kOk);
   EXPECT_THAT(outcome.err, HasSubstr("nothing to look for"));
+}
+
+TEST_F(Reap, EndsTheKeysOfDeadProcessesInATpmWithoutARegistry) {
+  const Swtpm swtpm;
+  const std::filesystem::path file = sandbox_.root() / "tpm.toml";
+  std::ofstream(file) << "[device]\ntype = \"tpm\"\n[tpm]\ntcti = \"" << swtpm.tcti()
+                      << "\"\nkill-switch = true\n";
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto device = open_device(Config::load(file));
+    const auto key = device->open_scope({"task", "0123456789abcdef", BootClock::time_point::max()})
+                         ->generate({CKK_EC, 256});
+    raise(SIGKILL);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  const Outcome outcome = sandbox_.mayfly({"reap", "--config", file.string()});
+  EXPECT_EQ(outcome.status, tools::kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("destroyed  1  counters and sessions of dead processes"));
+  const Outcome again = sandbox_.mayfly({"reap", "--json", "--config", file.string()});
+  EXPECT_EQ(nlohmann::json::parse(again.out).at("destroyed"), 0);
 }
 
 TEST_F(Reap, SaysWhatItFound) {
