@@ -78,7 +78,7 @@ void HostedKeeper::logout(Task& task, SessionHandle session) {
 /// Which objects may be seen, and by which handles, is another question after a login or logout.
 void HostedKeeper::start_over() {
   const std::scoped_lock turn(refresh_turn_);
-  since_ = 0;
+  told_ = {};
   stale_.store(true);
 }
 
@@ -102,17 +102,21 @@ void HostedKeeper::take_changes(Task& task) {
   bool more = true;
   for (std::size_t answers = 0; more; ++answers) {
     if (answers == kMostAnswers) throw host_->give_up("there is no end of changes");
-    const TaskHost::Changes changes = host_->changes_since(since_);
-    if (changes.from_start || since_ == 0) {
+    const TaskHost::Changes changes = host_->changes_since(told_);
+    if (changes.from_start) told_ = {};
+    if (told_.changed == 0) {
       all = true;
       listed.clear();
+    }
+    if (changes.more && changes.now.changed <= told_.changed) {
+      throw host_->give_up("it tells the same changes again");
     }
     for (const std::uint64_t number : changes.removed) mirror_.drop(task, number);
     for (const HostedObject& told : changes.changed) {
       mirror_.take_in(task, *host_, told);
       if (all) listed.insert(told.number);
     }
-    since_ = changes.now;
+    told_ = changes.now;
     more = changes.more;
   }
   if (all) mirror_.drop_unlisted(task, listed, moment);

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "core/change_log.h"
 #include "core/object_mirror.h"
 #include "core/task_host.h"
 #include "core/task_keeper.h"
@@ -59,7 +60,7 @@ class HostedKeeper final : public TaskKeeper {
   std::atomic<std::uint64_t> seen_{0};
   std::atomic<bool> stale_{true};
   std::mutex refresh_turn_;  // guards what follows; held while the host tells of changes
-  std::uint64_t since_ = 0;
+  ChangeLog::Position told_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::unordered_map<CK_ULONG, TaskHost::SessionNumber> sessions_;

@@ -301,8 +301,21 @@ DestroyObjectRequest DestroyObjectRequest::read(Reader& in) {
   return result;
 }
 
+void ChangesRequest::write(Writer& out) const {
+  out.u64(since);
+  out.u64(gone_since);
+}
+
+ChangesRequest ChangesRequest::read(Reader& in) {
+  ChangesRequest result;
+  result.since = in.u64();
+  result.gone_since = in.u64();
+  return result;
+}
+
 void ChangesAnswer::write(Writer& out) const {
   out.u64(now);
+  out.u64(gone_now);
   out.flag(from_start);
   out.flag(more);
   out.count(changed.size());
@@ -314,6 +327,7 @@ void ChangesAnswer::write(Writer& out) const {
 ChangesAnswer ChangesAnswer::read(Reader& in) {
   ChangesAnswer result;
   result.now = in.u64();
+  result.gone_now = in.u64();
   result.from_start = in.flag();
   result.more = in.flag();
   const std::size_t objects = in.count(kLeastObject);

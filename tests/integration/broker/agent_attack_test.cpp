@@ -291,7 +291,7 @@ TEST_F(AgentAttack, AClientThatNeverReadsIsHungUpOn) {
     HostileAgent& attacker = attackers.emplace_back(door());
     attacker.greet();
     // Until the worker's thread is stuck in sending, and does not read any more.
-    const Bytes packet = HostileAgent::packet(Kind::changes, wire::ChangesRequest{0});
+    const Bytes packet = HostileAgent::packet(Kind::changes, wire::ChangesRequest{});
     EXPECT_TRUE(eventually([&] {
       std::size_t sent = 0;
       while (attacker.send_if_it_fits(packet)) ++sent;

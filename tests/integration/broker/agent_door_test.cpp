@@ -38,7 +38,7 @@ class AgentDoorTest : public testing::Test {
   [[nodiscard]] HostileClient p11kit_client() const { return HostileClient(folder_ / "socket"); }
 
   static wire::ChangesAnswer changes(HostileAgent& agent, std::uint64_t since) {
-    return agent.get<wire::ChangesAnswer>(Kind::changes, wire::ChangesRequest{since});
+    return agent.get<wire::ChangesAnswer>(Kind::changes, wire::ChangesRequest{since, since});
   }
   static std::uint64_t keys(HostileAgent& agent) {
     return agent.get<wire::TaskInfoAnswer>(Kind::task_info, wire::Nothing{}).keys;
