@@ -47,10 +47,12 @@ class HostedKeeper final : public TaskKeeper {
   template <typename Call>
   decltype(auto) ask(Task& task, Call&& call);
   [[nodiscard]] TaskHost::SessionNumber number_of(SessionHandle session) const;
-  ObjectHandle enter(Session& session, const HostedObject& made);
+  ObjectHandle enter(Session& session, const HostedObject& made, const ChangeLog::Position& before);
   void take_back(Session& session, const HostedObject& made) noexcept;
   void take_changes(Task& task);
   void start_over();
+  [[nodiscard]] ChangeLog::Position told();
+  void hear_again(const ChangeLog::Position& before) noexcept;
 
   const std::shared_ptr<TaskHost> host_;
   std::mutex session_turn_;
