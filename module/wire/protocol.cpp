@@ -97,6 +97,10 @@ std::size_t most_of_request(std::uint8_t kind) noexcept {
   }
 }
 
+std::size_t most_of_first_request(std::uint8_t kind) noexcept {
+  return std::min(most_of_request(kind), kOnePacket);
+}
+
 std::size_t most_of_answer(std::uint8_t kind) noexcept {
   if (kind == 0 || kind > kLastKind) return 0;
   switch (static_cast<Kind>(kind)) {

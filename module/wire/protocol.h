@@ -43,6 +43,8 @@ inline constexpr std::uint8_t kLastKind = 13;
 
 /// How much a request of a kind may have in its body, and an answer; 0 for kinds that are none.
 [[nodiscard]] std::size_t most_of_request(std::uint8_t kind) noexcept;
+/// The same before a HELLO: nothing that takes more than a packet.
+[[nodiscard]] std::size_t most_of_first_request(std::uint8_t kind) noexcept;
 [[nodiscard]] std::size_t most_of_answer(std::uint8_t kind) noexcept;
 
 /// The longest message that is signed as a whole.
