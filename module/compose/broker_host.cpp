@@ -41,6 +41,8 @@ void BrokerHost::close_session(SessionNumber session) {
 }
 
 void BrokerHost::login(SessionNumber session, ByteView pin) {
+  // The worker would take it for nonsense and hang up; it is no PIN of any task.
+  if (pin.size() > wire::kMaxPin) throw Error(CKR_PIN_INCORRECT, "the PIN is too long");
   link_->call(Kind::login, wire::LoginRequest{session, pin});
 }
 
@@ -94,10 +96,15 @@ TaskStatus BrokerHost::status() {
 
 std::uint64_t BrokerHost::change_count() const noexcept { return link_->page().changes(); }
 
-TaskHost::Changes BrokerHost::changes_since(std::uint64_t moment) {
+TaskHost::Changes BrokerHost::changes_since(const ChangeLog::Position& told) {
   return link_->call<wire::ChangesAnswer>(
-      Kind::changes, wire::ChangesRequest{moment}, [](wire::ChangesAnswer& answer) {
-        Changes changes{answer.now, answer.from_start, answer.more, {}, std::move(answer.removed)};
+      Kind::changes, wire::ChangesRequest{told.changed, told.gone},
+      [](wire::ChangesAnswer& answer) {
+        Changes changes{{answer.now, answer.gone_now},
+                        answer.from_start,
+                        answer.more,
+                        {},
+                        std::move(answer.removed)};
         changes.changed.reserve(answer.changed.size());
         for (const wire::ObjectRecord& record : answer.changed) {
           changes.changed.push_back(from_wire(record));

@@ -32,7 +32,7 @@ class BrokerHost final : public TaskHost {
 
   [[nodiscard]] TaskStatus status() override;
   [[nodiscard]] std::uint64_t change_count() const noexcept override;
-  [[nodiscard]] Changes changes_since(std::uint64_t moment) override;
+  [[nodiscard]] Changes changes_since(const ChangeLog::Position& told) override;
 
   [[nodiscard]] std::optional<TaskState> end() const noexcept override;
   void look_after() noexcept override { link_->look_after(); }

@@ -16,7 +16,7 @@ namespace {
 
 // What this process lets a broker's worker make it take.
 constexpr std::uint64_t kMostSessions = 1'000'000;
-constexpr std::size_t kMostMirrored = 100'000;
+constexpr std::size_t kMostMirrored = 1'000'000;  // as limits.objects
 
 BootClock::time_point time_of(std::uint64_t nanoseconds) noexcept {
   constexpr auto kLatest = BootClock::time_point::max();

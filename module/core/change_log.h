@@ -22,6 +22,13 @@ class ChangeLog {
 
   static constexpr std::size_t kRemembered = 4096;
 
+  /// How far somebody who keeps a copy has been told. A list that comes in pieces stands for a
+  /// while at an old moment, but what went meanwhile is told at once.
+  struct Position {
+    Moment changed = 0;  ///< of the objects that came or changed; 0 is the beginning
+    Moment gone = 0;     ///< of the objects that went
+  };
+
   struct Entry {
     Moment moment;
     Number object;
@@ -40,9 +47,11 @@ class ChangeLog {
 
   [[nodiscard]] Moment now() const noexcept { return now_; }
   [[nodiscard]] const Living& living() const noexcept { return living_; }
-  /// Whether nothing that went after a moment is forgotten. Not so for a moment that has not come.
-  [[nodiscard]] bool reaches_back_to(Moment moment) const noexcept {
-    return moment >= forgotten_ && moment <= now_;
+  /// Whether who was told so far can be told the rest, and nothing that went meanwhile is
+  /// forgotten. Not so for a moment that has not come.
+  [[nodiscard]] bool reaches_back_to(const Position& told) const noexcept {
+    return told.changed != 0 && told.changed <= told.gone && told.gone >= forgotten_ &&
+           told.gone <= now_;
   }
   /// Those that went after a moment, as far as they are remembered.
   [[nodiscard]] std::vector<Number> gone_since(Moment moment) const;

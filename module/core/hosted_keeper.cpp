@@ -69,8 +69,13 @@ void HostedKeeper::login(Task& task, SessionHandle session, ByteView pin) {
 }
 
 void HostedKeeper::logout(Task& task, SessionHandle session) {
-  start_over();
-  ask(task, [&] { host_->logout(number_of(session)); });
+  try {
+    ask(task, [&] { host_->logout(number_of(session)); });
+  } catch (...) {
+    start_over();
+    throw;
+  }
+  start_over();  // only now: another thread may have asked for changes meanwhile
 }
 
 // Objects ----------------------------------------------------------------------------------------
@@ -78,7 +83,21 @@ void HostedKeeper::logout(Task& task, SessionHandle session) {
 /// Which objects may be seen, and by which handles, is another question after a login or logout.
 void HostedKeeper::start_over() {
   const std::scoped_lock turn(refresh_turn_);
-  since_ = 0;
+  told_ = {};
+  stale_.store(true);
+}
+
+/// How far the host has told of changes, before a request whose answer tells of an object.
+ChangeLog::Position HostedKeeper::told() {
+  const std::scoped_lock turn(refresh_turn_);
+  return told_;
+}
+
+/// What such an answer said of a token object was put in the mirror, but another thread may have
+/// heard of something newer meanwhile: the host is to tell all of it again, which does no harm.
+void HostedKeeper::hear_again(const ChangeLog::Position& before) noexcept {
+  const std::scoped_lock turn(refresh_turn_);
+  if (told_.changed > before.changed) told_ = before;
   stale_.store(true);
 }
 
@@ -87,7 +106,12 @@ void HostedKeeper::refresh(Task& task) {
   const std::scoped_lock turn(refresh_turn_);
   const std::uint64_t count = host_->change_count();  // before what the host tells
   if (!stale_.load() && count == seen_.load()) return;
-  ask(task, [&] { take_changes(task); });
+  try {
+    ask(task, [&] { take_changes(task); });
+  } catch (...) {
+    told_ = {};  // only a whole list says what is gone
+    throw;
+  }
   seen_.store(count);
   stale_.store(false);
 }
@@ -102,28 +126,35 @@ void HostedKeeper::take_changes(Task& task) {
   bool more = true;
   for (std::size_t answers = 0; more; ++answers) {
     if (answers == kMostAnswers) throw host_->give_up("there is no end of changes");
-    const TaskHost::Changes changes = host_->changes_since(since_);
-    if (changes.from_start || since_ == 0) {
+    const TaskHost::Changes changes = host_->changes_since(told_);
+    if (changes.from_start) told_ = {};
+    if (told_.changed == 0) {
       all = true;
       listed.clear();
+    }
+    if (changes.more && changes.now.changed <= told_.changed) {
+      throw host_->give_up("it tells the same changes again");
     }
     for (const std::uint64_t number : changes.removed) mirror_.drop(task, number);
     for (const HostedObject& told : changes.changed) {
       mirror_.take_in(task, *host_, told);
       if (all) listed.insert(told.number);
     }
-    since_ = changes.now;
+    told_ = changes.now;
     more = changes.more;
   }
   if (all) mirror_.drop_unlisted(task, listed, moment);
 }
 
 /// Gives an object that the host made for a session its handle here.
-ObjectHandle HostedKeeper::enter(Session& session, const HostedObject& made) {
+ObjectHandle HostedKeeper::enter(Session& session, const HostedObject& made,
+                                 const ChangeLog::Position& before) {
   Token& token = session.token();
   try {
     if (made.attributes.flag(CKA_TOKEN).value_or(false)) {
-      return token.enter(mirror_.take_in(token.task(), *host_, made), session.handle());
+      const auto object = mirror_.take_in(token.task(), *host_, made);
+      hear_again(before);
+      return token.enter(object, session.handle());
     }
     return token.add(make_hosted_object(made, *host_), session.handle());
   } catch (const Error& error) {
@@ -140,8 +171,9 @@ ObjectHandle HostedKeeper::enter(Session& session, const HostedObject& made) {
   }
 }
 
-/// An object that found no place here, because of memory or because its session went, is not left
-/// at the host.
+/// An object that found no place here for lack of memory is not left at the host. Where its session
+/// went meanwhile, a session object went with it there; a token object stays, as any other one of a
+/// session that was closed.
 void HostedKeeper::take_back(Session& session, const HostedObject& made) noexcept {
   mirror_.drop(session.token().task(), made.number);
   try {
@@ -152,9 +184,10 @@ void HostedKeeper::take_back(Session& session, const HostedObject& made) noexcep
 
 ObjectHandle HostedKeeper::create(Session& session, const Attributes& wanted) {
   return ask(session.token().task(), [&] {
+    const ChangeLog::Position before = told();
     const HostedObject made = host_->create(number_of(session.handle()), wanted);
     try {
-      return enter(session, made);
+      return enter(session, made, before);
     } catch (...) {
       take_back(session, made);
       throw;
@@ -165,10 +198,11 @@ ObjectHandle HostedKeeper::create(Session& session, const Attributes& wanted) {
 ObjectHandle HostedKeeper::copy(Session& session, const Object& original,
                                 const Attributes& changes) {
   return ask(session.token().task(), [&] {
+    const ChangeLog::Position before = told();
     const HostedObject made =
         host_->copy(number_of(session.handle()), original.host_name().handle, changes);
     try {
-      return enter(session, made);
+      return enter(session, made, before);
     } catch (...) {
       take_back(session, made);
       throw;
@@ -180,11 +214,12 @@ KeyPairHandles HostedKeeper::generate(Session& session, CK_MECHANISM_TYPE mechan
                                       const Attributes& public_wanted,
                                       const Attributes& private_wanted) {
   return ask(session.token().task(), [&]() -> KeyPairHandles {
+    const ChangeLog::Position before = told();
     const TaskHost::KeyPair made =
         host_->generate(number_of(session.handle()), mechanism, public_wanted, private_wanted);
     try {
-      const ObjectHandle public_key = enter(session, made.public_key);
-      return {public_key, enter(session, made.private_key)};
+      const ObjectHandle public_key = enter(session, made.public_key, before);
+      return {public_key, enter(session, made.private_key, before)};
     } catch (...) {
       take_back(session, made.public_key);
       take_back(session, made.private_key);
@@ -196,9 +231,11 @@ KeyPairHandles HostedKeeper::generate(Session& session, CK_MECHANISM_TYPE mechan
 void HostedKeeper::change(Session& session, Object& object, const Attributes& changes) {
   Token& token = session.token();
   ask(token.task(), [&] {
+    const ChangeLog::Position before = told();
     const HostedObject now =
         host_->change(number_of(session.handle()), object.host_name().handle, changes);
     token.store_of(object).update(object, now.attributes);
+    if (object.is_token_object()) hear_again(before);
   });
 }
 

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "core/change_log.h"
 #include "core/object_mirror.h"
 #include "core/task_host.h"
 #include "core/task_keeper.h"
@@ -46,10 +47,12 @@ class HostedKeeper final : public TaskKeeper {
   template <typename Call>
   decltype(auto) ask(Task& task, Call&& call);
   [[nodiscard]] TaskHost::SessionNumber number_of(SessionHandle session) const;
-  ObjectHandle enter(Session& session, const HostedObject& made);
+  ObjectHandle enter(Session& session, const HostedObject& made, const ChangeLog::Position& before);
   void take_back(Session& session, const HostedObject& made) noexcept;
   void take_changes(Task& task);
   void start_over();
+  [[nodiscard]] ChangeLog::Position told();
+  void hear_again(const ChangeLog::Position& before) noexcept;
 
   const std::shared_ptr<TaskHost> host_;
   std::mutex session_turn_;
@@ -59,7 +62,7 @@ class HostedKeeper final : public TaskKeeper {
   std::atomic<std::uint64_t> seen_{0};
   std::atomic<bool> stale_{true};
   std::mutex refresh_turn_;  // guards what follows; held while the host tells of changes
-  std::uint64_t since_ = 0;
+  ChangeLog::Position told_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::unordered_map<CK_ULONG, TaskHost::SessionNumber> sessions_;

@@ -89,22 +89,22 @@ void ObjectStore::keep_changes(ChangeLog::Listener listener) {
   log_ = std::move(log);
 }
 
-ObjectStore::Changes ObjectStore::changes_since(ChangeLog::Moment since,
+ObjectStore::Changes ObjectStore::changes_since(const ChangeLog::Position& told,
                                                 std::size_t most_bytes) const {
   const std::shared_lock lock(mutex_);
   Changes changes;
   if (log_ == nullptr) return changes;
-  changes.from_start = since == 0 || !log_->reaches_back_to(since);
-  if (changes.from_start) since = 0;
-  changes.now = log_->now();
-  if (!changes.from_start) changes.gone = log_->gone_since(since);
+  changes.from_start = !log_->reaches_back_to(told);
+  const ChangeLog::Moment since = changes.from_start ? 0 : told.changed;
+  changes.now = {log_->now(), log_->now()};
+  if (!changes.from_start) changes.gone = log_->gone_since(told.gone);
   auto first = log_->living().end();
   while (first != log_->living().begin() && std::prev(first)->moment > since) --first;
   std::size_t bytes = 0;
   for (auto entry = first; entry != log_->living().end(); ++entry) {
     if (bytes > most_bytes) {
       changes.more = true;
-      changes.now = std::prev(entry)->moment;
+      changes.now.changed = std::prev(entry)->moment;
       break;
     }
     const ObjectPtr& object = objects_.at(entry->object);

@@ -51,22 +51,23 @@ class ObjectStore {
   /// @param listener  Told each moment, with the store locked: must neither throw nor call back.
   void keep_changes(ChangeLog::Listener listener);
 
-  /// What came, changed and went after a moment.
+  /// What came, changed and went since a copy was told last.
   struct Changes {
     struct Changed {
       Number number;
       ObjectPtr object;
     };
 
-    ChangeLog::Moment now = 0;  ///< what to ask with next time
-    bool from_start = false;    ///< it is all there is, and not what changed
-    bool more = false;          ///< there are changes after `now`
+    ChangeLog::Position now;  ///< what to ask with next time
+    bool from_start = false;  ///< it is all there is, and not what changed
+    bool more = false;        ///< there are changes after `now`
     std::vector<Changed> changed;
     std::vector<Number> gone;
   };
-  /// @param since       0, or Changes::now.
+  /// @param told        How far: nothing yet, or Changes::now.
   /// @param most_bytes  Stops behind the object with which the values have more than this.
-  [[nodiscard]] Changes changes_since(ChangeLog::Moment since, std::size_t most_bytes) const;
+  [[nodiscard]] Changes changes_since(const ChangeLog::Position& told,
+                                      std::size_t most_bytes) const;
   /// The number of an object; nothing if it is not here.
   [[nodiscard]] std::optional<Number> number_of(const Object& object) const;
 

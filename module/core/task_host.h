@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "core/attributes.h"
+#include "core/change_log.h"
 #include "core/task.h"
 #include "device/device.h"
 
@@ -68,14 +69,15 @@ class TaskHost {
   /// next to nothing.
   [[nodiscard]] virtual std::uint64_t change_count() const noexcept = 0;
   struct Changes {
-    std::uint64_t now = 0;    ///< what to ask with next time
+    ChangeLog::Position now;  ///< what to ask with next time
     bool from_start = false;  ///< what is not told of from here on is gone
     bool more = false;        ///< ask again at once
     std::vector<HostedObject> changed;
     std::vector<std::uint64_t> removed;  ///< their HostedObject::number
   };
-  /// Which token objects came, changed or went after a moment; 0 is the beginning.
-  [[nodiscard]] virtual Changes changes_since(std::uint64_t moment) = 0;
+  /// Which token objects came, changed or went since the host told last.
+  /// @param told  How far: nothing yet, or Changes::now.
+  [[nodiscard]] virtual Changes changes_since(const ChangeLog::Position& told) = 0;
 
   /// How the task ended, if the host says that it did or was given up. Costs next to nothing.
   [[nodiscard]] virtual std::optional<TaskState> end() const noexcept = 0;

@@ -69,8 +69,8 @@ std::vector<ObjectHandle> Token::find(const Attributes& wanted) {
   return result;
 }
 
-ObjectStore::Changes Token::changes_since(ChangeLog::Moment since, std::size_t most_bytes) {
-  ObjectStore::Changes changes = task_->objects().changes_since(since, most_bytes);
+ObjectStore::Changes Token::changes_since(const ChangeLog::Position& told, std::size_t most_bytes) {
+  ObjectStore::Changes changes = task_->objects().changes_since(told, most_bytes);
   std::erase_if(changes.changed, [this](const auto& entry) { return !may_see(*entry.object); });
   return changes;
 }

@@ -71,7 +71,8 @@ class Token final : public TaskObserver {
   /// The token objects that this application may see and that came or changed since a moment, and
   /// the numbers of those that went, as ObjectStore::changes_since(). A login or a logout is no
   /// moment: what may be seen after it is told from the start.
-  [[nodiscard]] ObjectStore::Changes changes_since(ChangeLog::Moment since, std::size_t most_bytes);
+  [[nodiscard]] ObjectStore::Changes changes_since(const ChangeLog::Position& told,
+                                                   std::size_t most_bytes);
 
   // Sessions ---------------------------------------------------------------------------------
 

@@ -97,6 +97,10 @@ std::size_t most_of_request(std::uint8_t kind) noexcept {
   }
 }
 
+std::size_t most_of_first_request(std::uint8_t kind) noexcept {
+  return std::min(most_of_request(kind), kOnePacket);
+}
+
 std::size_t most_of_answer(std::uint8_t kind) noexcept {
   if (kind == 0 || kind > kLastKind) return 0;
   switch (static_cast<Kind>(kind)) {
@@ -301,8 +305,21 @@ DestroyObjectRequest DestroyObjectRequest::read(Reader& in) {
   return result;
 }
 
+void ChangesRequest::write(Writer& out) const {
+  out.u64(since);
+  out.u64(gone_since);
+}
+
+ChangesRequest ChangesRequest::read(Reader& in) {
+  ChangesRequest result;
+  result.since = in.u64();
+  result.gone_since = in.u64();
+  return result;
+}
+
 void ChangesAnswer::write(Writer& out) const {
   out.u64(now);
+  out.u64(gone_now);
   out.flag(from_start);
   out.flag(more);
   out.count(changed.size());
@@ -314,6 +331,7 @@ void ChangesAnswer::write(Writer& out) const {
 ChangesAnswer ChangesAnswer::read(Reader& in) {
   ChangesAnswer result;
   result.now = in.u64();
+  result.gone_now = in.u64();
   result.from_start = in.flag();
   result.more = in.flag();
   const std::size_t objects = in.count(kLeastObject);

@@ -43,6 +43,8 @@ inline constexpr std::uint8_t kLastKind = 13;
 
 /// How much a request of a kind may have in its body, and an answer; 0 for kinds that are none.
 [[nodiscard]] std::size_t most_of_request(std::uint8_t kind) noexcept;
+/// The same before a HELLO: nothing that takes more than a packet.
+[[nodiscard]] std::size_t most_of_first_request(std::uint8_t kind) noexcept;
 [[nodiscard]] std::size_t most_of_answer(std::uint8_t kind) noexcept;
 
 /// The longest message that is signed as a whole.
@@ -211,18 +213,21 @@ struct DestroyObjectRequest {
   [[nodiscard]] static DestroyObjectRequest read(Reader& in);
 };
 
-/// Asks which token objects came, changed or went after a moment; 0 is the beginning.
+/// Asks which token objects came or changed after a moment, and which went after another; 0 is the
+/// beginning.
 struct ChangesRequest {
   std::uint64_t since = 0;
+  std::uint64_t gone_since = 0;
 
-  void write(Writer& out) const { out.u64(since); }
-  [[nodiscard]] static ChangesRequest read(Reader& in) { return {in.u64()}; }
+  void write(Writer& out) const;
+  [[nodiscard]] static ChangesRequest read(Reader& in);
 };
 
 struct ChangesAnswer {
-  std::uint64_t now = 0;    ///< what to ask with next time
-  bool from_start = false;  ///< forget all token objects first
-  bool more = false;        ///< ask again at once
+  std::uint64_t now = 0;       ///< what to ask with next time, as `since`
+  std::uint64_t gone_now = 0;  ///< and this as `gone_since`
+  bool from_start = false;     ///< forget all token objects first
+  bool more = false;           ///< ask again at once
   std::vector<ObjectRecord> changed;
   std::vector<std::uint64_t> removed;  ///< ObjectRecord::number; also of such as were never told of
 
@@ -275,7 +280,7 @@ struct TaskInfoAnswer {
 /// The first bytes of the page that comes with HELLO: hints that there is something to ask for. The
 /// worker writes them, an agent maps them read-only. Both are atomic.
 struct ChangePageLayout {
-  std::uint64_t changes;  ///< differs from ChangesAnswer::now if token objects came, changed, went
+  std::uint64_t changes;  ///< differs from gone_now if token objects came, changed, went
   std::uint32_t ended;    ///< 0 while the task lives
 };
 inline constexpr std::size_t kChangePageSize = 4096;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <system_error>
+#include <utility>
 
 #include "base/secret.h"
 
@@ -89,10 +90,11 @@ struct Seqpacket::Header {
   [[nodiscard]] bool more() const noexcept { return (flags & kMore) != 0; }
 };
 
-Seqpacket::Seqpacket(Descriptor socket, Patience patience, Limits limits)
+Seqpacket::Seqpacket(Descriptor socket, Patience patience, Limits limits, Budget* budget)
     : socket_(std::move(socket)),
       patience_(patience),
       limits_(limits),
+      budget_(budget),
       packet_(std::make_unique_for_overwrite<std::uint8_t[]>(kMaxPacket)) {
   static_assert(sizeof(Header) == 8);
   if (patience.first) set_timeout(socket_.number(), SO_RCVTIMEO, *patience.first);
@@ -123,8 +125,12 @@ void Seqpacket::send_packet(const Header& header, ByteView part, int passed) {
 
 void Seqpacket::send(const Message& message, int passed) {
   static constexpr std::size_t kMostOfBody = kMaxPacket - sizeof(Header);
+  const Deadline deadline = steady_clock::now() + patience_.next;
   ByteView rest = message.body;
   do {
+    if (steady_clock::now() > deadline) {
+      throw WireError(Cause::timed_out, "the other side took too long to read a message");
+    }
     const ByteView part = rest.first(std::min(rest.size(), kMostOfBody));
     rest = rest.subspan(part.size());
     const std::uint8_t flags = rest.empty() ? 0 : kMore;
@@ -133,7 +139,7 @@ void Seqpacket::send(const Message& message, int passed) {
   } while (!rest.empty());
 }
 
-void Seqpacket::receive_packet(Descriptor* passed) {
+void Seqpacket::receive_packet(Descriptor* passed, std::optional<milliseconds> patience) {
   iovec piece{packet_.get(), kMaxPacket};
   msghdr message{};
   message.msg_iov = &piece;
@@ -143,8 +149,8 @@ void Seqpacket::receive_packet(Descriptor* passed) {
     message.msg_control = control.data();
     message.msg_controllen = control.size();
   }
-  const ssize_t size = insist(
-      patience_.first, [&] { return recvmsg(socket_.number(), &message, MSG_CMSG_CLOEXEC); });
+  const ssize_t size =
+      insist(patience, [&] { return recvmsg(socket_.number(), &message, MSG_CMSG_CLOEXEC); });
   if (size < 0) fail("receiving");
   packet_size_ = static_cast<std::size_t>(size);
   if (passed != nullptr) *passed = take_descriptor(message);
@@ -163,26 +169,57 @@ Seqpacket::Header Seqpacket::read_header() const {
 
 ByteView Seqpacket::read_part() const noexcept { return received().subspan(sizeof(Header)); }
 
-void Seqpacket::wait_for_packet() const {
+void Seqpacket::wait_for_packet(Deadline deadline) const {
   pollfd entry{socket_.number(), POLLIN, 0};
-  const int timeout = static_cast<int>(patience_.next.count());
-  const ssize_t ready = insist(patience_.next, [&] { return poll(&entry, 1, timeout); });
+  const ssize_t ready = insist(std::nullopt, [&] {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+    return poll(&entry, 1, static_cast<int>(std::max(left, milliseconds(0)).count()));
+  });
   if (ready == 0) errno = EAGAIN;
   if (ready <= 0) fail("the rest of a message");
 }
 
+/// Room for so much of a message that has `most` bytes at most.
+void Seqpacket::make_room(std::size_t size, std::size_t most) {
+  if (size <= collected_.capacity()) return;
+  const std::size_t room = std::min(most, std::max(size, 2 * collected_.capacity()));
+  Bytes larger;
+  if (budget_ != nullptr && !budget_->take(room)) {
+    throw WireError(Cause::system, "long messages of all clients together take too much memory");
+  }
+  try {
+    larger.reserve(room);
+  } catch (...) {
+    if (budget_ != nullptr) budget_->give_back(room);
+    throw;
+  }
+  larger.assign(collected_.begin(), collected_.end());
+  forget_collected();
+  collected_ = std::move(larger);
+  taken_ = room;
+}
+
+void Seqpacket::forget_collected() noexcept {
+  if (taken_ == 0) return;
+  zeroise(collected_);
+  Bytes().swap(collected_);
+  if (budget_ != nullptr) budget_->give_back(std::exchange(taken_, 0));
+}
+
 void Seqpacket::collect(const Header& first, ByteView part) {
   const std::size_t most = limits_(first.kind);
+  const Deadline deadline = steady_clock::now() + patience_.next;
   Header header = first;
   while (true) {
     if (part.empty()) malformed("a packet that carries nothing on");
     if (part.size() > most - collected_.size()) {
       malformed("a message has more than the " + std::to_string(most) + " bytes of its kind");
     }
+    make_room(collected_.size() + part.size(), most);
     collected_.insert(collected_.end(), part.begin(), part.end());
     if (!header.more()) return;
-    wait_for_packet();
-    receive_packet(nullptr);
+    wait_for_packet(deadline);
+    receive_packet(nullptr, patience_.next);
     header = read_header();
     if (header.kind != first.kind || header.number != first.number) {
       malformed("a message was left unfinished");
@@ -191,9 +228,15 @@ void Seqpacket::collect(const Header& first, ByteView part) {
   }
 }
 
-Message Seqpacket::receive(Descriptor* passed) {
+Message Seqpacket::receive(Descriptor* passed, std::optional<milliseconds> first) {
   drop();
-  receive_packet(passed);
+  if (first && patience_.first) {
+    set_timeout(socket_.number(), SO_RCVTIMEO, *first);
+    receive_packet(passed, first);
+    set_timeout(socket_.number(), SO_RCVTIMEO, *patience_.first);
+  } else {
+    receive_packet(passed, patience_.first);
+  }
   const Header header = read_header();
   if (limits_(header.kind) == 0) {
     malformed("no message has the kind " + std::to_string(header.kind));
@@ -209,9 +252,7 @@ Message Seqpacket::receive(Descriptor* passed) {
 void Seqpacket::drop() noexcept {
   zeroise(received());
   packet_size_ = 0;
-  if (collected_.empty()) return;
-  zeroise(collected_);
-  Bytes().swap(collected_);
+  forget_collected();
 }
 
 }  // namespace mayfly::wire

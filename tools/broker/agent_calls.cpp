@@ -132,9 +132,11 @@ void destroy_object(AgentApplication& agent, const wire::DestroyObjectRequest& r
 void changes(AgentApplication& agent, const wire::ChangesRequest& request, Writer& out) {
   Token& token = agent.token();
   token.check_alive();
-  const ObjectStore::Changes found = token.changes_since(request.since, kMostChanges);
+  const ObjectStore::Changes found =
+      token.changes_since({request.since, request.gone_since}, kMostChanges);
   wire::ChangesAnswer answer;
-  answer.now = found.now;
+  answer.now = found.now.changed;
+  answer.gone_now = found.now.gone;
   answer.from_start = found.from_start;
   answer.more = found.more;
   Records records(token);

@@ -10,7 +10,6 @@
 #include "api/call.h"
 #include "base/error.h"
 #include "tools/broker/agent_calls.h"
-#include "wire/seqpacket.h"
 
 namespace mayfly::broker {
 namespace {
@@ -20,6 +19,8 @@ using wire::WireError;
 
 // For the rest of a request that came in pieces, and for a client to make room for an answer.
 constexpr std::chrono::seconds kPatience{10};
+// At least three messages of the greatest length at once.
+constexpr std::size_t kLongRequests = 4 * wire::kMaxSignInput;
 constexpr std::size_t kUsualAnswer = std::size_t{8} * 1024;
 
 Descriptor duplicate(int socket) {
@@ -58,11 +59,13 @@ class AgentDoor::Conversation {
       : door_(door),
         socket_(socket),
         process_(process),
-        lane_(duplicate(socket), {std::nullopt, kPatience}, wire::most_of_request) {}
+        lane_(duplicate(socket), {std::nullopt, kPatience}, wire::most_of_first_request,
+              &door.long_requests_) {}
 
   /// @throws WireError when it is over.
   void run() {
     greet();
+    lane_.set_limits(wire::most_of_request);
     while (true) {
       const wire::Message request = lane_.receive();
       answer_agent(presence_->application(), static_cast<Kind>(request.kind), request.body,
@@ -130,7 +133,8 @@ AgentDoor::AgentDoor(TaskTable& tasks, std::shared_ptr<Task> task, std::size_t s
     : tasks_(tasks),
       task_(std::move(task)),
       sessions_(sessions),
-      page_(std::make_shared<ChangeNotice>()) {
+      page_(std::make_shared<ChangeNotice>()),
+      long_requests_(kLongRequests) {
   task_->objects().keep_changes([page = page_](ChangeLog::Moment now) { page->tell_changes(now); });
   task_->add_observer(page_);
 }

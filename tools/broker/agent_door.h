@@ -8,6 +8,7 @@
 #include "tools/broker/agent_application.h"
 #include "tools/broker/change_notice.h"
 #include "tools/broker/front_door.h"
+#include "wire/seqpacket.h"
 
 namespace mayfly::broker {
 
@@ -35,6 +36,8 @@ class AgentDoor final : public FrontDoor {
   const std::shared_ptr<Task> task_;
   const std::size_t sessions_;
   const std::shared_ptr<ChangeNotice> page_;
+
+  wire::Budget long_requests_;  // of all clients together
 
   std::mutex mutex_;  // guards agents_
   std::vector<std::weak_ptr<AgentApplication>> agents_;

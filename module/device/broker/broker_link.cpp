@@ -18,8 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 using wire::Kind;
 
-constexpr std::size_t kUsualRequest = 1024;
-
 [[noreturn]] void fail(const std::string& doing) {
   throw Error(CKR_DEVICE_ERROR, doing + ": " + std::generic_category().message(errno));
 }
@@ -30,6 +28,28 @@ void set_patience(int socket, int option, milliseconds patience) {
   time.tv_usec = patience.count() % 1000 * 1000;
   if (setsockopt(socket, SOL_SOCKET, option, &time, sizeof time) != 0) fail("setsockopt");
 }
+
+/// Clients act on these: they come back with a larger buffer, or initialise.
+bool is_for_this_side_to_say(CK_RV rv) noexcept {
+  return rv == CKR_BUFFER_TOO_SMALL || rv == CKR_CRYPTOKI_NOT_INITIALIZED ||
+         rv == CKR_CRYPTOKI_ALREADY_INITIALIZED;
+}
+
+/// A request on its way: whatever comes of it, no PIN stays in memory, and no long message.
+class SentRequest {
+ public:
+  SentRequest(Bytes& request, bool secret) noexcept : request_(request), secret_(secret) {}
+  ~SentRequest() {
+    if (secret_) zeroise(request_);
+    if (request_.capacity() > wire::kMaxPacket) Bytes().swap(request_);
+  }
+  SentRequest(const SentRequest&) = delete;
+  SentRequest& operator=(const SentRequest&) = delete;
+
+ private:
+  Bytes& request_;
+  const bool secret_;
+};
 
 bool takes_the_device_long(Kind kind) noexcept {
   switch (kind) {
@@ -47,7 +67,6 @@ bool takes_the_device_long(Kind kind) noexcept {
 
 BrokerLink::Lane::Lane(Descriptor socket, const Patience& patience)
     : connection(std::move(socket), {patience.usual, patience.usual}, wire::most_of_answer) {
-  request.reserve(kUsualRequest);
   note_lane(connection.descriptor());
 }
 
@@ -60,7 +79,11 @@ BrokerLink::BrokerLink(std::string socket, Patience patience)
   try {
     std::unique_ptr<Lane> first = connect();
     Descriptor memory;
-    hello_ = say_hello(*first, {}, &memory);
+    try {
+      hello_ = say_hello(*first, {}, &memory);
+    } catch (const Error& refusal) {  // its CK_RV is the worker's choice
+      throw Error(CKR_DEVICE_ERROR, "the broker at " + socket_ + ": " + refusal.what());
+    }
     page_ = std::make_unique<ChangePage>(memory);
     free_.push_back(first.get());
     lanes_.push_back(std::move(first));
@@ -110,17 +133,18 @@ wire::Reader BrokerLink::exchange(Lane& lane, Kind kind, Descriptor* passed) {
     throw Error(CKR_ARGUMENTS_BAD,
                 std::string(wire::name_of(kind)) + ": more than a broker takes in one request");
   }
-  const int socket = lane.connection.descriptor();
-  if (takes_the_device_long(kind)) set_patience(socket, SO_RCVTIMEO, patience_.device);
-  lane.connection.send({number, ++lane.number, lane.request});
-  if (kind == Kind::login) zeroise(lane.request);
-  const wire::Message answer = lane.connection.receive(passed);
-  if (takes_the_device_long(kind)) set_patience(socket, SO_RCVTIMEO, patience_.usual);
+  {
+    const SentRequest sent(lane.request, kind == Kind::login);
+    lane.connection.send({number, ++lane.number, lane.request});
+  }
+  const wire::Message answer = lane.connection.receive(
+      passed, takes_the_device_long(kind) ? patience_.device : patience_.usual);
   if (answer.kind != number || answer.number != lane.number) {
     wire::malformed("an answer to something else");
   }
   wire::Reader reader(answer.body);
   const wire::AnswerHead head = wire::AnswerHead::read(reader);
+  if (is_for_this_side_to_say(head.rv)) wire::malformed("a refusal that no worker has cause for");
   if (head.rv != CKR_OK) throw Error(head.rv, "the broker says: " + head.text);
   return reader;
 }
@@ -146,7 +170,7 @@ BrokerLink::Lane& BrokerLink::take_lane() {
       if (lane != nullptr) return *lane;
       lock.lock();
     } else if (lane_freed_.wait_until(lock, deadline) == std::cv_status::timeout) {
-      throw Error(CKR_DEVICE_ERROR, "all connections to the broker are busy for too long");
+      throw Error(CKR_FUNCTION_FAILED, "all connections to the broker are busy for too long");
     }
   }
 }

@@ -50,13 +50,14 @@ class BrokerLink {
   ///              throw WireError for an answer that makes no sense.
   /// @return what `take` returns.
   /// @throws Error what the worker answered; CKR_ARGUMENTS_BAD for what is too long to be sent;
-  ///         CKR_DEVICE_REMOVED when the link is down.
+  ///         CKR_FUNCTION_FAILED if all lanes are busy; CKR_DEVICE_REMOVED when the link is down.
   template <typename Answer, typename Request, typename Take>
   auto call(wire::Kind kind, const Request& request, Take&& take) {
     Turn turn(*this);
     Lane& lane = turn.lane();
     try {
       lane.request.clear();
+      lane.request.reserve(kUsualRequest);
       wire::Writer writer(lane.request);
       request.write(writer);
       wire::Reader reader = exchange(lane, kind);
@@ -88,6 +89,9 @@ class BrokerLink {
   void close() noexcept { shut(); }
 
  private:
+  /// Room for any PIN: one that had to move would leave a copy behind.
+  static constexpr std::size_t kUsualRequest = wire::kMaxPin + 1024;
+
   struct Lane {
     explicit Lane(Descriptor socket, const Patience& patience);
     ~Lane();

@@ -22,7 +22,7 @@ ChangePage::ChangePage(const Descriptor& memory) {
       (static_cast<unsigned>(seals) & wire::kChangePageSeals) != wire::kChangePageSeals) {
     wire::malformed("the change page is not sealed");
   }
-  // Populated: a page that can't be had shows now and not when it is read.
+  // Populated: looking at it later costs no page fault.
   void* const page = mmap(nullptr, wire::kChangePageSize, PROT_READ, MAP_SHARED | MAP_POPULATE,
                           memory.number(), 0);
   if (page == MAP_FAILED) {

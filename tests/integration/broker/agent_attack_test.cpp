@@ -96,6 +96,40 @@ TEST_F(AgentAttack, WhatIsNoRequestEndsTheConnection) {
   EXPECT_TRUE(is_logged("a connection was ended: a list is longer than its message"));
 }
 
+TEST_F(AgentAttack, BeforeHelloNothingTakesMoreThanAPacket) {
+  const Bytes part(wire::kMaxPacket - 8);
+  HostileAgent stranger = enter();
+  stranger.send(HostileAgent::packet(number_of(Kind::sign), part, true));
+  stranger.send(HostileAgent::packet(number_of(Kind::sign), part, true));
+  EXPECT_TRUE(stranger.is_hung_up());
+  EXPECT_TRUE(is_logged("a connection was ended: a message has more than the 65528 bytes"));
+}
+
+TEST_F(AgentAttack, LongRequestsOfAllClientsTogetherHaveABound) {
+  // malloc keeps some of what had to move when it grew.
+  most_memory_ = kMostMemory + std::size_t{32} * 1024;
+  std::vector<HostileAgent> attackers;
+  const Bytes packet =
+      HostileAgent::packet(number_of(Kind::sign), Bytes(wire::kMaxPacket - 8), true);
+  bool all_taken = true;
+  for (int i = 0; i < 5 && all_taken; ++i) {
+    HostileAgent& attacker = attackers.emplace_back(enter());
+    attacker.greet();
+    for (std::size_t sent = 0; sent < wire::kMaxSignInput - packet.size(); sent += packet.size()) {
+      if (!attacker.send(packet)) all_taken = false;
+      if (!all_taken) break;
+    }
+  }
+  EXPECT_FALSE(all_taken) << "80 MiB were taken";
+  EXPECT_TRUE(is_logged("long messages of all clients together take too much memory"));
+  HostileAgent other = enter();
+  other.open_session();
+  other.generate();
+  EXPECT_TRUE(other.sign()) << "what needs no such memory is served";
+  attackers.clear();
+  EXPECT_TRUE(other.sign());
+}
+
 TEST_F(AgentAttack, AnotherVersionAndAWrongLaneKeyAreToldSo) {
   const auto refused = [&](const wire::HelloRequest& request, CK_RV rv) {
     HostileAgent attacker = enter();
@@ -291,7 +325,7 @@ TEST_F(AgentAttack, AClientThatNeverReadsIsHungUpOn) {
     HostileAgent& attacker = attackers.emplace_back(door());
     attacker.greet();
     // Until the worker's thread is stuck in sending, and does not read any more.
-    const Bytes packet = HostileAgent::packet(Kind::changes, wire::ChangesRequest{0});
+    const Bytes packet = HostileAgent::packet(Kind::changes, wire::ChangesRequest{});
     EXPECT_TRUE(eventually([&] {
       std::size_t sent = 0;
       while (attacker.send_if_it_fits(packet)) ++sent;

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "compose/broker_host.h"
 #include "integration/broker/hostile_agent.h"
 #include "integration/broker/hostile_client.h"
 #include "integration/broker/mayfly_run.h"
@@ -38,7 +39,7 @@ class AgentDoorTest : public testing::Test {
   [[nodiscard]] HostileClient p11kit_client() const { return HostileClient(folder_ / "socket"); }
 
   static wire::ChangesAnswer changes(HostileAgent& agent, std::uint64_t since) {
-    return agent.get<wire::ChangesAnswer>(Kind::changes, wire::ChangesRequest{since});
+    return agent.get<wire::ChangesAnswer>(Kind::changes, wire::ChangesRequest{since, since});
   }
   static std::uint64_t keys(HostileAgent& agent) {
     return agent.get<wire::TaskInfoAnswer>(Kind::task_info, wire::Nothing{}).keys;
@@ -77,6 +78,19 @@ TEST_F(AgentDoorTest, TellsTheTaskAndTheDevice) {
   EXPECT_THAT(hello.key_specs, testing::Contains(KeySpec{CKK_EC_EDWARDS, 255}));
   EXPECT_THAT(hello.sign_inputs, testing::Not(IsEmpty()));
   EXPECT_GT(hello.max_sessions, 0U);
+}
+
+TEST_F(AgentDoorTest, APinThatIsTooLongIsAWrongOneAndNoEnd) {
+  BrokerHost host(std::make_shared<broker::BrokerLink>(folder_ / "door"));
+  const auto session = host.open_session(true);
+  try {
+    host.login(session, Bytes(wire::kMaxPin + 1, 'p'));
+    ADD_FAILURE() << "it was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.rv(), CKR_PIN_INCORRECT);
+  }
+  EXPECT_EQ(host.end(), std::nullopt);
+  host.login(session, Bytes(wire::kMaxPin, 'p'));
 }
 
 TEST_F(AgentDoorTest, WhatOneProcessDoesToTokenObjectsIsToldToTheOthers) {

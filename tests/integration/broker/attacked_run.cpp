@@ -66,7 +66,7 @@ void AttackedRun::TearDown() {
   expect_others_sign();
   EXPECT_TRUE(is_calm()) << status_of(worker_, "Threads") << " threads, before " << threads_ << "; "
                          << descriptors_of(worker_) << " descriptors, before " << descriptors_;
-  EXPECT_LE(status_of(worker_, "VmHWM"), memory_ + kMostMemory);
+  EXPECT_LE(status_of(worker_, "VmHWM"), memory_ + most_memory_);
   EXPECT_EQ(run_.worker(), worker_);
   bystander_.reset();
   agent_bystander_.reset();

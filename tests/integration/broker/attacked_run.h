@@ -64,6 +64,7 @@ class AttackedRun : public testing::Test {
   std::size_t threads_ = 0;
   std::size_t descriptors_ = 0;
   std::size_t memory_ = 0;
+  std::size_t most_memory_ = kMostMemory;  // beyond that
 };
 
 }  // namespace mayfly::test

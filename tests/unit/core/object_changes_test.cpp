@@ -31,23 +31,28 @@ Attributes label(const std::string& value) {
 
 /// A copy, kept as an agent keeps one.
 struct Mirror {
-  ChangeLog::Moment since = 0;
+  ChangeLog::Position told;
   unsigned starts = 0;
   std::map<ObjectStore::Number, std::string> labels;
 
+  /// Takes one piece. @return whether there is more.
+  bool ask(const ObjectStore& store, std::size_t most_bytes) {
+    const ObjectStore::Changes changes = store.changes_since(told, most_bytes);
+    if (changes.from_start) {
+      labels.clear();
+      ++starts;
+    }
+    for (const auto& [number, object] : changes.changed) {
+      labels[number] = std::string(as_text(*object->get(CKA_LABEL)));
+    }
+    for (const auto number : changes.gone) labels.erase(number);
+    told = changes.now;
+    return changes.more;
+  }
+
   void follow(const ObjectStore& store, std::size_t most_bytes) {
-    for (bool more = true; more;) {
-      const ObjectStore::Changes changes = store.changes_since(since, most_bytes);
-      if (changes.from_start) {
-        labels.clear();
-        ++starts;
-      }
-      for (const auto& [number, object] : changes.changed) {
-        labels[number] = std::string(as_text(*object->get(CKA_LABEL)));
-      }
-      for (const auto number : changes.gone) labels.erase(number);
-      since = changes.now;
-      more = changes.more;
+    for (int pieces = 0; ask(store, most_bytes); ++pieces) {
+      ASSERT_LT(pieces, 20'000) << "there is no end";
     }
   }
 
@@ -81,16 +86,17 @@ TEST_F(ObjectChangesTest, TellsWhatCameChangedAndWentAndEachMoment) {
   keep();
   EXPECT_EQ(heard_, Moments{1});  // what was there before
   store_.add(b);
-  const auto all = store_.changes_since(0, 1'000);
+  const auto all = store_.changes_since({}, 1'000);
   EXPECT_TRUE(all.from_start);
   EXPECT_FALSE(all.more);
-  EXPECT_EQ(all.now, 2U);
+  EXPECT_EQ(all.now.changed, 2U);
+  EXPECT_EQ(all.now.gone, 2U);
   ASSERT_EQ(all.changed.size(), 2U);
   EXPECT_EQ(all.changed[1].object, b);
   EXPECT_EQ(all.changed[1].number, store_.number_of(*b));
 
   store_.update(*a, label("z"));
-  const auto changed = store_.changes_since(2, 1'000);
+  const auto changed = store_.changes_since({2, 2}, 1'000);
   EXPECT_FALSE(changed.from_start);
   ASSERT_EQ(changed.changed.size(), 1U);
   EXPECT_EQ(changed.changed[0].object, a);
@@ -107,8 +113,14 @@ TEST_F(ObjectChangesTest, TellsWhatCameChangedAndWentAndEachMoment) {
 TEST_F(ObjectChangesTest, WhoAsksWithAMomentThatNeverWasStartsOver) {
   keep();
   store_.add(labelled("a"));
-  EXPECT_TRUE(store_.changes_since(2, 1'000).from_start);
-  EXPECT_EQ(store_.changes_since(~ChangeLog::Moment{0}, 1'000).changed.size(), 1U);
+  EXPECT_FALSE(store_.changes_since({1, 1}, 1'000).from_start);
+  static constexpr ChangeLog::Moment kNever = ~ChangeLog::Moment{0};
+  for (const ChangeLog::Position never :
+       {ChangeLog::Position{2, 2}, {1, 2}, {2, 1}, {1, 0}, {0, 1}, {kNever, kNever}}) {
+    const auto changes = store_.changes_since(never, 1'000);
+    EXPECT_TRUE(changes.from_start);
+    EXPECT_EQ(changes.changed.size(), 1U);
+  }
 }
 
 TEST_F(ObjectChangesTest, WhoAsksTooLateStartsOver) {
@@ -130,6 +142,43 @@ TEST_F(ObjectChangesTest, WhoAsksTooLateStartsOver) {
   EXPECT_EQ(in_time.starts, 1U);
   late.expect_same(store_);
   in_time.expect_same(store_);
+}
+
+// What went long before a list began is no reason to begin it again at each piece.
+TEST_F(ObjectChangesTest, AListOfOldObjectsComesToItsEndWhateverWent) {
+  keep();
+  for (int i = 0; i < 2'000; ++i) store_.add(labelled("stays " + std::to_string(i)));
+  const auto come_and_go = [&](std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto object = labelled("goes");
+      store_.add(object);
+      store_.remove(*object);
+    }
+  };
+  come_and_go(ChangeLog::kRemembered + 1'000);
+  Mirror mirror;
+  ASSERT_NO_FATAL_FAILURE(mirror.follow(store_, 1'000));
+  EXPECT_EQ(mirror.starts, 1U);
+  mirror.expect_same(store_);
+
+  // What goes in the middle of a list is told, be it among what was told by then or not.
+  Mirror second;
+  EXPECT_TRUE(second.ask(store_, 1'000));
+  const auto all = store_.find({});
+  store_.remove(*all.front());
+  store_.remove(*all.back());
+  come_and_go(ChangeLog::kRemembered - 2);
+  ASSERT_NO_FATAL_FAILURE(second.follow(store_, 1'000));
+  EXPECT_EQ(second.starts, 1U);
+  second.expect_same(store_);
+  // It begins again only where more went between two pieces than is remembered.
+  Mirror third;
+  EXPECT_TRUE(third.ask(store_, 1'000));
+  store_.remove(*all[1]);
+  come_and_go(ChangeLog::kRemembered);
+  ASSERT_NO_FATAL_FAILURE(third.follow(store_, 1'000));
+  EXPECT_EQ(third.starts, 2U);
+  third.expect_same(store_);
 }
 
 TEST_F(ObjectChangesTest, CopiesThatFollowNowAndThenAreTrue) {
@@ -174,7 +223,7 @@ TEST_F(ObjectChangesTest, AFailedAdditionIsNoMoment) {
 TEST_F(ObjectChangesTest, ObjectsOfAKindComeInPiecesOfABoundedSize) {
   keep();
   for (int i = 0; i < 100; ++i) store_.add(labelled(std::string(100, 'x')));
-  const auto piece = store_.changes_since(0, 1'000);
+  const auto piece = store_.changes_since({}, 1'000);
   EXPECT_TRUE(piece.more);
   EXPECT_EQ(piece.changed.size(), 10U);  // each has its class as well
 }

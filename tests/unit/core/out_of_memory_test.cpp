@@ -58,7 +58,7 @@ class StoreOutOfMemoryTest : public testing::Test {
     std::size_t bytes = 0;
     for (const auto& object : all) bytes += object->size();
     expect_taken(quota_, all.size(), bytes);
-    EXPECT_EQ(store_.changes_since(0, bytes).changed.size(), all.size());
+    EXPECT_EQ(store_.changes_since({}, bytes).changed.size(), all.size());
   }
 
   ObjectQuota quota_{kMostObjects};

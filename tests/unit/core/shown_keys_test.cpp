@@ -47,8 +47,8 @@ TEST_F(ShownKeysTest, WhatIsLeftOutIsNotFoundAndNotTold) {
   all->generate_key_pair(CKM_EC_KEY_PAIR_GEN, wanted, private_wanted);
   EXPECT_EQ(all->token().find({}).size(), 3U);
   EXPECT_EQ(some->token().find({}).size(), 1U);  // the task's own data object
-  EXPECT_EQ(all->token().changes_since(0, 10'000).changed.size(), 3U);
-  EXPECT_EQ(some->token().changes_since(0, 10'000).changed.size(), 1U);
+  EXPECT_EQ(all->token().changes_since({}, 10'000).changed.size(), 3U);
+  EXPECT_EQ(some->token().changes_since({}, 10'000).changed.size(), 1U);
 }
 
 TEST_F(ShownKeysTest, WhatIsLeftOutCantBeMadeOrUsed) {

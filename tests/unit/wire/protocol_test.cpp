@@ -73,8 +73,9 @@ TEST(Protocol, EachBodyIsExact) {
   expect_exact(CreateObjectRequest{17, kAttributes}, "CREATE_OBJECT");
   expect_exact(ChangeObjectRequest{17, 18, kAttributes}, "SET_ATTRIBUTES");
   expect_exact(DestroyObjectRequest{17, 18}, "DESTROY_OBJECT");
-  expect_exact(ChangesRequest{17}, "CHANGES");
-  expect_exact(ChangesAnswer{17, true, true, {kObject, kObject}, {1, 2, 3}}, "CHANGES's answer");
+  expect_exact(ChangesRequest{17, 18}, "CHANGES");
+  expect_exact(ChangesAnswer{17, 18, true, true, {kObject, kObject}, {1, 2, 3}},
+               "CHANGES's answer");
   expect_exact(SignRequest{17, CKM_ECDSA, std::nullopt, kValue}, "SIGN");
   expect_exact(SignRequest{17, CKM_RSA_PKCS_PSS, {{CKM_SHA256, CKG_MGF1_SHA256, 32}}, kValue},
                "SIGN with PSS");

@@ -2,6 +2,7 @@
 #include "wire/seqpacket.h"
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
@@ -120,6 +121,57 @@ TEST_F(SeqpacketTest, NobodyIsWaitedForForever) {
   } catch (const WireError& error) {
     EXPECT_EQ(error.cause(), Cause::timed_out);
   }
+}
+
+// Nor for ever by many small waits.
+TEST_F(SeqpacketTest, AMessageHasOneDeadlineForAllItsPackets) {
+  connect(std::chrono::seconds(1));
+  std::atomic<bool> over{false};
+  std::thread drip([&] {
+    const Bytes drop = packet(1, 1, true);
+    while (!over && ::send(theirs_.number(), drop.data(), drop.size(), MSG_NOSIGNAL) > 0) {
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+  });
+  EXPECT_EQ(failure(), Cause::timed_out);
+  over = true;
+  ours_.reset();
+  drip.join();
+}
+
+TEST_F(SeqpacketTest, WaitsAsLongAsOneMessageIsWorthAndNoLonger) {
+  connect(kShort);
+  std::thread late([&] {
+    std::this_thread::sleep_for(4 * kShort);
+    say(packet(1, 1));
+  });
+  EXPECT_EQ(ours_->receive(nullptr, std::chrono::minutes(1)).body.size(), 1U);
+  late.join();
+  EXPECT_EQ(failure(), Cause::timed_out) << "the usual patience again";
+}
+
+TEST_F(SeqpacketTest, LongMessagesOfAllEndsTakeTheirMemoryFromOneBudget) {
+  Budget budget(200'000);
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  theirs_.reset(ends[1]);
+  ours_.emplace(Descriptor(ends[0]), kPatient, limits, &budget);
+  const auto say_long = [&] {
+    say(packet(1, 60'000, true));
+    say(packet(1, 40'000));
+  };
+  for (int i = 0; i < 3; ++i) {  // each gives back what it took
+    say_long();
+    EXPECT_EQ(ours_->receive().body.size(), 100'000U);
+  }
+  EXPECT_FALSE(budget.take(100'001)) << "the last one is still there";
+  ours_->drop();
+  ASSERT_TRUE(budget.take(100'000));
+  say_long();
+  EXPECT_EQ(failure(), Cause::system);
+  ours_->drop();
+  EXPECT_FALSE(budget.take(100'001));
+  EXPECT_TRUE(budget.take(100'000)) << "what a broken message took is given back";
 }
 
 TEST_F(SeqpacketTest, SignalsDontMakeAWaitEndless) {
