@@ -4,9 +4,9 @@
 #include <benchmark/benchmark.h>
 
 #include "bench/module_bench.h"
-#include "bench/server_process.h"
 #include "bench/signer.h"
 #include "support/raw_module.h"
+#include "support/server_process.h"
 
 namespace mayfly::bench {
 namespace {
@@ -43,7 +43,7 @@ void bench_sign(benchmark::State& state, const Target& target) {
 
 void register_brokered_benchmarks(const test::SoftHsmToken& token) {
   static constexpr const char* kTask = "bench-brokered";
-  static std::list<ServerProcess> servers;  // ended when the program ends
+  static std::list<test::ServerProcess> servers;  // ended when the program ends
   const std::string address = "P11_KIT_SERVER_ADDRESS=";
 
   const auto& broker = servers.emplace_back(
