@@ -30,9 +30,10 @@ std::unique_ptr<Provider> make_provider(const std::filesystem::path& config_file
   throw std::runtime_error("MAYFLY_TEST_DOOR names no front door");
 }
 
-ModuleProvider::ModuleProvider(std::filesystem::path config_file)
+ModuleProvider::ModuleProvider(std::filesystem::path config_file,
+                               const std::filesystem::path& library)
     : config_file_(std::move(config_file)),
-      library_(dlopen(module_path().c_str(), RTLD_NOW | RTLD_LOCAL)) {
+      library_(dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL)) {
   if (library_ == nullptr) throw std::runtime_error(dlerror());
   const auto get_interface = symbol<CK_C_GetInterface>("C_GetInterface");
   functions_ = static_cast<const CK_FUNCTION_LIST_3_0*>(

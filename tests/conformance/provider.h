@@ -46,7 +46,9 @@ class Provider {
 class ModuleProvider final : public Provider {
  public:
   /// @param config_file  The mayfly.toml that tasks are opened under.
-  explicit ModuleProvider(std::filesystem::path config_file);
+  /// @param library      A copy is another client in the same process.
+  explicit ModuleProvider(std::filesystem::path config_file,
+                          const std::filesystem::path& library = module_path());
   ~ModuleProvider() override;
 
   /// The library under test.
