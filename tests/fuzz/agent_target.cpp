@@ -37,6 +37,8 @@ class Script {
       first_ = !more;
       packet.insert(packet.end(), body.begin(), body.end());
       if (packet.empty() || !send_raw(socket, packet)) return false;
+      // Whoever says that more follows says more, or hangs up: nobody waits for nothing here.
+      more = packet.size() > 1 && (packet[1] & 1) != 0;
     }
     return true;
   }
