@@ -110,7 +110,9 @@ class ConformanceTest : public testing::Test {
   // Behind mayfly's back -----------------------------------------------------------------------
 
   /// Key objects on the device, both halves.
-  [[nodiscard]] std::size_t device_keys() { return provider_->device_keys(); }
+  [[nodiscard]] std::size_t device_keys() {
+    return provider_ == nullptr ? device_behind().keys() : provider_->device_keys();
+  }
   [[nodiscard]] std::string log_text() const { return read_file(log_file_); }
 
   const Settings settings_;

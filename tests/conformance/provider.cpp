@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "conformance/fixture.h"
+#include "conformance/device_behind.h"
 
 namespace mayfly::test {
 namespace {
@@ -46,10 +46,7 @@ ModuleProvider::~ModuleProvider() { dlclose(library_); }
 
 std::filesystem::path ModuleProvider::module_path() { return MAYFLY_MODULE_PATH; }
 
-std::size_t ModuleProvider::device_keys() {
-  return device_token().count_objects(CKO_PRIVATE_KEY) +
-         device_token().count_objects(CKO_PUBLIC_KEY);
-}
+std::size_t ModuleProvider::device_keys() { return device_behind().keys(); }
 
 std::string ModuleProvider::reserved(const std::string& task, const std::string& ttl) {
   std::string text = "conf='" + config_file_.string() + "'";
