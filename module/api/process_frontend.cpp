@@ -143,6 +143,7 @@ void ProcessFrontend::finalize() {
   static_cast<void>(gate_.close());
   instance_->library.tasks().stop_waiting();
   gate_.wait_until_empty();
+  instance_->library.tasks().look_after_host();  // a task that ended elsewhere is not ours to close
   EndReport report = instance_->application->finish();
   report.add(instance_->library.close());
   delete instance_;

@@ -84,7 +84,7 @@ void BrokerHost::destroy(SessionNumber session, std::uint64_t object) {
 }
 
 std::unique_ptr<DeviceKey> BrokerHost::key(std::uint64_t object, PublicKey half) {
-  return std::make_unique<broker::BrokerKey>(link_, object, std::move(half));
+  return std::make_unique<agent::BrokerKey>(link_, object, std::move(half));
 }
 
 TaskStatus BrokerHost::status() {
@@ -114,8 +114,8 @@ TaskHost::Changes BrokerHost::changes_since(const ChangeLog::Position& told) {
 }
 
 std::optional<TaskState> BrokerHost::end() const noexcept {
-  if (!link_->is_up()) return TaskState::lost;
   if (link_->page().ended()) return TaskState::closed;
+  if (!link_->is_up()) return TaskState::lost;
   return std::nullopt;
 }
 

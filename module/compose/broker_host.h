@@ -12,7 +12,7 @@ namespace mayfly {
 /// into objects of core.
 class BrokerHost final : public TaskHost {
  public:
-  explicit BrokerHost(std::shared_ptr<broker::BrokerLink> link) : link_(std::move(link)) {}
+  explicit BrokerHost(std::shared_ptr<agent::BrokerLink> link) : link_(std::move(link)) {}
 
   [[nodiscard]] SessionNumber open_session(bool read_write) override;
   void close_session(SessionNumber session) override;
@@ -39,7 +39,7 @@ class BrokerHost final : public TaskHost {
   [[nodiscard]] Error give_up(const std::string& why) override { return link_->give_up(why); }
 
  private:
-  const std::shared_ptr<broker::BrokerLink> link_;
+  const std::shared_ptr<agent::BrokerLink> link_;
 };
 
 }  // namespace mayfly

@@ -118,13 +118,13 @@ void Library::open_tasks() {
 }
 
 void Library::join_broker() {
-  const auto link = std::make_shared<broker::BrokerLink>(config_.broker.socket.string());
+  const auto link = std::make_shared<agent::BrokerLink>(config_.broker.socket.string());
   const wire::HelloAnswer& hello = link->hello();
   config_.limits.max_sessions = std::min<std::uint64_t>(hello.max_sessions, kMostSessions);
   TaskLimits limits;
   limits.policy.login_required = hello.login_required;
   limits.policy.max_objects = kMostMirrored;
-  device_ = std::make_unique<broker::BrokerDevice>(link);
+  device_ = std::make_unique<agent::BrokerDevice>(link);
   tasks_ = std::make_unique<TaskTable>(*device_, limits, nullptr);
   tasks_->join({hello.task_id, hello.serial, time_of(hello.deadline), limits.policy,
                 std::make_shared<BrokerHost>(link)});

@@ -118,7 +118,7 @@ void HostedKeeper::refresh(Task& task) {
 
 void HostedKeeper::take_changes(Task& task) {
   // More than the objects that the quota lets in: a host that goes on for ever is given up.
-  static constexpr std::size_t kMostAnswers = 100'000;
+  static constexpr std::size_t kMostAnswers = 10'000;
   // What came in by now is in the host's list, or gone. What comes in later may be missing there.
   const ObjectMirror::Moment moment = mirror_.now();
   std::unordered_set<std::uint64_t> listed;

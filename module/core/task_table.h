@@ -69,10 +69,13 @@ class TaskTable {
   std::optional<EndReport> end(SlotId slot, TaskState cause) noexcept;
   EndReport end_all(TaskState cause) noexcept;
 
-  /// Ends the tasks whose deadline has come, and a task that its host has ended. Costs a comparison
-  /// or two when there is none.
-  void end_due(BootClock::time_point now) noexcept {
+  /// Ends the tasks whose deadline has come. Costs one comparison when none has.
+  void expire_due(BootClock::time_point now) noexcept {
     if (now >= next_deadline()) expire(now);
+  }
+  /// The same, and ends a task that its host has ended.
+  void end_due(BootClock::time_point now) noexcept {
+    expire_due(now);
     if (host_ != nullptr) follow_host();
   }
   /// Notices a host that is gone without a word. Costs a system call where there is a host.

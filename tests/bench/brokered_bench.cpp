@@ -4,9 +4,9 @@
 #include <benchmark/benchmark.h>
 
 #include "bench/module_bench.h"
-#include "bench/server_process.h"
 #include "bench/signer.h"
 #include "support/raw_module.h"
+#include "support/server_process.h"
 
 namespace mayfly::bench {
 namespace {
@@ -20,6 +20,17 @@ Target connect(const std::string& name, const std::string& address, const std::s
   setenv("P11_KIT_SERVER_ADDRESS", address.c_str(), 1);
   Target target{name, load(copy.string()), 0, ""};
   initialize(target.functions);
+  target.slot = find_slot(target.functions, label);
+  return target;
+}
+
+/// A copy of libmayfly.so in this process, as a client of a worker.
+Target enter_door(const std::string& socket, const std::string& label,
+                  const std::filesystem::path& folder) {
+  const auto copy = folder / "libmayfly-door.so";
+  std::filesystem::copy_file(MAYFLY_MODULE, copy);
+  Target target{"door", load(copy.string()), 0, ""};
+  initialize(target.functions, "broker='" + socket + "'");
   target.slot = find_slot(target.functions, label);
   return target;
 }
@@ -43,14 +54,19 @@ void bench_sign(benchmark::State& state, const Target& target) {
 
 void register_brokered_benchmarks(const test::SoftHsmToken& token) {
   static constexpr const char* kTask = "bench-brokered";
-  static std::list<ServerProcess> servers;  // ended when the program ends
+  static std::list<test::ServerProcess> servers;  // ended when the program ends
   const std::string address = "P11_KIT_SERVER_ADDRESS=";
+  const std::string doors = "DOORS=";
 
   const auto& broker = servers.emplace_back(
-      std::vector<std::string>{MAYFLY_COMMAND, "run", "--task", kTask, "--", "sh", "-c",
-                               "echo " + address + "$P11_KIT_SERVER_ADDRESS; exec sleep 3600"},
-      address);
-  const Target ours = connect("broker", broker.address(), kTask, token.folder());
+      std::vector<std::string>{
+          MAYFLY_COMMAND, "run", "--task", kTask, "--", "sh", "-c",
+          "echo " + doors + "$MAYFLY_SOCKET $P11_KIT_SERVER_ADDRESS; exec sleep 3600"},
+      doors);
+  const std::string both = broker.address();
+  const std::size_t blank = both.find(' ');
+  const Target door = enter_door(both.substr(0, blank), kTask, token.folder());
+  const Target ours = connect("broker", both.substr(blank + 1), kTask, token.folder());
 
   const auto& server = servers.emplace_back(
       std::vector<std::string>{"p11-kit", "server", "-f", "-n",
@@ -60,7 +76,7 @@ void register_brokered_benchmarks(const test::SoftHsmToken& token) {
   const Target theirs = connect("p11-kit-server", server.address(), token.label(), token.folder());
   log_in(theirs, token.pin());
 
-  for (const Target& target : {theirs, ours}) {
+  for (const Target& target : {theirs, ours, door}) {
     benchmark::RegisterBenchmark(("sign/" + target.name).c_str(), bench_sign, target)
         ->Threads(1)
         ->UseRealTime()

@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
       {"sign/mayfly", "sign/raw", 1.05},
       {"cycle/mayfly", "cycle/raw", 1.15},
       {"sign/broker", "sign/p11-kit-server", 0.5},
+      {"sign/door", "sign/mayfly", 1.25},
   });
   benchmark::RunSpecifiedBenchmarks(&reporter);
   return 0;

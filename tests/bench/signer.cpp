@@ -64,8 +64,11 @@ CK_FUNCTION_LIST_PTR load(const std::string& path) {
   return functions;
 }
 
-void initialize(CK_FUNCTION_LIST_PTR functions) {
+void initialize(CK_FUNCTION_LIST_PTR functions, const std::string& reserved) {
   CK_C_INITIALIZE_ARGS arguments{};
+  std::string text = reserved;
+  // NSS's name for the standard's pReserved.
+  if (!text.empty()) arguments.LibraryParameters = reinterpret_cast<CK_CHAR_PTR*>(text.data());
   arguments.flags = CKF_OS_LOCKING_OK;
   const CK_RV rv = functions->C_Initialize(&arguments);
   if (rv != CKR_CRYPTOKI_ALREADY_INITIALIZED) expect_ok(rv, "C_Initialize");

@@ -19,7 +19,8 @@ struct Target {
 [[nodiscard]] CK_FUNCTION_LIST_PTR load(const std::string& path);
 
 /// C_Initialize; a module that the process has initialised already is fine.
-void initialize(CK_FUNCTION_LIST_PTR functions);
+/// @param reserved  The text that pReserved points to; empty for none.
+void initialize(CK_FUNCTION_LIST_PTR functions, const std::string& reserved = "");
 
 /// The slot of the token with this label.
 [[nodiscard]] CK_SLOT_ID find_slot(CK_FUNCTION_LIST_PTR functions, const std::string& label);

@@ -17,7 +17,7 @@ class DeadlineTest : public ConformanceTest {
   void SetUp() override {
     ConformanceTest::SetUp();
     before_ = Clock::now();
-    slot_ = open_task("short", 1);
+    start_task("short", 1);
     after_ = Clock::now();
     session_ = open_session();
     pair_ = generate(session_, kP256);

@@ -25,6 +25,9 @@ class DeviceBehind {
   /// but not how many there are.
   [[nodiscard]] virtual std::size_t count(CK_OBJECT_CLASS object_class) = 0;
 
+  /// Key objects on it, both halves.
+  [[nodiscard]] std::size_t keys() { return count(CKO_PRIVATE_KEY) + count(CKO_PUBLIC_KEY); }
+
   /// What it holds though nobody uses it any more.
   [[nodiscard]] virtual std::size_t leftovers() = 0;
 

@@ -87,7 +87,17 @@ CK_SLOT_ID ConformanceTest::open_task(const std::string& id, CK_ULONG ttl) {
 }
 
 void ConformanceTest::end_all_tasks() {
-  for (const CK_SLOT_ID slot : slots()) EXPECT_RV(CKR_OK, vendor_->MAYFLY_CloseTask(slot));
+  for (const CK_SLOT_ID slot : slots()) EXPECT_RV(CKR_OK, provider_->end_task(slot));
+}
+
+void ConformanceTest::start_task(const std::string& id, CK_ULONG ttl) {
+  if (provider_->opens_tasks()) {
+    slot_ = open_task(id, ttl);
+    return;
+  }
+  EXPECT_RV(CKR_OK, finalize());
+  EXPECT_RV(CKR_OK, initialize(id, ttl == 0 ? "" : std::to_string(ttl) + "s"));
+  slot_ = only_slot();
 }
 
 CK_SESSION_HANDLE ConformanceTest::open_session(CK_FLAGS flags, std::optional<CK_SLOT_ID> slot) {
@@ -167,10 +177,6 @@ CK_RV ConformanceTest::sign_answer(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE k
                                    const KeyKind& kind) {
   Bytes signature;
   return sign(session, key, kind.hashing_mechanism, Bytes{'d', 'a', 't', 'a'}, signature);
-}
-
-std::size_t ConformanceTest::device_keys() {
-  return device_behind().count(CKO_PRIVATE_KEY) + device_behind().count(CKO_PUBLIC_KEY);
 }
 
 }  // namespace mayfly::test

@@ -69,6 +69,10 @@ class ConformanceTest : public testing::Test {
   [[nodiscard]] CK_SLOT_ID only_slot();
   /// Opens one more task through the vendor interface. 0 if it was refused, which fails the test.
   [[nodiscard]] CK_SLOT_ID open_task(const std::string& id, CK_ULONG ttl = 0);
+  /// Ends the task that the test met first, as its owner does.
+  [[nodiscard]] CK_RV end_task() { return provider_->end_task(slot_); }
+  /// A task to go on with, in slot_: one more, or another one where the client meets one at a time.
+  void start_task(const std::string& id, CK_ULONG ttl = 0);
   void end_all_tasks();
 
   // Sessions and login -----------------------------------------------------------------------
@@ -106,7 +110,9 @@ class ConformanceTest : public testing::Test {
   // Behind mayfly's back -----------------------------------------------------------------------
 
   /// Key objects on the device, both halves.
-  [[nodiscard]] static std::size_t device_keys();
+  [[nodiscard]] std::size_t device_keys() {
+    return provider_ == nullptr ? device_behind().keys() : provider_->device_keys();
+  }
   [[nodiscard]] std::string log_text() const { return read_file(log_file_); }
 
   const Settings settings_;

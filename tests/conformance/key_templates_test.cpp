@@ -247,7 +247,7 @@ class KeyTemplateTest : public ConformanceTest {
   void end_objects() {
     end_all_tasks();
     EXPECT_EQ(device_keys(), 0U);
-    slot_ = open_task(kTask);
+    start_task(kTask);
     session_ = open_session();
   }
 

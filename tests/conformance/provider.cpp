@@ -1,7 +1,13 @@
 #include "conformance/provider.h"
 
+#include <cstdlib>
 #include <dlfcn.h>
+#include <fstream>
 #include <stdexcept>
+#include <string_view>
+#include <vector>
+
+#include "conformance/device_behind.h"
 
 namespace mayfly::test {
 namespace {
@@ -17,12 +23,17 @@ void* interface_functions(CK_C_GetInterface get_interface, const char* name, CK_
 }  // namespace
 
 std::unique_ptr<Provider> make_provider(const std::filesystem::path& config_file) {
-  return std::make_unique<ModuleProvider>(config_file);
+  const char* const door = std::getenv("MAYFLY_TEST_DOOR");
+  const std::string_view name = door == nullptr ? "module" : door;
+  if (name == "module") return std::make_unique<ModuleProvider>(config_file);
+  if (name == "door") return std::make_unique<DoorProvider>(config_file);
+  throw std::runtime_error("MAYFLY_TEST_DOOR names no front door");
 }
 
-ModuleProvider::ModuleProvider(std::filesystem::path config_file)
+ModuleProvider::ModuleProvider(std::filesystem::path config_file,
+                               const std::filesystem::path& library)
     : config_file_(std::move(config_file)),
-      library_(dlopen(module_path().c_str(), RTLD_NOW | RTLD_LOCAL)) {
+      library_(dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL)) {
   if (library_ == nullptr) throw std::runtime_error(dlerror());
   const auto get_interface = symbol<CK_C_GetInterface>("C_GetInterface");
   functions_ = static_cast<const CK_FUNCTION_LIST_3_0*>(
@@ -35,7 +46,9 @@ ModuleProvider::~ModuleProvider() { dlclose(library_); }
 
 std::filesystem::path ModuleProvider::module_path() { return MAYFLY_MODULE_PATH; }
 
-std::string ModuleProvider::reserved(const std::string& task, const std::string& ttl) const {
+std::size_t ModuleProvider::device_keys() { return device_behind().keys(); }
+
+std::string ModuleProvider::reserved(const std::string& task, const std::string& ttl) {
   std::string text = "conf='" + config_file_.string() + "'";
   if (!task.empty()) text += " task='" + task + "'";
   if (!ttl.empty()) text += " ttl=" + ttl;
@@ -46,6 +59,49 @@ void* ModuleProvider::find_symbol(const char* name) const {
   void* found = dlsym(library_, name);
   if (found == nullptr) throw std::runtime_error(std::string(name) + " is not exported");
   return found;
+}
+
+DoorProvider::DoorProvider(std::filesystem::path config_file)
+    : config_file_(std::move(config_file)), library_(config_file_) {}
+
+CK_RV DoorProvider::end_task(CK_SLOT_ID) {
+  run_.reset();
+  return CKR_OK;
+}
+
+std::size_t DoorProvider::device_keys() {
+  CK_SLOT_ID slot = 0;
+  CK_ULONG count = 1;
+  MAYFLY_TASK_INFO info{};
+  if (functions().C_GetSlotList(CK_TRUE, &slot, &count) != CKR_OK || count == 0) return 0;
+  return vendor().MAYFLY_TaskInfo(slot, &info) == CKR_OK ? 2 * info.keys : 0;
+}
+
+void DoorProvider::start(const std::string& task, const std::string& ttl) {
+  const std::string says = "MAYFLY_SOCKET=";
+  std::vector<std::string> command = {MAYFLY_COMMAND,        "run",    "--config",
+                                      config_file_.string(), "--task", task};
+  if (!ttl.empty()) command.insert(command.end(), {"--ttl", ttl});
+  command.insert(command.end(),
+                 {"--", "sh", "-c", "echo " + says + "$MAYFLY_SOCKET; exec sleep 3600"});
+  run_.emplace(command, says);
+}
+
+std::string DoorProvider::reserved(const std::string& task, const std::string& ttl) {
+  const std::filesystem::path folder = config_file_.parent_path();
+  const std::filesystem::path client = folder / "client.toml";
+  CK_INFO info;
+  if (!run_ || functions().C_GetInfo(&info) != CKR_OK) {
+    run_.reset();
+    start(task, ttl);
+    // The worker's log, so that a test finds all that was said in one file.
+    std::ofstream(client) << "[broker]\nsocket = \"" << run_->address()
+                          << "\"\n[log]\nlevel = \"info\"\nfile = \""
+                          << (folder / "mayfly.log").string() << "\"\n";
+    std::filesystem::permissions(
+        client, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  }
+  return "conf='" + client.string() + "'";
 }
 
 }  // namespace mayfly::test

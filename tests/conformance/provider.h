@@ -4,9 +4,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/pkcs11.h"
+#include "support/server_process.h"
 
 namespace mayfly::test {
 
@@ -23,21 +25,30 @@ class Provider {
   /// Functions that open and end tasks.
   [[nodiscard]] virtual const MAYFLY_FUNCTION_LIST& vendor() const noexcept = 0;
 
+  /// Whether the client may open and end tasks.
+  [[nodiscard]] virtual bool opens_tasks() const noexcept = 0;
+  /// Ends a task as its owner does.
+  [[nodiscard]] virtual CK_RV end_task(CK_SLOT_ID slot) = 0;
+  /// Key objects on the device, both halves, of all tasks that the client meets.
+  [[nodiscard]] virtual std::size_t device_keys() = 0;
+
   /// What CK_C_INITIALIZE_ARGS.pReserved must say for the client to meet a task.
   /// @param task  The task's ID; empty for none.
   /// @param ttl   How long it lives ("1s"); empty for the default.
-  [[nodiscard]] virtual std::string reserved(const std::string& task,
-                                             const std::string& ttl) const = 0;
+  [[nodiscard]] virtual std::string reserved(const std::string& task, const std::string& ttl) = 0;
 };
 
-/// The front door of this build, over the device that a configuration names.
+/// The front door that $MAYFLY_TEST_DOOR names ("module" without it, or "door"), over the device
+/// that a configuration names.
 [[nodiscard]] std::unique_ptr<Provider> make_provider(const std::filesystem::path& config_file);
 
 /// ModuleProvider is the front door of a client that loads libmayfly.so itself.
 class ModuleProvider final : public Provider {
  public:
   /// @param config_file  The mayfly.toml that tasks are opened under.
-  explicit ModuleProvider(std::filesystem::path config_file);
+  /// @param library      A copy is another client in the same process.
+  explicit ModuleProvider(std::filesystem::path config_file,
+                          const std::filesystem::path& library = module_path());
   ~ModuleProvider() override;
 
   /// The library under test.
@@ -47,8 +58,10 @@ class ModuleProvider final : public Provider {
     return *functions_;
   }
   [[nodiscard]] const MAYFLY_FUNCTION_LIST& vendor() const noexcept override { return *vendor_; }
-  [[nodiscard]] std::string reserved(const std::string& task,
-                                     const std::string& ttl) const override;
+  [[nodiscard]] bool opens_tasks() const noexcept override { return true; }
+  [[nodiscard]] CK_RV end_task(CK_SLOT_ID slot) override { return vendor_->MAYFLY_CloseTask(slot); }
+  [[nodiscard]] std::size_t device_keys() override;
+  [[nodiscard]] std::string reserved(const std::string& task, const std::string& ttl) override;
 
   /// A function that the library exports; throws std::runtime_error if it does not.
   template <typename Function>
@@ -63,6 +76,35 @@ class ModuleProvider final : public Provider {
   void* library_;
   const CK_FUNCTION_LIST_3_0* functions_ = nullptr;
   const MAYFLY_FUNCTION_LIST* vendor_ = nullptr;
+};
+
+/// DoorProvider is the front door of an agent inside `mayfly run` that loads libmayfly.so: a client
+/// of the broker. There is one task at a time.
+class DoorProvider final : public Provider {
+ public:
+  explicit DoorProvider(std::filesystem::path config_file);
+
+  [[nodiscard]] const CK_FUNCTION_LIST_3_0& functions() const noexcept override {
+    return library_.functions();
+  }
+  [[nodiscard]] const MAYFLY_FUNCTION_LIST& vendor() const noexcept override {
+    return library_.vendor();
+  }
+  [[nodiscard]] bool opens_tasks() const noexcept override { return false; }
+  /// Ends the `mayfly run`.
+  [[nodiscard]] CK_RV end_task(CK_SLOT_ID slot) override;
+  /// What the worker says: the device is its own.
+  [[nodiscard]] std::size_t device_keys() override;
+  /// Starts a `mayfly run` for the task, in place of the one before; of one that the client has
+  /// met already, says the same again.
+  [[nodiscard]] std::string reserved(const std::string& task, const std::string& ttl) override;
+
+ private:
+  void start(const std::string& task, const std::string& ttl);
+
+  const std::filesystem::path config_file_;
+  ModuleProvider library_;
+  std::optional<ServerProcess> run_;
 };
 
 }  // namespace mayfly::test

@@ -111,7 +111,7 @@ TEST_F(SessionTest, ObjectsOfTheTokenOutliveTheirSession) {
   EXPECT_EQ(find(later, {{CKA_CLASS, CKO_PRIVATE_KEY}}), std::vector{stored.private_key});
   EXPECT_RV(CKR_OK, sign_answer(later, stored.private_key, kP256));
   EXPECT_EQ(device_keys(), 2U);
-  EXPECT_RV(CKR_OK, vendor_->MAYFLY_CloseTask(slot_));
+  EXPECT_RV(CKR_OK, end_task());
   EXPECT_EQ(device_keys(), 0U);
   EXPECT_RV(CKR_SESSION_HANDLE_INVALID, sign_answer(later, stored.private_key, kP256));
 }
@@ -154,7 +154,7 @@ TEST_F(SessionTest, ACopyOnTheTokenOutlivesTheSessionOfItsOriginal) {
   EXPECT_EQ(find(later, {{CKA_LABEL, "kept"}}), std::vector{kept});
   EXPECT_RV(CKR_OK, sign_answer(later, kept, kP256));
   EXPECT_EQ(device_keys(), 2U);
-  EXPECT_RV(CKR_OK, vendor_->MAYFLY_CloseTask(slot_));
+  EXPECT_RV(CKR_OK, end_task());
   EXPECT_EQ(device_keys(), 0U);
 }
 

@@ -35,9 +35,9 @@ class SlotTest : public ConformanceTest {
     return info;
   }
   [[nodiscard]] std::string label_of(const std::string& task) {
-    const CK_SLOT_ID slot = open_task(task);
-    const std::string label = text(token_info(slot).label);
-    EXPECT_RV(CKR_OK, vendor_->MAYFLY_CloseTask(slot));
+    start_task(task);
+    const std::string label = text(token_info(slot_).label);
+    EXPECT_RV(CKR_OK, end_task());
     return label;
   }
 };

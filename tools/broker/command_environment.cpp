@@ -24,6 +24,9 @@ std::vector<std::string> command_environment(const RunRequest& request,
   std::vector<std::string> environment = environment_of_this_process();
   set(environment, "MAYFLY_SOCKET", folder.door_path().string());
   set(environment, "MAYFLY_TASK_ID", request.task_id);
+  // Of a task in the process itself: beside MAYFLY_SOCKET they would contradict it.
+  set(environment, "MAYFLY_TASK", "");
+  set(environment, "MAYFLY_TTL", "");
   if (request.module_only) {
     set(environment, "P11_KIT_SERVER_ADDRESS", "");
     set(environment, "MAYFLY_PKCS11_MODULE", find_own_library().value_or("").string());

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace mayfly::broker {
+namespace mayfly::agent {
 namespace {
 
 DeviceInfo info_of(const wire::HelloAnswer& hello) {
@@ -41,4 +41,4 @@ DeviceHealth BrokerDevice::health() noexcept {
   return health;
 }
 
-}  // namespace mayfly::broker
+}  // namespace mayfly::agent

@@ -6,7 +6,7 @@
 #include "device/broker/broker_link.h"
 #include "device/device.h"
 
-namespace mayfly::broker {
+namespace mayfly::agent {
 
 /// BrokerDevice tells what the worker's device can do, as the worker said it at HELLO. It makes no
 /// keys by itself: the worker makes keys and objects together.
@@ -31,4 +31,4 @@ class BrokerDevice final : public Device {
   const DeviceInfo info_;
 };
 
-}  // namespace mayfly::broker
+}  // namespace mayfly::agent

@@ -4,7 +4,7 @@
 
 #include "base/hash_mechanism.h"
 
-namespace mayfly::broker {
+namespace mayfly::agent {
 
 std::size_t BrokerKey::sign(const SignRequest& request, ByteSpan out) {
   wire::SignRequest message;
@@ -25,4 +25,4 @@ std::size_t BrokerKey::sign(const SignRequest& request, ByteSpan out) {
   });
 }
 
-}  // namespace mayfly::broker
+}  // namespace mayfly::agent

@@ -6,7 +6,7 @@
 #include "device/broker/broker_link.h"
 #include "device/device.h"
 
-namespace mayfly::broker {
+namespace mayfly::agent {
 
 /// BrokerKey has the worker sign. It is one object's key: the worker looks at that object's
 /// attributes each time.
@@ -28,4 +28,4 @@ class BrokerKey final : public DeviceKey {
   const PublicKey half_;
 };
 
-}  // namespace mayfly::broker
+}  // namespace mayfly::agent

@@ -12,7 +12,7 @@
 #include "base/secret.h"
 #include "device/broker/lane_descriptors.h"
 
-namespace mayfly::broker {
+namespace mayfly::agent {
 namespace {
 
 using std::chrono::milliseconds;
@@ -215,7 +215,7 @@ bool BrokerLink::shut() noexcept {
 }
 
 Error BrokerLink::give_up(const std::string& why) {
-  if (shut()) {
+  if (shut() && !page_->ended()) {  // else it hung up because the task has ended
     log::error("the broker at " + socket_ + " is given up, and the task with it: " + why);
   }
   return gone();
@@ -227,8 +227,8 @@ void BrokerLink::look_after() noexcept {
   const ssize_t size =
       recv(lanes_.front()->connection.descriptor(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
   if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) {
-    if (shut()) log::error("the broker hung up: the task is lost");
+    if (shut() && !page_->ended()) log::error("the broker hung up: the task is lost");
   }
 }
 
-}  // namespace mayfly::broker
+}  // namespace mayfly::agent

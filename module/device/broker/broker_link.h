@@ -14,7 +14,7 @@
 #include "wire/protocol.h"
 #include "wire/seqpacket.h"
 
-namespace mayfly::broker {
+namespace mayfly::agent {
 
 /// BrokerLink sends requests to a worker and takes its answers. A request has a lane, a connection
 /// of its own, for as long as it takes; more lanes are opened when threads ask at the same time.
@@ -139,4 +139,4 @@ class BrokerLink {
   std::size_t most_lanes_ = kMostLanes;  // fewer where the worker takes no more
 };
 
-}  // namespace mayfly::broker
+}  // namespace mayfly::agent

@@ -8,7 +8,7 @@
 
 #include "wire/wire_error.h"
 
-namespace mayfly::broker {
+namespace mayfly::agent {
 
 ChangePage::ChangePage(const Descriptor& memory) {
   if (!memory) wire::malformed("no change page came");
@@ -36,4 +36,4 @@ ChangePage::~ChangePage() {
   munmap(const_cast<wire::ChangePageLayout*>(page_), wire::kChangePageSize);
 }
 
-}  // namespace mayfly::broker
+}  // namespace mayfly::agent

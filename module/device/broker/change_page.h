@@ -6,7 +6,7 @@
 #include "base/descriptor.h"
 #include "wire/protocol.h"
 
-namespace mayfly::broker {
+namespace mayfly::agent {
 
 /// ChangePage reads the page that came with HELLO. What stands there is a hint that there is
 /// something to ask for, and nothing else.
@@ -30,4 +30,4 @@ class ChangePage {
   const wire::ChangePageLayout* page_;
 };
 
-}  // namespace mayfly::broker
+}  // namespace mayfly::agent

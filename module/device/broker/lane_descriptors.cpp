@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace mayfly::broker {
+namespace mayfly::agent {
 namespace {
 
 // As many as a process has, and those of a link that is being closed while another is made. What
@@ -63,4 +63,4 @@ void forget_lane(int descriptor) noexcept {
   }
 }
 
-}  // namespace mayfly::broker
+}  // namespace mayfly::agent

@@ -151,7 +151,7 @@ TEST_F(ApplicationTest, ADeadlineDuringASignatureIsNoLossOfTheDevice) {
   std::array<std::uint8_t, 64> out{};
   EXPECT_EQ(answer([&] { session->sign(as_bytes("0123456789abcdef"), out); }), CKR_DEVICE_REMOVED);
   device.state.on_sign = nullptr;
-  tasks.end_due(BootClock::now());
+  tasks.expire_due(BootClock::now());
   EXPECT_EQ(brief->state(), TaskState::expired);
 }
 

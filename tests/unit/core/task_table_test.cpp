@@ -108,13 +108,13 @@ TEST(TaskTable, EndsEachTaskAtItsOwnDeadline) {
   const auto first = tasks.open({"first", 1s});
   const auto second = tasks.open({"second", 100s});
   EXPECT_EQ(tasks.next_deadline(), first->deadline());
-  tasks.end_due(first->deadline() - 1ns);
+  tasks.expire_due(first->deadline() - 1ns);
   EXPECT_EQ(first->state(), TaskState::open);
-  tasks.end_due(first->deadline());
+  tasks.expire_due(first->deadline());
   EXPECT_EQ(first->state(), TaskState::expired);
   EXPECT_EQ(second->state(), TaskState::open);
   EXPECT_EQ(tasks.next_deadline(), second->deadline());
-  tasks.end_due(second->deadline());
+  tasks.expire_due(second->deadline());
   EXPECT_EQ(second->state(), TaskState::expired);
   EXPECT_EQ(tasks.next_deadline(), BootClock::time_point::max());
 }
@@ -163,7 +163,7 @@ TEST(TaskTable, ThreadsThatEndAndExpireTheSameTasksDontHang) {
     const auto deadline = open_tasks.back()->deadline();
     std::vector<std::jthread> threads;
     threads.emplace_back([&] { tasks.end_all(TaskState::closed); });
-    threads.emplace_back([&] { tasks.end_due(deadline); });
+    threads.emplace_back([&] { tasks.expire_due(deadline); });
     threads.emplace_back([&] {
       for (const auto& task : open_tasks) tasks.end(task->slot(), TaskState::revoked);
     });

@@ -28,7 +28,7 @@ const Ending kEndings[] = {
      [](Application&, Session& session, ObjectHandle key) { session.destroy_object(key); }},
     {"deadline_reached",
      [](Application& application, Session& session, ObjectHandle) {
-       application.tasks().end_due(session.token().task().deadline());
+       application.tasks().expire_due(session.token().task().deadline());
      }},
     {"application_finished",
      [](Application& application, Session&, ObjectHandle) { application.finish(); }},

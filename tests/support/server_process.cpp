@@ -1,13 +1,14 @@
-#include "bench/server_process.h"
+#include "support/server_process.h"
 
 #include <csignal>
 #include <cstdio>
 #include <memory>
 #include <stdexcept>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace mayfly::bench {
+namespace mayfly::test {
 
 ServerProcess::ServerProcess(const std::vector<std::string>& command, const std::string& prefix) {
   int ends[2];
@@ -15,6 +16,7 @@ ServerProcess::ServerProcess(const std::vector<std::string>& command, const std:
   process_ = fork();
   if (process_ == 0) {
     setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);  // a test that crashes leaves nothing behind
     dup2(ends[1], STDOUT_FILENO);
     close(ends[0]);
     close(ends[1]);
@@ -38,8 +40,9 @@ ServerProcess::ServerProcess(const std::vector<std::string>& command, const std:
 }
 
 ServerProcess::~ServerProcess() {
+  if (getpid() != owner_) return;  // a forked child: the parent's server is not its own
   kill(-process_, SIGTERM);
   waitpid(process_, nullptr, 0);
 }
 
-}  // namespace mayfly::bench
+}  // namespace mayfly::test

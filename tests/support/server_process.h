@@ -1,11 +1,12 @@
-// A process that serves a socket, started and ended by the benchmark.
+// A process that serves a socket, started and ended by the test.
 #pragma once
 
 #include <string>
 #include <sys/types.h>
+#include <unistd.h>
 #include <vector>
 
-namespace mayfly::bench {
+namespace mayfly::test {
 
 /// Starts a program and reads from its standard output the line that tells where it serves. Ends
 /// it, with its process group, at destruction.
@@ -21,8 +22,9 @@ class ServerProcess {
   [[nodiscard]] const std::string& address() const noexcept { return address_; }
 
  private:
+  const pid_t owner_ = getpid();
   pid_t process_ = -1;
   std::string address_;
 };
 
-}  // namespace mayfly::bench
+}  // namespace mayfly::test
