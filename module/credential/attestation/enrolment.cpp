@@ -1,0 +1,37 @@
+#include "credential/attestation/enrolment.h"
+
+#include "credential/attestation/json_reader.h"
+
+namespace mayfly::attestation {
+namespace {
+
+constexpr char kFormat[] = "mayfly-attestation-key";
+constexpr std::uint64_t kVersion = 1;
+constexpr std::size_t kMaxStructure = 2048;
+
+}  // namespace
+
+std::string to_json(const Enrolment& enrolment) {
+  return nlohmann::json{{"format", kFormat},
+                        {"version", kVersion},
+                        {"attestation_key", to_hex(enrolment.attestation_key_public)},
+                        {"endorsement_key", to_hex(enrolment.endorsement_key_public)},
+                        {"endorsement_certificate", enrolment.endorsement_certificate}}
+             .dump(2) +
+         "\n";
+}
+
+Enrolment enrolment_from_json(std::string_view text) {
+  const nlohmann::json json = parse_json(text);
+  JsonObject object(json, "enrolment");
+  if (object.text("format") != kFormat) object.refuse("format", "is another");
+  if (object.number("version", kVersion) != kVersion) object.refuse("version", "is another");
+  Enrolment enrolment;
+  enrolment.attestation_key_public = object.bytes("attestation_key", 1, kMaxStructure);
+  enrolment.endorsement_key_public = object.bytes("endorsement_key", 1, kMaxStructure);
+  enrolment.endorsement_certificate = object.text("endorsement_certificate");
+  object.finish();
+  return enrolment;
+}
+
+}  // namespace mayfly::attestation

@@ -1,0 +1,53 @@
+// Evidence that a task's key lives in a TPM: what the file holds. docs/attestation.md describes it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/task_binding.h"
+#include "credential/attestation/policy.h"
+
+namespace mayfly::attestation {
+
+/// Something that the attestation key signed.
+struct Statement {
+  Bytes info;       ///< TPMS_ATTEST
+  Bytes signature;  ///< TPMT_SIGNATURE
+};
+
+struct Evidence {
+  std::string task_id;
+  std::string serial;
+  std::uint64_t deadline_unix_s = 0;
+  Bytes policy_digest;  ///< as in TaskBinding: 32 bytes
+  Bytes nonce;          ///< the verifier's, 8 to 64 bytes
+
+  Bytes key_public;     ///< TPMT_PUBLIC of the task's key
+  Bytes parent_public;  ///< TPMT_PUBLIC of its parent, a primary of the null hierarchy
+  PolicyClaim policy;
+
+  Statement certification;        ///< TPM2_Certify over the key
+  std::optional<Statement> time;  ///< TPM2_GetTime: with a hardware deadline
+
+  Bytes attestation_key_public;           ///< TPMT_PUBLIC of the attestation key
+  std::vector<std::string> certificates;  ///< PEM: the attestation key's own first; may be empty
+};
+
+/// The most bytes that a file of evidence has.
+inline constexpr std::size_t kMaxEvidenceSize = 256 * 1024;
+/// The least and the most bytes of a nonce.
+inline constexpr std::size_t kMinNonceSize = 8;
+inline constexpr std::size_t kMaxNonceSize = 64;
+
+[[nodiscard]] std::string to_json(const Evidence& evidence);
+
+/// Takes a file apart. Each member must be there, with the right type; a member that is not known,
+/// or is there twice, is refused: a reader must not overlook what a newer writer meant.
+/// @throws Refused "format".
+[[nodiscard]] Evidence evidence_from_json(std::string_view json);
+
+}  // namespace mayfly::attestation

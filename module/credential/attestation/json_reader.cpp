@@ -1,0 +1,111 @@
+#include "credential/attestation/json_reader.h"
+
+#include <vector>
+
+#include "base/utf8.h"
+#include "credential/attestation/evidence.h"
+#include "credential/attestation/refused.h"
+
+namespace mayfly::attestation {
+namespace {
+
+constexpr int kMaxDepth = 10;
+
+/// Sees what the parser's result does not show any more: that a member was there twice.
+class Watcher {
+ public:
+  bool operator()(int depth, nlohmann::json::parse_event_t event, const nlohmann::json& value) {
+    using Event = nlohmann::json::parse_event_t;
+    if (depth > kMaxDepth) throw Refused("format", "the JSON lies too deep");
+    if (event == Event::object_start) {
+      open_.emplace_back();
+    } else if (event == Event::object_end) {
+      open_.pop_back();
+    } else if (event == Event::key) {
+      const auto& name = value.get_ref<const std::string&>();
+      if (!open_.back().insert(name).second) {
+        throw Refused("format", "the member " + printable_utf8(name) + " is there twice");
+      }
+    }
+    return true;
+  }
+
+ private:
+  std::vector<std::set<std::string>> open_;
+};
+
+int hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
+}  // namespace
+
+nlohmann::json parse_json(std::string_view text) {
+  if (text.size() > kMaxEvidenceSize) throw Refused("format", "the file is too large");
+  Watcher watcher;
+  try {
+    return nlohmann::json::parse(text, [&watcher](int depth, auto event, auto& value) {
+      return watcher(depth, event, value);
+    });
+  } catch (const nlohmann::json::exception&) {
+    throw Refused("format", "the file is no JSON");
+  }
+}
+
+JsonObject::JsonObject(const nlohmann::json& value, std::string name)
+    : value_(value), name_(std::move(name)) {
+  if (!value.is_object()) throw Refused("format", name_ + " is no JSON object");
+}
+
+void JsonObject::refuse(const std::string& member, const std::string& reason) const {
+  throw Refused("format", name_ + "." + printable_utf8(member) + " " + reason);
+}
+
+const nlohmann::json& JsonObject::at(const char* member) {
+  const auto found = value_.find(member);
+  if (found == value_.end()) refuse(member, "is missing");
+  read_.insert(member);
+  return *found;
+}
+
+JsonObject JsonObject::object(const char* member) { return {at(member), name_ + "." + member}; }
+
+std::string JsonObject::text(const char* member) {
+  const nlohmann::json& value = at(member);
+  if (!value.is_string()) refuse(member, "is no text");
+  return value.get<std::string>();
+}
+
+std::uint64_t JsonObject::number(const char* member, std::uint64_t most) {
+  const nlohmann::json& value = at(member);
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) {
+    refuse(member, "is no whole number, or too large");
+  }
+  return value.get<std::uint64_t>();
+}
+
+Bytes JsonObject::bytes(const char* member, std::size_t least, std::size_t most) {
+  const std::string digits = text(member);
+  if (digits.size() % 2 != 0 || digits.size() < 2 * least || digits.size() > 2 * most) {
+    refuse(member, "has a length that it can't have");
+  }
+  Bytes result;
+  result.reserve(digits.size() / 2);
+  for (std::size_t i = 0; i < digits.size(); i += 2) {
+    const int high = hex_digit(digits[i]);
+    const int low = hex_digit(digits[i + 1]);
+    if (high < 0 || low < 0) refuse(member, "is not in lower-case hexadecimal");
+    result.push_back(static_cast<std::uint8_t>(high << 4 | low));
+  }
+  return result;
+}
+
+void JsonObject::finish() const {
+  for (const auto& [member, ignored] : value_.items()) {
+    if (!read_.contains(member)) refuse(member, "is not known here");
+  }
+}
+
+}  // namespace mayfly::attestation
