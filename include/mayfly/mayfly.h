@@ -67,9 +67,13 @@ typedef struct MAYFLY_FUNCTION_LIST {
    * broker, which ends its tasks itself. */
   CK_RV (*MAYFLY_CloseTask)(CK_SLOT_ID slot);
 
-  /* Evidence from the device that the key lives in it and is bound to the task.
-   * CKR_FUNCTION_NOT_SUPPORTED for devices that give none. On return *evidence_size is the size
-   * needed; CKR_BUFFER_TOO_SMALL if it was less. */
+  /* Evidence from the device that a private key lives in it and is bound to the task: the JSON text
+   * that docs/attestation.md describes and `mayfly attest verify` checks. `key` is the private key's
+   * handle; the nonce, 8 to 64 bytes, is the verifier's.
+   * CKR_FUNCTION_NOT_SUPPORTED for devices that give none; CKR_KEY_HANDLE_INVALID;
+   * CKR_USER_NOT_LOGGED_IN; CKR_ARGUMENTS_BAD for a nonce of another length. With evidence NULL,
+   * *evidence_size becomes a size that is enough; CKR_BUFFER_TOO_SMALL, and the same, if it was less.
+   * On return it is the size of the text, which has no zero at its end. */
   CK_RV (*MAYFLY_Attest)(CK_SLOT_ID slot, CK_ULONG key, const unsigned char *nonce,
                          CK_ULONG nonce_size, unsigned char *evidence, CK_ULONG *evidence_size);
 

@@ -23,4 +23,9 @@ struct BootClock {
   }
 };
 
+/// Seconds since 1970, UTC, of the wall clock, which anybody may set: for what others are told.
+inline std::uint64_t unix_now_s() noexcept {
+  return static_cast<std::uint64_t>(std::time(nullptr));
+}
+
 }  // namespace mayfly

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "compose/broker_host.h"
+#include "compose/certificates.h"
 #include "compose/registry_journal.h"
 #include "core/pin_login.h"
 #include "device/broker/broker_device.h"
@@ -76,6 +77,7 @@ std::unique_ptr<Device> open_tpm(const Config& config, DeviceUse use) {
   if (config.tpm.software_deadline) options.deadline = TpmDeadline::software;
   options.kill_switch = config.tpm.kill_switch && use == DeviceUse::tasks;
   if (!config.registry.file.empty()) options.journal = open_journal(config);
+  options.attestation_certificates = read_certificates(config.tpm.attestation_certificates);
   return open_tpm_device(std::move(options));
 }
 

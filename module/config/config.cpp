@@ -95,7 +95,6 @@ class Loader {
   void check_device() const;
   void check_required(const toml::table& root) const;
   void check_alone() const;
-  [[nodiscard]] bool is_for_device(const ConfigKey& key) const noexcept;
   void check_ttl() const;
   void check_login() const;
   void check_registry() const;
@@ -205,14 +204,9 @@ const Entry* Loader::find(std::string_view full_name) const {
   return nullptr;
 }
 
-bool Loader::is_for_device(const ConfigKey& key) const noexcept {
-  return key.device == KeyFor::any ||
-         (key.device == KeyFor::tpm) == (config_.device.type == DeviceType::tpm);
-}
-
 void Loader::check_device() const {
   for (const Entry& entry : entries_) {
-    if (is_for_device(*entry.key)) continue;
+    if (entry.key->is_for(config_.device.type)) continue;
     const std::string wanted = entry.key->device == KeyFor::tpm ? "tpm" : "pkcs11";
     fail_at(file_, entry.line(),
             entry.key->full_name() + " is for device.type = \"" + wanted +
@@ -222,7 +216,8 @@ void Loader::check_device() const {
 
 void Loader::check_required(const toml::table& root) const {
   for (const ConfigKey& key : config_keys()) {
-    if (!key.required || !is_for_device(key) || find(key.full_name()) != nullptr) continue;
+    if (!key.required || !key.is_for(config_.device.type) || find(key.full_name()) != nullptr)
+      continue;
     const toml::node* table = root.get(key.table);
     fail_at(file_, table == nullptr ? 1 : table->source().begin.line,
             key.full_name() + " is missing; add a line such as " + std::string(key.name) + " = " +

@@ -67,6 +67,7 @@ struct TpmConfig {
   bool software_deadline = false;                         ///< tpm.deadline = "software"
   bool kill_switch = false;                 ///< tpm.kill-switch
   std::chrono::seconds timeout{std::chrono::minutes(1)};  ///< tpm.timeout: for one command
+  std::filesystem::path attestation_certificates;         ///< tpm.attestation-certificates
 };
 
 /// [registry]: what outlives a process.

@@ -51,7 +51,7 @@ constexpr std::array<ConfigTable, 9> kTables = {{
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 26> kKeys = {{
+constexpr std::array<ConfigKey, 27> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -132,6 +132,12 @@ constexpr std::array<ConfigKey, 26> kKeys = {{
      "TPMs need most of a minute for an RSA key.",
      "", false, KeyFor::tpm, [](Config& c, const Value& v) { c.tpm.timeout = v.duration(); },
      [](const Config& c) { return show_duration(c.tpm.timeout); }},
+    {"tpm", "attestation-certificates", "path",
+     "PEM certificates that go into evidence: the attestation key's own first, then those of who "
+     "certified it. Without it, verifiers need the enrolled key.",
+     "\"attestation-key.pem\"", false, KeyFor::tpm,
+     [](Config& c, const Value& v) { c.tpm.attestation_certificates = v.path(); },
+     [](const Config& c) { return show_text(c.tpm.attestation_certificates.native()); }},
     {"registry", "file", "path",
      "The file, made when it is missing, in a folder that nobody else can write. Needed when "
      "device.keys is \"stored\".",
@@ -205,6 +211,10 @@ constexpr std::array<ConfigKey, 26> kKeys = {{
 }};
 
 }  // namespace
+
+bool ConfigKey::is_for(DeviceType kind) const noexcept {
+  return device == KeyFor::any || (device == KeyFor::tpm) == (kind == DeviceType::tpm);
+}
 
 std::string ConfigKey::full_name() const { return std::string(table) + "." + std::string(name); }
 

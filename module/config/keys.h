@@ -35,6 +35,9 @@ struct ConfigKey {
   /// default.
   std::string (*show)(const Config& config);
 
+  /// Whether a file for this kind of device may hold the key.
+  [[nodiscard]] bool is_for(DeviceType kind) const noexcept;
+
   /// "device.module".
   [[nodiscard]] std::string full_name() const;
 };

@@ -1,6 +1,7 @@
 #include "core/application.h"
 
 #include "base/error.h"
+#include "core/attestation.h"
 
 namespace mayfly {
 
@@ -87,6 +88,31 @@ void Application::close_all_sessions(SlotId slot) {
     token = known->second;
   }
   close_sessions(*token).require_destroyed();
+}
+
+std::string Application::attest(SlotId slot, ObjectHandle key, ByteView nonce) {
+  const std::shared_ptr<Token> token = token_for(slot);
+  const auto check_access = [&] {
+    token->check_alive();
+    if (!token->has_user_access()) throw Error(CKR_USER_NOT_LOGGED_IN, "evidence needs a login");
+  };
+  check_access();
+  const std::uint64_t epoch = token->login_epoch();
+  std::shared_ptr<Object> object;
+  try {
+    object = token->object(key);
+  } catch (const Error& error) {
+    throw Error(CKR_KEY_HANDLE_INVALID, error.what());
+  }
+  if (object->session_key() == nullptr) {
+    throw Error(CKR_KEY_HANDLE_INVALID, "the object is no private key");
+  }
+  std::string evidence = mayfly::attest(token->task(), *object->session_key(), nonce);
+  check_access();
+  if (token->login_epoch() != epoch) {
+    throw Error(CKR_USER_NOT_LOGGED_IN, "the login under which evidence was asked for has ended");
+  }
+  return evidence;
 }
 
 SlotId Application::next_slot_event() {

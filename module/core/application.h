@@ -53,6 +53,10 @@ class Application {
     return found;
   }
 
+  /// Evidence by the device of a private key in a slot: see core/attestation.h.
+  /// @throws Error as task(), CKR_KEY_HANDLE_INVALID, CKR_USER_NOT_LOGGED_IN, as attest().
+  [[nodiscard]] std::string attest(SlotId slot, ObjectHandle key, ByteView nonce);
+
   /// The next slot whose token came or went since this was last asked; CK_INVALID_HANDLE if none.
   [[nodiscard]] SlotId next_slot_event();
   /// The same, waiting for one; CK_INVALID_HANDLE if the wait was ended by

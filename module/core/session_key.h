@@ -28,6 +28,9 @@ class SessionKey {
     std::size_t sign(const SignRequest& request, ByteSpan out) {
       return key_.key_->sign(request, out);
     }
+    attestation::DeviceEvidence attest(const DeviceKey::Challenge& challenge) {
+      return key_.key_->attest(challenge);
+    }
 
    private:
     SessionKey& key_;

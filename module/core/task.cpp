@@ -1,5 +1,7 @@
 #include "core/task.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/utf8.h"
@@ -12,6 +14,13 @@ namespace {
 // What a device is given to do at the same time can't be taken back, and an end waits for it: with
 // a slow device and a thread for each of many connections that would be long.
 constexpr std::size_t kGenerationsAtOnce = 8;
+
+std::uint64_t on_the_wall(BootClock::time_point deadline) noexcept {
+  // No difference of time points: the deadline may be the largest there is.
+  const auto left = std::chrono::ceil<std::chrono::seconds>(deadline.time_since_epoch()) -
+                    std::chrono::floor<std::chrono::seconds>(BootClock::now().time_since_epoch());
+  return unix_now_s() + static_cast<std::uint64_t>(std::max<std::int64_t>(0, left.count()));
+}
 
 }  // namespace
 
@@ -47,6 +56,7 @@ Task::Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
            EndListener listener)
     : identity_(std::move(identity)),
       deadline_(deadline),
+      deadline_unix_s_(on_the_wall(deadline)),
       policy_(policy),
       login_(std::move(login)),
       keeper_(std::move(keeper)),

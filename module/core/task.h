@@ -107,6 +107,9 @@ class Task {
   /// The token's label: the ID cut at 32 bytes on a character boundary.
   [[nodiscard]] std::string_view label() const noexcept;
   [[nodiscard]] BootClock::time_point deadline() const noexcept { return deadline_; }
+  /// The deadline for others: seconds since 1970, rounded up, by the wall clock of when the task
+  /// was opened.
+  [[nodiscard]] std::uint64_t deadline_unix_s() const noexcept { return deadline_unix_s_; }
   [[nodiscard]] const TaskPolicy& policy() const noexcept { return policy_; }
   [[nodiscard]] Device& device() const noexcept { return device_; }
   [[nodiscard]] TaskKeeper& keeper() const noexcept { return *keeper_; }
@@ -157,6 +160,7 @@ class Task {
 
   const Identity identity_;
   const BootClock::time_point deadline_;
+  const std::uint64_t deadline_unix_s_;
   const TaskPolicy policy_;
   const std::unique_ptr<Login> login_;
   const std::unique_ptr<TaskKeeper> keeper_;

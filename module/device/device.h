@@ -13,6 +13,8 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/device_evidence.h"
+#include "base/error.h"
 #include "base/pkcs11.h"
 #include "base/public_key.h"
 
@@ -58,6 +60,17 @@ class DeviceKey {
   ///         session, CKR_DATA_LEN_RANGE, CKR_DEVICE_ERROR, CKR_SESSION_COUNT after waiting for
   ///         one.
   virtual std::size_t sign(const SignRequest& request, ByteSpan out) = 0;
+
+  /// What the evidence is to be about, given the digest of what the device enforces on the key (32
+  /// bytes, all zero for nothing).
+  using Challenge = std::function<Bytes(ByteView policy_digest)>;
+
+  /// Evidence by the device itself that it holds the key, over a challenge.
+  /// @throws Error CKR_FUNCTION_NOT_SUPPORTED by a device that gives none; else as sign().
+  virtual attestation::DeviceEvidence attest(const Challenge& challenge) {
+    static_cast<void>(challenge);
+    throw Error(CKR_FUNCTION_NOT_SUPPORTED, "the device gives no evidence of its keys");
+  }
 
   /// Destroys the key in the device. Idempotent. The caller makes sure that no sign() is under way.
   virtual Destruction destroy() noexcept = 0;

@@ -113,12 +113,21 @@ TEST_F(VendorInterfaceTest, GivesTheConfiguredTimeWhereNoneIsAsked) {
   EXPECT_GE(info.seconds_left, 890U);
 }
 
-TEST_F(VendorInterfaceTest, HasNoEvidenceFromThisDevice) {
+TEST_F(VendorInterfaceTest, AsksForEvidenceOfPrivateKeysOnly) {
+  const KeyPair pair = generate(open_session(), kP256);
+  const Bytes nonce(16, 1);
+  const auto answer = [&](CK_SLOT_ID slot, CK_ULONG key, std::size_t nonce_size) {
+    CK_ULONG size = 0;
+    return vendor_->MAYFLY_Attest(slot, key, nonce.data(), nonce_size, nullptr, &size);
+  };
+  EXPECT_RV(CKR_SLOT_ID_INVALID, answer(slot_ + 1'000'000, pair.private_key, 16));
+  EXPECT_RV(CKR_KEY_HANDLE_INVALID, answer(slot_, pair.public_key, 16));
+  EXPECT_RV(CKR_KEY_HANDLE_INVALID, answer(slot_, pair.private_key + 1'000'000, 16));
+  EXPECT_RV(CKR_ARGUMENTS_BAD, answer(slot_, pair.private_key, 7));
   CK_ULONG size = 0;
-  EXPECT_RV(CKR_FUNCTION_NOT_SUPPORTED,
-            vendor_->MAYFLY_Attest(slot_, 1, nullptr, 0, nullptr, &size));
-  EXPECT_RV(CKR_SLOT_ID_INVALID,
-            vendor_->MAYFLY_Attest(slot_ + 1'000'000, 1, nullptr, 0, nullptr, &size));
+  EXPECT_RV(CKR_ARGUMENTS_BAD,
+            vendor_->MAYFLY_Attest(slot_, pair.private_key, nullptr, 16, nullptr, &size));
+  EXPECT_RV(CKR_FUNCTION_NOT_SUPPORTED, answer(slot_, pair.private_key, 16));
 }
 
 TEST_F(VendorInterfaceTest, NeedsAnInitialisedLibrary) {

@@ -95,6 +95,16 @@ Bytes key_info(X509* certificate) {
   return result;
 }
 
+std::string pem_text(const char* label, ByteView der) {
+  const Bio bio(required(BIO_new(BIO_s_mem())));
+  if (PEM_write_bio(bio.get(), label, "", der.data(), static_cast<long>(der.size())) <= 0) {
+    throw crypto::failure(CKR_HOST_MEMORY, "writing PEM");
+  }
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
+}
+
 bool is_for_attestation_keys(X509* certificate) {
   const Usages usages(static_cast<EXTENDED_KEY_USAGE*>(
       X509_get_ext_d2i(certificate, NID_ext_key_usage, nullptr, nullptr)));
@@ -166,17 +176,16 @@ Bytes public_key_info_from_pem(const std::string& pem) {
   return result;
 }
 
+std::string public_key_pem(ByteView key_info) { return pem_text("PUBLIC KEY", key_info); }
+
 std::string certificate_pem(ByteView der) {
   const ErrorsKept kept;
   const unsigned char* at = der.data();
   const Certificate certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-  const Bio bio(required(BIO_new(BIO_s_mem())));
-  if (certificate == nullptr || PEM_write_bio_X509(bio.get(), certificate.get()) != 1) {
+  if (certificate == nullptr || at != der.data() + der.size()) {
     throw Refused(kCheck, "the TPM holds something that is no certificate");
   }
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &text);
-  return {text, static_cast<std::size_t>(size)};
+  return pem_text("CERTIFICATE", der);
 }
 
 }  // namespace mayfly::attestation

@@ -25,6 +25,9 @@ void check_certificate_chain(const std::vector<std::string>& certificates, const
 /// @throws Error CKR_ARGUMENTS_BAD for what is none.
 [[nodiscard]] Bytes public_key_info_from_pem(const std::string& pem);
 
+/// A SubjectPublicKeyInfo as PEM.
+[[nodiscard]] std::string public_key_pem(ByteView key_info);
+
 /// A certificate's DER as PEM.
 /// @throws Refused "chain" for what is none.
 [[nodiscard]] std::string certificate_pem(ByteView der);

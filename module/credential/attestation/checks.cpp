@@ -1,5 +1,7 @@
 #include "credential/attestation/checks.h"
 
+#include "base/task_binding.h"
+#include "credential/attestation/policy.h"
 #include "credential/attestation/refused.h"
 
 namespace mayfly::attestation {

@@ -1,5 +1,6 @@
 #include "credential/attestation/evidence.h"
 
+#include "base/task_binding.h"
 #include "credential/attestation/json_reader.h"
 
 namespace mayfly::attestation {

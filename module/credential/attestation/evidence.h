@@ -2,39 +2,22 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/bytes.h"
-#include "base/task_binding.h"
-#include "credential/attestation/policy.h"
+#include "base/device_evidence.h"
 
 namespace mayfly::attestation {
 
-/// Something that the attestation key signed.
-struct Statement {
-  Bytes info;       ///< TPMS_ATTEST
-  Bytes signature;  ///< TPMT_SIGNATURE
-};
-
-struct Evidence {
+/// A device's evidence, and the task and the nonce that it was made for.
+struct Evidence : DeviceEvidence {
   std::string task_id;
   std::string serial;
   std::uint64_t deadline_unix_s = 0;
   Bytes policy_digest;  ///< as in TaskBinding: 32 bytes
   Bytes nonce;          ///< the verifier's, 8 to 64 bytes
-
-  Bytes key_public;     ///< TPMT_PUBLIC of the task's key
-  Bytes parent_public;  ///< TPMT_PUBLIC of its parent, a primary of the null hierarchy
-  PolicyClaim policy;
-
-  Statement certification;        ///< TPM2_Certify over the key
-  std::optional<Statement> time;  ///< TPM2_GetTime: with a hardware deadline
-
-  Bytes attestation_key_public;           ///< TPMT_PUBLIC of the attestation key
-  std::vector<std::string> certificates;  ///< PEM: the attestation key's own first; may be empty
 };
 
 /// The most bytes that a file of evidence has.

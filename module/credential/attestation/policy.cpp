@@ -1,6 +1,6 @@
 #include "credential/attestation/policy.h"
 
-#include "credential/attestation/refused.h"
+#include "credential/attestation/tpm_structures.h"
 
 namespace mayfly::attestation {
 namespace {
@@ -60,22 +60,19 @@ class PolicyDigest {
 }  // namespace
 
 Bytes policy_digest(const PolicyClaim& claim, Hash hash) {
-  if (!claim.deadline) {
-    if (claim.kill_switch) {
-      throw Refused("kill switch", "is claimed for a key whose policy has no deadline");
-    }
-    return {};
-  }
+  if (!claim.deadline && !claim.kill_switch) return {};
   PolicyDigest policy(hash);
-  policy.compare(kPolicyCounterTimer, big_endian(claim.deadline->time_limit_ms, 8), kTimeOffset,
-                 kUnsignedLess, {});
-  Bytes counts = big_endian(claim.deadline->resets, 4);
-  const Bytes restarts = big_endian(claim.deadline->restarts, 4);
-  counts.insert(counts.end(), restarts.begin(), restarts.end());
-  policy.compare(kPolicyCounterTimer, counts, kResetsOffset, kEqual, {});
   if (claim.kill_switch) {
     const CounterIndex index = parse_counter_index(claim.kill_switch->index_public);
     policy.compare(kPolicyNv, big_endian(claim.kill_switch->value, 8), 0, kEqual, index.name);
+  }
+  if (claim.deadline) {
+    policy.compare(kPolicyCounterTimer, big_endian(claim.deadline->time_limit_ms, 8), kTimeOffset,
+                   kUnsignedLess, {});
+    Bytes counts = big_endian(claim.deadline->resets, 4);
+    const Bytes restarts = big_endian(claim.deadline->restarts, 4);
+    counts.insert(counts.end(), restarts.begin(), restarts.end());
+    policy.compare(kPolicyCounterTimer, counts, kResetsOffset, kEqual, {});
   }
   policy.add(kPolicyAuthValue);
   return policy.value();

@@ -14,11 +14,13 @@ constexpr std::uint16_t kAttestTime = 0x8019;
 
 // TPM_ALG_ID (part 2, 6.3)
 constexpr std::uint16_t kAlgRsa = 0x0001;
+constexpr std::uint16_t kAlgAes = 0x0006;
 constexpr std::uint16_t kAlgNull = 0x0010;
 constexpr std::uint16_t kAlgRsassa = 0x0014;
 constexpr std::uint16_t kAlgRsapss = 0x0016;
 constexpr std::uint16_t kAlgEcdsa = 0x0018;
 constexpr std::uint16_t kAlgEcc = 0x0023;
+constexpr std::uint16_t kAlgCfb = 0x0043;
 
 constexpr std::uint32_t kDefaultExponent = 65537;  // what a TPM's exponent of 0 means
 
@@ -63,10 +65,12 @@ std::optional<TpmScheme> read_scheme(TpmReader& reader) {
 }
 
 /// TPMT_SYM_DEF_OBJECT: what a parent wraps its children with.
-void skip_symmetric(TpmReader& reader) {
-  if (reader.u16() == kAlgNull) return;
-  reader.u16();  // bits
-  reader.u16();  // mode
+void read_symmetric(TpmReader& reader) {
+  const std::uint16_t algorithm = reader.u16();
+  if (algorithm == kAlgNull) return;
+  const std::uint16_t bits = reader.u16();
+  const bool aes = algorithm == kAlgAes && (bits == 128 || bits == 192 || bits == 256);
+  if (!aes || reader.u16() != kAlgCfb) reader.refuse("names a cipher that is not AES with CFB");
 }
 
 /// A number as the fixed width that a key's size gives it.
@@ -78,7 +82,7 @@ Bytes padded(TpmReader& reader, ByteView number, std::size_t width) {
 }
 
 PublicKey read_ecc_key(TpmReader& reader, std::optional<TpmScheme>& scheme) {
-  skip_symmetric(reader);
+  read_symmetric(reader);
   scheme = read_scheme(reader);
   const std::uint16_t id = reader.u16();
   if (reader.u16() != kAlgNull) reader.refuse("has a key derivation, which no key here has");
@@ -96,7 +100,7 @@ PublicKey read_ecc_key(TpmReader& reader, std::optional<TpmScheme>& scheme) {
 }
 
 PublicKey read_rsa_key(TpmReader& reader, std::optional<TpmScheme>& scheme) {
-  skip_symmetric(reader);
+  read_symmetric(reader);
   scheme = read_scheme(reader);
   const std::uint16_t bits = reader.u16();
   std::uint32_t exponent = reader.u32();

@@ -1,5 +1,6 @@
 #include "credential/attestation/verify.h"
 
+#include "base/task_binding.h"
 #include "credential/attestation/checks.h"
 #include "credential/attestation/refused.h"
 
@@ -69,7 +70,7 @@ Verified verify(const Evidence& evidence, const Expectations& expected, const Tr
   check_parent(parent);
   check_names(info, key, parent);
   const bool hardware = evidence.policy.deadline.has_value();
-  check_key_attributes(key, hardware);
+  check_key_attributes(key, hardware || evidence.policy.kill_switch.has_value());
   check_policy(key, evidence.policy, evidence.policy_digest);
 
   Verified result{key.key,

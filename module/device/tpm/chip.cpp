@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/fork_epoch.h"
 #include "base/log.h"
+#include "device/tpm/attestation.h"
 #include "device/tpm/public_area.h"
 #include "device/tpm/sapi.h"
 #include "device/tpm/signature.h"
@@ -13,10 +14,6 @@
 
 namespace mayfly::tpm {
 namespace {
-
-/// Where others can take what is loaded, it may be gone again before it is used; not that often in
-/// a row.
-constexpr int kAttempts = 4;
 
 /// After a TPM could not be reached, nobody waits for it again at once.
 constexpr std::chrono::seconds kReconnectPause{1};
@@ -28,15 +25,6 @@ constexpr std::size_t kPlacesAmongOthers = 2;
 /// Whether other processes' handles mean the same objects.
 bool handles_are_shared(const std::string& tcti) {
   return !tcti.starts_with("device:/dev/tpmrm") && !tcti.starts_with("tabrmd");
-}
-
-/// Whether the reason may be that others took out what was loaded, or put theirs in its place: then
-/// another attempt may do better.
-bool may_be_displaced(const TpmError& error) noexcept {
-  return error.names_nothing() || error.is(TPM2_RC_VALUE) || error.is(TPM2_RC_AUTH_FAIL) ||
-         error.is(TPM2_RC_BAD_AUTH) || error.is(TPM2_RC_POLICY_FAIL) ||
-         error.is(TPM2_RC_AUTH_UNAVAILABLE) || error.is(TPM2_RC_TYPE) || error.is(TPM2_RC_KEY) ||
-         error.is(TPM2_RC_ATTRIBUTES) || error.is(TPM2_RC_SCHEME);
 }
 
 /// Somebody who shares the TPM put something else in the place of what was used.
@@ -77,6 +65,15 @@ bool Chip::usable() const noexcept { return !closed_ && epoch_ == ForkEpoch::cur
 
 void Chip::require_open() const {
   if (!usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
+}
+
+void Chip::require_usable(const ChipKey& key) const {
+  require_open();
+  if (!key.alive) throw Error(CKR_DEVICE_REMOVED, "the key was destroyed");
+  if (link_ == nullptr || key.connection != connection_) {
+    throw Error(CKR_DEVICE_REMOVED,
+                "the key was lost when the connection to the TPM had to be given up");
+  }
 }
 
 void Chip::connect() {
@@ -129,6 +126,7 @@ void Chip::make_parent() {
       [&] {
         const Tpm::Created made = link_->tpm.create_primary(TPM2_RH_NULL, parent_template());
         parent.name = to_bytes(view(made.name));
+        link_->parent_public = public_bytes(made.public_area);
         return made.handle;
       },
       nullptr);
@@ -192,16 +190,16 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
       return key;
     } catch (const TpmError& error) {
       abandon_if_broken();
-      if (link_ == nullptr || attempt == kAttempts || !may_be_displaced(error)) throw;
+      if (link_ == nullptr || attempt == kMostAttempts || !may_be_displaced(error)) throw;
       link_->slots.unload(link_->parent);
     } catch (const Displaced&) {
-      if (attempt == kAttempts) throw;
+      if (attempt == kMostAttempts) throw;
       link_->slots.unload(link_->parent);
       is_parent_bad = true;
     } catch (const Error& error) {
       // The parent's context is of the time before a reset.
       abandon_if_broken();
-      if (link_ == nullptr || error.rv() != CKR_DEVICE_REMOVED || attempt == kAttempts) throw;
+      if (link_ == nullptr || error.rv() != CKR_DEVICE_REMOVED || attempt == kMostAttempts) throw;
       is_parent_bad = true;
     }
   }
@@ -277,12 +275,7 @@ std::size_t Chip::sign(ChipKey& key, const SignRequest& request, ByteSpan out) {
   TPMT_SIGNATURE signature;
   {
     const std::scoped_lock lock(mutex_);
-    require_open();
-    if (!key.alive) throw Error(CKR_DEVICE_REMOVED, "the key was destroyed");
-    if (link_ == nullptr || key.connection != connection_) {
-      throw Error(CKR_DEVICE_REMOVED,
-                  "the key was lost when the connection to the TPM had to be given up");
-    }
+    require_usable(key);
     signature = try_sign(key, plan);
   }
   return write_signature(*key.public_key, request, signature, out);
@@ -296,7 +289,7 @@ TPMT_SIGNATURE Chip::try_sign(ChipKey& key, const SignPlan& plan) {
       return signature;
     } catch (const TpmError& error) {
       abandon_if_broken();
-      if (link_ == nullptr || attempt == kAttempts || !may_be_displaced(error)) throw;
+      if (link_ == nullptr || attempt == kMostAttempts || !may_be_displaced(error)) throw;
       link_->slots.unload(key.object);
     }
   }

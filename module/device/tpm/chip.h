@@ -31,6 +31,19 @@ class Burglar;
 
 namespace mayfly::tpm {
 
+/// Where others can take what is loaded, it may be gone again before it is used; not that often in
+/// a row.
+inline constexpr int kMostAttempts = 4;
+
+/// Whether the reason may be that others took out what was loaded, or put theirs in its place: then
+/// another attempt may do better.
+[[nodiscard]] inline bool may_be_displaced(const TpmError& error) noexcept {
+  return error.names_nothing() || error.is(TPM2_RC_VALUE) || error.is(TPM2_RC_AUTH_FAIL) ||
+         error.is(TPM2_RC_BAD_AUTH) || error.is(TPM2_RC_POLICY_FAIL) ||
+         error.is(TPM2_RC_AUTH_UNAVAILABLE) || error.is(TPM2_RC_TYPE) || error.is(TPM2_RC_KEY) ||
+         error.is(TPM2_RC_ATTRIBUTES) || error.is(TPM2_RC_SCHEME);
+}
+
 /// A session key as long as it lives.
 struct ChipKey {
   KeySpec spec{};
@@ -66,6 +79,8 @@ class Chip {
                                     const KeyScope::LastCheck& last_check,
                                     std::shared_ptr<const void> scope);
   std::size_t sign(ChipKey& key, const SignRequest& request, ByteSpan out);
+  /// Evidence of a key by the TPM's attestation key.
+  attestation::DeviceEvidence attest(ChipKey& key, const DeviceKey::Challenge& challenge);
   Destruction destroy(const std::shared_ptr<ChipKey>& key) noexcept;
 
   /// Takes over a key that nobody will destroy. Asks the TPM nothing.
@@ -99,12 +114,16 @@ class Chip {
     Slots slots;
     PolicySession session;
     SavedObject parent;
+    Bytes parent_public;          // TPMT_PUBLIC
+    SavedObject attestation_key;  // made when it is first needed
+    Bytes attestation_key_public;
   };
 
   void ask(const std::function<void(Tpm&)>& question);
   void connect();
   void require_link();
   void require_open() const;
+  void require_usable(const ChipKey& key) const;
   void make_parent();
   void check_in_place(const SavedObject& object, ByteView qualified_name);
   void abandon_if_broken() noexcept;
@@ -117,6 +136,8 @@ class Chip {
   void discard(SavedObject& object) noexcept;
   void create(ChipKey& key);
   TPMT_SIGNATURE try_sign(ChipKey& key, const SignPlan& plan);
+  void require_attestation_key();
+  attestation::DeviceEvidence attest_on_chip(ChipKey& key, const DeviceKey::Challenge& challenge);
   TPMT_SIGNATURE sign_on_chip(ChipKey& key, const SignPlan& plan);
   void lose(ChipKey& key) noexcept;
   void add_policy(ChipKey& key, BootClock::time_point deadline);

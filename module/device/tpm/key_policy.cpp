@@ -22,6 +22,12 @@ std::array<std::uint8_t, N> big_endian(std::uint64_t number) {
   return bytes;
 }
 
+std::uint64_t number(const std::array<std::uint8_t, 8>& big_endian_bytes) noexcept {
+  std::uint64_t value = 0;
+  for (const std::uint8_t byte : big_endian_bytes) value = value << 8 | byte;
+  return value;
+}
+
 /// The TPM's time at which a key must end.
 std::uint64_t time_limit(std::uint64_t now, BootClock::time_point read_at,
                          BootClock::time_point deadline) {
@@ -87,6 +93,14 @@ Bytes KeyPolicy::digest() const {
   }
   // A password is asked for as TPM2_PolicyAuthValue asks for the value: the digests are the same.
   return extended(policy, TPM2_CC_PolicyAuthValue, {});
+}
+
+std::optional<attestation::HardwareDeadline> KeyPolicy::deadline_claim() const noexcept {
+  if (!deadline_) return std::nullopt;
+  const std::uint64_t restarts = number(deadline_->restarts);
+  return attestation::HardwareDeadline{number(deadline_->time_limit),
+                                       static_cast<std::uint32_t>(restarts >> 32),
+                                       static_cast<std::uint32_t>(restarts)};
 }
 
 void KeyPolicy::satisfy(Tpm& tpm, TPMI_SH_POLICY session) const {

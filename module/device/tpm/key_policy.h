@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/device_evidence.h"
 #include "device/tpm/kill_counters.h"
 #include "device/tpm/tpm.h"
 
@@ -37,6 +38,9 @@ class KeyPolicy {
 
   /// What goes into the key's public area.
   [[nodiscard]] Bytes digest() const;
+
+  /// The deadline, for those who compute the digest again; nothing if none is demanded.
+  [[nodiscard]] std::optional<attestation::HardwareDeadline> deadline_claim() const noexcept;
 
   /// Runs the policy in a session, which can then sign once.
   /// @throws Error CKR_DEVICE_REMOVED when the TPM says that a condition does not hold, TpmError.

@@ -32,17 +32,19 @@ template <typename Buffer>
   return {name.name, name.size};
 }
 
-/// The authorisation area of a command with one authorisation, wiped when it goes.
+/// The authorisation area of a command with one or two authorisations, wiped when it goes.
 class CommandAuthorisation {
  public:
-  explicit CommandAuthorisation(const Authorisation& authorisation) {
-    command_.count = 1;
-    TPMS_AUTH_COMMAND& auth = command_.auths[0];
-    auth.sessionHandle = authorisation.session;
-    auth.sessionAttributes = TPMA_SESSION_CONTINUESESSION;
-    auth.hmac = sized<TPM2B_AUTH>(authorisation.secret);
+  explicit CommandAuthorisation(const Authorisation& authorisation) { add(authorisation); }
+  CommandAuthorisation(const Authorisation& first, const Authorisation& second) {
+    add(first);
+    add(second);
   }
-  ~CommandAuthorisation() { zeroise({command_.auths[0].hmac.buffer, command_.auths[0].hmac.size}); }
+  ~CommandAuthorisation() {
+    for (std::size_t i = 0; i < command_.count; ++i) {
+      zeroise({command_.auths[i].hmac.buffer, command_.auths[i].hmac.size});
+    }
+  }
   CommandAuthorisation(const CommandAuthorisation&) = delete;
   CommandAuthorisation& operator=(const CommandAuthorisation&) = delete;
 
@@ -50,6 +52,13 @@ class CommandAuthorisation {
   [[nodiscard]] TSS2L_SYS_AUTH_RESPONSE* response() noexcept { return &response_; }
 
  private:
+  void add(const Authorisation& authorisation) {
+    TPMS_AUTH_COMMAND& auth = command_.auths[command_.count++];
+    auth.sessionHandle = authorisation.session;
+    auth.sessionAttributes = TPMA_SESSION_CONTINUESESSION;
+    auth.hmac = sized<TPM2B_AUTH>(authorisation.secret);
+  }
+
   TSS2L_SYS_AUTH_COMMAND command_{};
   TSS2L_SYS_AUTH_RESPONSE response_{};
 };

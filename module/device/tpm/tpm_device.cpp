@@ -23,6 +23,10 @@ class TpmKey final : public DeviceKey {
     return chip_->sign(*key_, request, out);
   }
 
+  attestation::DeviceEvidence attest(const Challenge& challenge) override {
+    return chip_->attest(*key_, challenge);
+  }
+
   Destruction destroy() noexcept override {
     if (!destroyed_) result_ = chip_->destroy(key_);
     destroyed_ = true;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "device/device.h"
 #include "device/key_journal.h"
@@ -33,6 +34,8 @@ struct TpmDeviceOptions {
   /// Where sessions are recorded if no resource manager ends those of dead processes; null to
   /// record none.
   std::shared_ptr<KeyJournal> journal;
+  /// PEM, one each: of the attestation key first, then of those who certified it. May be empty.
+  std::vector<std::string> attestation_certificates{};
 };
 
 /// Connects to the TPM and asks it what it can do.

@@ -5,6 +5,7 @@
 #include <tss2/tss2_rc.h>
 #include <tss2/tss2_tctildr.h>
 
+#include "base/task_binding.h"
 #include "credential/attestation/tpm_structures.h"
 
 namespace mayfly::test {

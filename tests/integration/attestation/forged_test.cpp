@@ -7,6 +7,7 @@
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 
+#include "credential/attestation/policy.h"
 #include "integration/attestation/fixture.h"
 
 namespace mayfly::test {

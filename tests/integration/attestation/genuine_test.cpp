@@ -1,5 +1,6 @@
 // Evidence that a TPM really made: the good is believed, and each way of being wrong, though it is
 // genuinely signed, is refused by the check that is there for it.
+#include "credential/attestation/policy.h"
 #include "integration/attestation/fixture.h"
 
 namespace mayfly::test {

@@ -20,6 +20,7 @@ const std::map<std::string, std::string>& other_values() {
       {"tpm.deadline", "\"software\""},
       {"tpm.kill-switch", "true"},
       {"tpm.timeout", "\"2m\""},
+      {"tpm.attestation-certificates", "\"/etc/mayfly/key.pem\""},
       {"device.module", "\"/m.so\""},
       {"device.token", "\"pkcs11:token=a%22b\""},
       {"device.pin-source", "\"command:/bin/cat /pin \\\"x\\\"\""},

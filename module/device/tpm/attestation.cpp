@@ -1,0 +1,111 @@
+#include "device/tpm/attestation.h"
+
+#include <tss2/tss2_mu.h>
+
+#include "base/hash.h"
+#include "device/tpm/sapi.h"
+
+namespace mayfly::tpm {
+namespace {
+
+/// What lets the attestation key of mayfly be another than those of other programs.
+constexpr char kSeedLabel[] = "mayfly: attestation key, version 1";
+
+/// The scheme that the attestation key has: none needs to be given.
+TPMT_SIG_SCHEME own_scheme() {
+  TPMT_SIG_SCHEME scheme{};
+  scheme.scheme = TPM2_ALG_NULL;
+  return scheme;
+}
+
+attestation::Statement statement(const TPM2B_ATTEST& info, const TPMT_SIGNATURE& signature) {
+  Bytes encoded(sizeof signature);
+  std::size_t size = 0;
+  check(Tss2_MU_TPMT_SIGNATURE_Marshal(&signature, encoded.data(), encoded.size(), &size),
+        "Tss2_MU_TPMT_SIGNATURE_Marshal");
+  encoded.resize(size);
+  return {Bytes(info.attestationData, info.attestationData + info.size), std::move(encoded)};
+}
+
+}  // namespace
+
+TPM2B_PUBLIC attestation_key_template() {
+  TPM2B_PUBLIC wanted{};
+  TPMT_PUBLIC& area = wanted.publicArea;
+  area.type = TPM2_ALG_ECC;
+  area.nameAlg = TPM2_ALG_SHA256;
+  area.objectAttributes = TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT |
+                          TPMA_OBJECT_SENSITIVEDATAORIGIN | TPMA_OBJECT_USERWITHAUTH |
+                          TPMA_OBJECT_NODA | TPMA_OBJECT_RESTRICTED | TPMA_OBJECT_SIGN_ENCRYPT;
+  TPMS_ECC_PARMS& ecc = area.parameters.eccDetail;
+  ecc.symmetric.algorithm = TPM2_ALG_NULL;
+  ecc.scheme.scheme = TPM2_ALG_ECDSA;
+  ecc.scheme.details.ecdsa.hashAlg = TPM2_ALG_SHA256;
+  ecc.curveID = TPM2_ECC_NIST_P256;
+  ecc.kdf.scheme = TPM2_ALG_NULL;
+  area.unique.ecc.x = sized<TPM2B_ECC_PARAMETER>(digest(Hash::sha256, as_bytes(kSeedLabel)));
+  return wanted;
+}
+
+Tpm::Created make_attestation_key(Tpm& tpm) {
+  try {
+    return tpm.create_primary(TPM2_RH_ENDORSEMENT, attestation_key_template());
+  } catch (const TpmError& error) {
+    if (!error.is(TPM2_RC_BAD_AUTH) && !error.is(TPM2_RC_AUTH_FAIL) &&
+        !error.is(TPM2_RC_HIERARCHY)) {
+      throw;
+    }
+    throw Error(CKR_FUNCTION_FAILED,
+                "the TPM's endorsement hierarchy is switched off or has an authorisation value, so "
+                "that no attestation key can be made; enable it, with an empty value");
+  }
+}
+
+Bytes public_bytes(const TPM2B_PUBLIC& area) {
+  Bytes bytes(sizeof area);
+  std::size_t size = 0;
+  check(Tss2_MU_TPMT_PUBLIC_Marshal(&area.publicArea, bytes.data(), bytes.size(), &size),
+        "Tss2_MU_TPMT_PUBLIC_Marshal");
+  bytes.resize(size);
+  return bytes;
+}
+
+Bytes counter_public(Tpm& tpm, TPMI_RH_NV_INDEX index) {
+  TPM2B_NV_PUBLIC area{};
+  TPM2B_NAME name{};
+  tpm.run(Tss2_Sys_NV_ReadPublic(tpm.sys(), index, nullptr, &area, &name, nullptr),
+          "TPM2_NV_ReadPublic");
+  Bytes bytes(sizeof area);
+  std::size_t size = 0;
+  check(Tss2_MU_TPMS_NV_PUBLIC_Marshal(&area.nvPublic, bytes.data(), bytes.size(), &size),
+        "Tss2_MU_TPMS_NV_PUBLIC_Marshal");
+  bytes.resize(size);
+  return bytes;
+}
+
+attestation::Statement certify(Tpm& tpm, TPM2_HANDLE key, ByteView secret, TPM2_HANDLE signer,
+                               ByteView challenge) {
+  CommandAuthorisation authorisation({TPM2_RH_PW, secret}, {});
+  const auto data = sized<TPM2B_DATA>(challenge);
+  const TPMT_SIG_SCHEME scheme = own_scheme();
+  TPM2B_ATTEST info{};
+  TPMT_SIGNATURE signature{};
+  tpm.run(Tss2_Sys_Certify(tpm.sys(), key, signer, authorisation.command(), &data, &scheme, &info,
+                           &signature, authorisation.response()),
+          "TPM2_Certify");
+  return statement(info, signature);
+}
+
+attestation::Statement state_time(Tpm& tpm, TPM2_HANDLE signer, ByteView challenge) {
+  CommandAuthorisation authorisation({}, {});
+  const auto data = sized<TPM2B_DATA>(challenge);
+  const TPMT_SIG_SCHEME scheme = own_scheme();
+  TPM2B_ATTEST info{};
+  TPMT_SIGNATURE signature{};
+  tpm.run(Tss2_Sys_GetTime(tpm.sys(), TPM2_RH_ENDORSEMENT, signer, authorisation.command(), &data,
+                           &scheme, &info, &signature, authorisation.response()),
+          "TPM2_GetTime");
+  return statement(info, signature);
+}
+
+}  // namespace mayfly::tpm
