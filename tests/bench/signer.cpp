@@ -12,46 +12,6 @@ namespace {
 
 using test::expect_ok;
 
-CK_SESSION_HANDLE open_session(const Target& target) {
-  CK_SESSION_HANDLE session = CK_INVALID_HANDLE;
-  expect_ok(target.functions->C_OpenSession(target.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION,
-                                            nullptr, nullptr, &session),
-            "C_OpenSession");
-  return session;
-}
-
-CK_OBJECT_HANDLE generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session) {
-  CK_BBOOL yes = CK_TRUE;
-  CK_BBOOL no = CK_FALSE;
-  std::array<CK_BYTE, 10> curve = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-  std::array<CK_ATTRIBUTE, 3> public_template = {{{CKA_TOKEN, &no, sizeof no},
-                                                  {CKA_VERIFY, &yes, sizeof yes},
-                                                  {CKA_EC_PARAMS, curve.data(), curve.size()}}};
-  std::array<CK_ATTRIBUTE, 5> private_template = {{{CKA_TOKEN, &no, sizeof no},
-                                                   {CKA_PRIVATE, &yes, sizeof yes},
-                                                   {CKA_SENSITIVE, &yes, sizeof yes},
-                                                   {CKA_EXTRACTABLE, &no, sizeof no},
-                                                   {CKA_SIGN, &yes, sizeof yes}}};
-  CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, nullptr, 0};
-  CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
-  CK_OBJECT_HANDLE private_key = CK_INVALID_HANDLE;
-  expect_ok(functions->C_GenerateKeyPair(session, &mechanism, public_template.data(),
-                                         public_template.size(), private_template.data(),
-                                         private_template.size(), &public_key, &private_key),
-            "C_GenerateKeyPair");
-  return private_key;
-}
-
-void sign_once(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key) {
-  CK_MECHANISM mechanism = {CKM_ECDSA, nullptr, 0};
-  std::array<CK_BYTE, 32> digest = {1, 2, 3};
-  std::array<CK_BYTE, 64> signature;
-  CK_ULONG size = signature.size();
-  expect_ok(functions->C_SignInit(session, &mechanism, key), "C_SignInit");
-  expect_ok(functions->C_Sign(session, digest.data(), digest.size(), signature.data(), &size),
-            "C_Sign");
-}
-
 }  // namespace
 
 CK_FUNCTION_LIST_PTR load(const std::string& path) {
@@ -88,19 +48,56 @@ CK_SLOT_ID find_slot(CK_FUNCTION_LIST_PTR functions, const std::string& label) {
   throw std::runtime_error("no token is called " + label);
 }
 
-Signer::Signer(const Target& target)
-    : functions_(target.functions),
-      session_(open_session(target)),
-      private_key_(generate(functions_, session_)) {}
+Session::Session(const Target& target) : target_(target) {
+  expect_ok(target.functions->C_OpenSession(target.slot, CKF_SERIAL_SESSION | CKF_RW_SESSION,
+                                            nullptr, nullptr, &handle_),
+            "C_OpenSession");
+  if (target.pin.empty()) return;
+  std::string pin = target.pin;
+  expect_ok(target.functions->C_Login(handle_, CKU_USER, reinterpret_cast<CK_BYTE*>(pin.data()),
+                                      pin.size()),
+            "C_Login");
+}
 
-Signer::~Signer() { functions_->C_CloseSession(session_); }
+Session::~Session() { target_.functions->C_CloseSession(handle_); }
 
-void Signer::sign() { sign_once(functions_, session_, private_key_); }
+CK_OBJECT_HANDLE Session::generate() {
+  CK_BBOOL yes = CK_TRUE;
+  CK_BBOOL no = CK_FALSE;
+  CK_BBOOL stored = target_.stored_keys ? CK_TRUE : CK_FALSE;
+  std::array<CK_BYTE, 10> curve = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+  std::array<CK_ATTRIBUTE, 3> public_template = {{{CKA_TOKEN, &stored, sizeof stored},
+                                                  {CKA_VERIFY, &yes, sizeof yes},
+                                                  {CKA_EC_PARAMS, curve.data(), curve.size()}}};
+  std::array<CK_ATTRIBUTE, 5> private_template = {{{CKA_TOKEN, &stored, sizeof stored},
+                                                   {CKA_PRIVATE, &yes, sizeof yes},
+                                                   {CKA_SENSITIVE, &yes, sizeof yes},
+                                                   {CKA_EXTRACTABLE, &no, sizeof no},
+                                                   {CKA_SIGN, &yes, sizeof yes}}};
+  CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, nullptr, 0};
+  CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
+  CK_OBJECT_HANDLE private_key = CK_INVALID_HANDLE;
+  expect_ok(target_.functions->C_GenerateKeyPair(
+                handle_, &mechanism, public_template.data(), public_template.size(),
+                private_template.data(), private_template.size(), &public_key, &private_key),
+            "C_GenerateKeyPair");
+  return private_key;
+}
+
+void Session::sign(CK_OBJECT_HANDLE key) {
+  CK_MECHANISM mechanism = {CKM_ECDSA, nullptr, 0};
+  std::array<CK_BYTE, 32> digest = {1, 2, 3};
+  std::array<CK_BYTE, 64> signature;
+  CK_ULONG size = signature.size();
+  expect_ok(target_.functions->C_SignInit(handle_, &mechanism, key), "C_SignInit");
+  expect_ok(
+      target_.functions->C_Sign(handle_, digest.data(), digest.size(), signature.data(), &size),
+      "C_Sign");
+}
 
 void cycle(const Target& target) {
-  const CK_SESSION_HANDLE session = open_session(target);
-  sign_once(target.functions, session, generate(target.functions, session));
-  expect_ok(target.functions->C_CloseSession(session), "C_CloseSession");
+  Session session(target);
+  session.sign(session.generate());
 }
 
 }  // namespace mayfly::bench

@@ -12,7 +12,8 @@ struct Target {
   std::string name;
   CK_FUNCTION_LIST_PTR functions = nullptr;
   CK_SLOT_ID slot = 0;
-  std::string pin;  ///< empty: the token wants no login
+  std::string pin;           ///< empty: the token wants no login
+  bool stored_keys = false;  ///< for a module that has no session keys
 };
 
 /// Loads a module and gives its 2.40 functions; the library stays loaded.
@@ -25,21 +26,34 @@ void initialize(CK_FUNCTION_LIST_PTR functions, const std::string& reserved = ""
 /// The slot of the token with this label.
 [[nodiscard]] CK_SLOT_ID find_slot(CK_FUNCTION_LIST_PTR functions, const std::string& label);
 
+/// A session, logged in where the token wants that.
+class Session {
+ public:
+  explicit Session(const Target& target);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// C_GenerateKeyPair of a P-256 key. @return the private half.
+  CK_OBJECT_HANDLE generate();
+  /// C_SignInit and C_Sign over a digest of 32 bytes.
+  void sign(CK_OBJECT_HANDLE key);
+
+ private:
+  const Target& target_;
+  CK_SESSION_HANDLE handle_ = CK_INVALID_HANDLE;
+};
+
 /// Signs with one P-256 key in a session of its own.
 class Signer {
  public:
-  explicit Signer(const Target& target);
-  ~Signer();
-  Signer(const Signer&) = delete;
-  Signer& operator=(const Signer&) = delete;
+  explicit Signer(const Target& target) : session_(target), key_(session_.generate()) {}
 
-  /// C_SignInit and C_Sign over a digest of 32 bytes.
-  void sign();
+  void sign() { session_.sign(key_); }
 
  private:
-  CK_FUNCTION_LIST_PTR functions_;
-  CK_SESSION_HANDLE session_ = CK_INVALID_HANDLE;
-  CK_OBJECT_HANDLE private_key_ = CK_INVALID_HANDLE;
+  Session session_;
+  CK_OBJECT_HANDLE key_;
 };
 
 /// C_OpenSession, C_GenerateKeyPair, one signature, C_CloseSession.
