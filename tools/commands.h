@@ -20,6 +20,7 @@ inline void add_config_option(CLI::App& command, std::string& file) {
 // back; it then does its work and writes the exit status to `status`, or throws a Failure or an
 // Error.
 
+void add_attest(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
 void add_init(CLI::App& app, int& status);
 void add_reap(CLI::App& app, int& status);

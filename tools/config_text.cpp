@@ -47,10 +47,13 @@ std::string config_text(const Config& config) {
       "is "
       "none. After a change, `mayfly doctor` tells whether all is well.");
   for (const ConfigTable& table : config_tables()) {
-    text += "\n" + comment(table.doc) + "[" + std::string(table.name) + "]\n";
+    std::string keys;
     for (const ConfigKey& key : config_keys()) {
-      if (key.table == table.name) text += "\n" + key_text(key, config);
+      if (key.table != table.name || !key.is_for(config.device.type)) continue;
+      keys += "\n" + key_text(key, config);
     }
+    if (keys.empty()) continue;
+    text += "\n" + comment(table.doc) + "[" + std::string(table.name) + "]\n" + keys;
   }
   return text;
 }

@@ -9,6 +9,7 @@
 #include "tools/configuration.h"
 #include "tools/doctor_device.h"
 #include "tools/doctor_host.h"
+#include "tools/doctor_tpm.h"
 #include "tools/exit_status.h"
 #include "tools/report.h"
 
@@ -56,7 +57,11 @@ Report examine(const std::string& explicit_path) {
   if (config) {
     check_folder(*config, report);
     check_log(*config, report);
-    check_device(*config, report);
+    if (config->device.type == DeviceType::tpm) {
+      check_tpm(*config, report);
+    } else {
+      check_device(*config, report);
+    }
   } else {
     report.skip("device", kConfiguration);
   }

@@ -9,6 +9,7 @@
 #include "compose/library.h"
 #include "device/pkcs11/token_search.h"
 #include "tools/configuration.h"
+#include "tools/test_key.h"
 #include "tools/token_session.h"
 
 namespace mayfly::tools {
@@ -38,9 +39,6 @@ class DeviceDoctor {
   void check_test_key();
 
  private:
-  [[nodiscard]] std::optional<KeySpec> test_key_spec() const;
-  void use_key(const KeySpec& spec);
-
   const Config& config_;
   Report& report_;
   bool pin_readable_ = false;
@@ -128,53 +126,12 @@ void DeviceDoctor::check_login() {
 
 void DeviceDoctor::check_mechanisms() {
   if (device_ == nullptr) return report_.skip(kMechanisms, kLogin);
-  static constexpr KeySpec kSpecs[] = {{CKK_EC, 256},         {CKK_EC, 384},   {CKK_EC, 521},
-                                       {CKK_EC_EDWARDS, 255}, {CKK_RSA, 2048}, {CKK_RSA, 3072},
-                                       {CKK_RSA, 4096}};
-  std::string list;
-  for (const KeySpec& spec : kSpecs) {
-    if (device_->supports(spec)) list += (list.empty() ? "" : ", ") + to_string(spec);
-  }
-  if (list.empty()) {
-    return report_.fail(kMechanisms,
-                        "the device can make none of the keys that mayfly knows; use "
-                        "another device or token");
-  }
-  if (device_->sign_input(Scheme::rsa_pss, Hash::sha256) != SignInput::unsupported) {
-    list += ", RSA-PSS";
-  }
-  report_.ok(kMechanisms, list + (device_->info().hardware ? ", in hardware" : ", in software"));
-}
-
-std::optional<KeySpec> DeviceDoctor::test_key_spec() const {
-  for (const KeySpec& spec : {KeySpec{CKK_EC, 256}, KeySpec{CKK_EC, 384}, KeySpec{CKK_RSA, 2048}}) {
-    if (device_->supports(spec)) return spec;
-  }
-  return std::nullopt;
-}
-
-void DeviceDoctor::use_key(const KeySpec& spec) {
-  const auto scope = device_->open_scope(
-      {"mayfly doctor", "0000000000000000", BootClock::now() + std::chrono::minutes(1)});
-  const auto key = scope->generate(spec);
-  const SignatureScheme scheme{spec.type == CKK_EC ? Scheme::ecdsa : Scheme::rsa_pkcs1,
-                               Hash::sha256, Hash::none, 0};
-  const ByteView message = as_bytes("mayfly doctor");
-  const Bytes hashed = digest(Hash::sha256, message);
-  const bool whole = device_->sign_input(scheme.scheme, scheme.hash) == SignInput::message;
-  Bytes signature(key->public_key().signature_size());
-  signature.resize(key->sign({scheme, whole ? message : ByteView(hashed)}, signature));
-  const bool good = key->public_key().verify(scheme, hashed, signature);
-  const Destruction end = key->destroy();
-  if (!good) throw Error(CKR_DEVICE_ERROR, "the device's signature does not verify");
-  if (end != Destruction::destroyed) {
-    throw Error(CKR_DEVICE_ERROR, "the device did not confirm that the key is gone");
-  }
+  report_key_kinds(*device_, report_);
 }
 
 void DeviceDoctor::check_test_key() {
   if (device_ == nullptr) return report_.skip(kTestKey, kLogin);
-  const auto spec = test_key_spec();
+  const auto spec = test_key_spec(*device_);
   if (!spec) return report_.skip(kTestKey, kMechanisms);
   try {
     TokenSession session(*module_, token_->slot, 0);
@@ -183,7 +140,7 @@ void DeviceDoctor::check_test_key() {
              session.count_session_objects(CKO_PUBLIC_KEY);
     };
     const std::size_t before = count();
-    use_key(*spec);
+    use_test_key(*device_, *spec);
     if (count() != before) {
       return report_.fail(kTestKey,
                           "the key was destroyed, but the device still shows a part of it; "
@@ -197,6 +154,16 @@ void DeviceDoctor::check_test_key() {
 }
 
 }  // namespace
+
+void report_key_kinds(const Device& device, Report& report) {
+  const std::string list = key_kinds_of(device);
+  if (list.empty()) {
+    return report.fail(kMechanisms,
+                       "the device can make none of the keys that mayfly knows; use "
+                       "another device or token");
+  }
+  report.ok(kMechanisms, list + (device.info().hardware ? ", in hardware" : ", in software"));
+}
 
 void check_device(const Config& config, Report& report) {
   set_device_environment(config.device.environment);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "device/device.h"
 #include "tools/report.h"
 
 namespace mayfly::tools {
@@ -9,5 +10,8 @@ namespace mayfly::tools {
 /// From the PIN's source to a key that is made, signs and is destroyed. Logs in once, or not at all
 /// where a wrong PIN could be the last one.
 void check_device(const Config& config, Report& report);
+
+/// "mechanisms": which keys the device makes.
+void report_key_kinds(const Device& device, Report& report);
 
 }  // namespace mayfly::tools

@@ -9,12 +9,14 @@ namespace mayfly::tools {
 
 enum ExitStatus : int {
   kOk = 0,
-  kChecksFailed = 1,  ///< `mayfly doctor` found something that does not work
-  kUsage = 2,         ///< the command line makes no sense
+  kChecksFailed = 1,  ///< `mayfly doctor` found something that does not work, `mayfly attest
+                      ///< verify` something that does not hold
+  kUsage = 2,  ///< the command line makes no sense
 
   kBadTaskId = 64,  ///< a task ID is empty, too long, or holds control characters
   kBadTtl = 65,     ///< a length of time that is none, or longer than the configuration allows
   kNoConfiguration = 66,  ///< there is no configuration file
+  kNoInput = 66,          ///< a file that the command line names can't be read
   kAlreadyExists = 67,    ///< what should be made is there already
   kTaskExists = 68,       ///< a task of that ID is open
   kDeviceMissing = 69,    ///< the device's library or token is not there

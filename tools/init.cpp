@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/utf8.h"
+#include "compose/library.h"
 #include "config/guarded_file.h"
 #include "device/pkcs11/token_search.h"
 #include "tools/commands.h"
@@ -17,7 +18,9 @@
 #include "tools/new_files.h"
 #include "tools/random_pin.h"
 #include "tools/softhsm.h"
+#include "tools/test_key.h"
 #include "tools/token_session.h"
+#include "tools/tpm_enrolment.h"
 
 namespace mayfly::tools {
 namespace {
@@ -28,6 +31,8 @@ constexpr char kLabel[] = "mayfly";
 
 struct InitOptions {
   std::string folder;
+  std::string device = "softhsm";
+  std::string tcti;
   std::string module;
   std::string token;
   std::string pin_source;
@@ -174,7 +179,54 @@ Config init_module(const fs::path& folder, const InitOptions& options) {
   return config;
 }
 
-void print_result(const Config& config, bool json) {
+/// Makes a key on the TPM once, and writes down who the TPM is.
+Config init_tpm(const fs::path& folder, const InitOptions& options) {
+  static constexpr char kKeyFile[] = "attestation-key.json";
+  Config config;
+  config.file = folder / "mayfly.toml";
+  config.device.type = DeviceType::tpm;
+  if (!options.tcti.empty()) config.tpm.tcti = options.tcti;
+  NewFiles files(folder, {kKeyFile, "mayfly.toml"});
+  write_configuration(files, config);
+  const std::unique_ptr<Device> device = open_device(config);
+  try {
+    const auto spec = test_key_spec(*device);
+    if (!spec) throw Failure(kDeviceFailed, "the TPM makes no keys that mayfly knows");
+    use_test_key(*device, *spec);
+  } catch (...) {
+    device->close();
+    throw;
+  }
+  device->close();
+  const TpmEnrolment enrolment = enrol_tpm(config.tpm);
+  files.write(kKeyFile, as_bytes(enrolment.file));
+  files.commit();
+  return config;
+}
+
+void print_tpm(const Config& config, bool json) {
+  const std::string key_file = (config.file.parent_path() / "attestation-key.json").string();
+  if (json) {
+    std::cout << nlohmann::json{{"configuration", config.file.string()},
+                                {"tcti", config.tpm.tcti},
+                                {"attestation_key", key_file}}
+                     .dump(2)
+              << '\n';
+    return;
+  }
+  std::cout << "Wrote  " << config.file.string() << '\n'
+            << "TPM    " << config.tpm.tcti << '\n'
+            << "Key    " << key_file << ", for those who verify its evidence\n";
+}
+
+void print_next_steps(const Config& config) {
+  if (config.file != Config::user_folder() / "mayfly.toml") {
+    std::cout << "Next:  export MAYFLY_CONF=" << shell_word(config.file.native()) << '\n';
+  }
+  std::cout << "Next:  mayfly doctor\n";
+}
+
+void print_token(const Config& config, bool json) {
   if (json) {
     std::cout << nlohmann::json{{"configuration", config.file.string()},
                                 {"module", config.device.module.string()},
@@ -188,24 +240,36 @@ void print_result(const Config& config, bool json) {
             << "Module " << config.device.module.string() << '\n'
             << "Token  " << config.device.token << '\n'
             << "PIN    from " << config.device.pin_source.describe() << '\n';
-  if (config.file != Config::user_folder() / "mayfly.toml") {
-    std::cout << "Next:  export MAYFLY_CONF=" << shell_word(config.file.native()) << '\n';
-  }
-  std::cout << "Next:  mayfly doctor\n";
 }
 
-void run_init(const InitOptions& options) {
+void check_usage(const InitOptions& options) {
   const int source_options =
       !options.module.empty() + !options.token.empty() + !options.pin_source.empty();
   if (source_options % 3 != 0 || (source_options == 0 && !options.environment.empty())) {
     throw Failure(kUsage, "--module, --token and --pin-source belong together, and --env to them");
   }
+  if (options.device == "tpm" && source_options != 0) {
+    throw Failure(kUsage, "--module, --token, --pin-source and --env are not for a TPM");
+  }
+  if (options.device != "tpm" && !options.tcti.empty()) {
+    throw Failure(kUsage, "--tcti goes with --device tpm");
+  }
+}
+
+void run_init(const InitOptions& options) {
+  check_usage(options);
   const fs::path folder = target_folder(options);
   const SignalsHeld held;
   umask(077);  // for the files that the device's library makes
-  const Config config =
-      options.module.empty() ? init_softhsm(folder) : init_module(folder, options);
-  print_result(config, options.json);
+  Config config;
+  if (options.device == "tpm") {
+    config = init_tpm(folder, options);
+    print_tpm(config, options.json);
+  } else {
+    config = options.module.empty() ? init_softhsm(folder) : init_module(folder, options);
+    print_token(config, options.json);
+  }
+  if (!options.json) print_next_steps(config);
 }
 
 }  // namespace
@@ -217,12 +281,22 @@ void add_init(CLI::App& app, int& status) {
   command->footer(
       "Without options the device is a new SoftHSM2 token with a random PIN, kept with the\n"
       "configuration in one folder. With --module, --token and --pin-source it is a token that is\n"
-      "there already, of an HSM, say; its PIN is tried once.\n\n"
+      "there already, of an HSM, say; its PIN is tried once. With --device tpm it is a TPM 2.0, "
+      "with\n"
+      "which one key is made and destroyed again; attestation-key.json then says who it is.\n\n"
       "Nothing is ever overwritten. If anything goes wrong, nothing is left behind.");
   command
       ->add_option("--folder", options->folder,
                    "Where to put it (default: $XDG_CONFIG_HOME/mayfly or ~/.config/mayfly)")
       ->type_name("DIR");
+  command->add_option("--device", options->device, "softhsm or tpm")
+      ->check(CLI::IsMember({"softhsm", "tpm"}))
+      ->type_name("KIND")
+      ->capture_default_str();
+  command
+      ->add_option("--tcti", options->tcti,
+                   "With --device tpm: the way to the TPM (default: device:/dev/tpmrm0)")
+      ->type_name("TCTI");
   command
       ->add_option("--module", options->module,
                    "The PKCS#11 library of a device that is there already")

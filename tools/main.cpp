@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
   add_init(app, status);
   add_doctor(app, status);
   add_reap(app, status);
+  add_attest(app, status);
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
 #endif
