@@ -6,6 +6,7 @@
 #
 #   MAYFLY_COMMAND  the mayfly command
 #   MAYFLY_LIBRARY  libmayfly.so
+#   MAYFLY_TEST_DEVICE  softhsm (the default), or tpm for a swtpm of the test's own
 #   CLIENT_PRELOAD  what a client has to preload to be able to load MAYFLY_LIBRARY: the runtime of
 #                   AddressSanitizer, or nothing
 #   CLIENT_DOOR     how clients come into a task: p11kit for p11-kit-client.so, own for MAYFLY_LIBRARY
@@ -118,8 +119,18 @@ device_module() {
   sed -n 's/^module = "\(.*\)"$/\1/p' "$DEVICE/mayfly.toml"
 }
 
-# The device must be reachable and hold no key.
+# list_tpm KIND: the handles of a kind that are in use in the TPM.
+list_tpm() {
+  tpm2_getcap --tcti "$TPM" "handles-$1"
+}
+
+# The device must be reachable and store no key.
 expect_empty_device() {
+  if [[ -n $TPM ]]; then
+    succeeds list_tpm persistent
+    [[ -z $OUTPUT ]] || fail "expected no key stored in the TPM, seen: $OUTPUT"
+    return
+  fi
   succeeds list_device
   says_not 'Key Object'
 }
@@ -181,13 +192,13 @@ make_message() {
 
 make_work_folder() {
   WORK=$(mktemp --directory --tmpdir mayfly-client.XXXXXX)
-  trap 'rm -rf -- "$WORK"' EXIT
+  trap remove_work_folder EXIT
   DEVICE=$WORK/device
   # Nothing of the person who runs this may reach a client.
   local name
   for name in $(compgen -e); do
     case $name in
-      MAYFLY_COMMAND | MAYFLY_LIBRARY) ;;
+      MAYFLY_COMMAND | MAYFLY_LIBRARY | MAYFLY_TEST_DEVICE) ;;
       MAYFLY_* | P11_KIT_* | SOFTHSM2_CONF | OPENSSL_CONF | GNUTLS_* | SSH_* | JAVA_* | JDK_* | XDG_*)
         unset "$name"
         ;;
@@ -197,12 +208,42 @@ make_work_folder() {
   export WORK DEVICE HOME=$WORK/home XDG_RUNTIME_DIR=$WORK/runtime LC_ALL=C.UTF-8
   export MAYFLY_CONF=$DEVICE/mayfly.toml
   cd -- "$WORK"
-  succeeds "$MAYFLY_COMMAND" init --folder "$DEVICE"
+  export TPM=
+  if [[ ${MAYFLY_TEST_DEVICE-} == tpm ]]; then
+    start_tpm
+    succeeds "$MAYFLY_COMMAND" init --folder "$DEVICE" --device tpm --tcti "$TPM"
+  else
+    succeeds "$MAYFLY_COMMAND" init --folder "$DEVICE"
+  fi
+}
+
+# Starts a TPM in software, and returns when it can be reached.
+start_tpm() {
+  mkdir --mode=0700 "$WORK/tpm"
+  swtpm socket --tpm2 --tpmstate "dir=$WORK/tpm" --server "type=unixio,path=$WORK/tpm/s" \
+    --ctrl "type=unixio,path=$WORK/tpm/s.ctrl" --flags not-need-init,startup-clear \
+    --daemon --pid "file=$WORK/tpm/pid" > /dev/null 2>&1 || fail 'swtpm does not start'
+  TPM=swtpm:path=$WORK/tpm/s
+  while [[ ! -s $WORK/tpm/pid ]] || ! tpm2_getcap --tcti "$TPM" properties-fixed > /dev/null 2>&1; do
+    sleep 0.05
+  done
+}
+
+remove_work_folder() {
+  if [[ -s $WORK/tpm/pid ]]; then kill "$(< "$WORK/tpm/pid")"; fi
+  rm -rf -- "$WORK"
 }
 
 # No test may leave anything behind: no key on the device, no socket, no folder of a run.
 expect_nothing_left() {
   expect_empty_device
+  if [[ -n $TPM ]]; then
+    local kind
+    for kind in transient loaded-session saved-session; do
+      succeeds list_tpm "$kind"
+      [[ -z $OUTPUT ]] || fail "expected nothing of kind $kind in the TPM, seen: $OUTPUT"
+    done
+  fi
   OUTPUT=$(find "$XDG_RUNTIME_DIR" -mindepth 1 -not -path "$XDG_RUNTIME_DIR/mayfly")
   [[ -z $OUTPUT ]] || fail "expected no file of a run, seen: $OUTPUT"
 }
