@@ -217,15 +217,6 @@ Bytes AttestingTpm::trial_policy(const attestation::PolicyClaim& claim, Recipe::
                                   offset, operation),
           "TPM2_PolicyCounterTimer");
   };
-  compare_time(
-      big_endian(claim.deadline->time_limit_ms, 8), policy == Recipe::Policy::by_clock ? 8 : 0,
-      policy == Recipe::Policy::after_the_time ? TPM2_EO_UNSIGNED_GT : TPM2_EO_UNSIGNED_LT);
-  if (policy != Recipe::Policy::without_resets) {
-    Bytes counts = big_endian(claim.deadline->resets, 4);
-    const Bytes restarts = big_endian(claim.deadline->restarts, 4);
-    counts.insert(counts.end(), restarts.begin(), restarts.end());
-    compare_time(counts, 16, TPM2_EO_EQ);
-  }
   if (claim.kill_switch) {
     ESYS_TR index = ESYS_TR_NONE;
     check(Esys_TR_FromTPMPublic(esys_, next_index_ - 1, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
@@ -236,6 +227,15 @@ Bytes AttestingTpm::trial_policy(const attestation::PolicyClaim& claim, Recipe::
                         &value, 0, TPM2_EO_EQ),
           "TPM2_PolicyNV");
     check(Esys_TR_Close(esys_, &index), "Esys_TR_Close");
+  }
+  compare_time(
+      big_endian(claim.deadline->time_limit_ms, 8), policy == Recipe::Policy::by_clock ? 8 : 0,
+      policy == Recipe::Policy::after_the_time ? TPM2_EO_UNSIGNED_GT : TPM2_EO_UNSIGNED_LT);
+  if (policy != Recipe::Policy::without_resets) {
+    Bytes counts = big_endian(claim.deadline->resets, 4);
+    const Bytes restarts = big_endian(claim.deadline->restarts, 4);
+    counts.insert(counts.end(), restarts.begin(), restarts.end());
+    compare_time(counts, 16, TPM2_EO_EQ);
   }
   if (policy != Recipe::Policy::without_password) {
     check(Esys_PolicyPassword(esys_, session, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE),

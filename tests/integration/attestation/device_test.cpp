@@ -19,12 +19,12 @@ using attestation::Evidence;
 
 class DeviceEvidenceTest : public testing::Test {
  protected:
-  DeviceEvidenceTest() { tpm_.reset(); }
-
-  [[nodiscard]] std::unique_ptr<Device> open(TpmDeadline deadline = TpmDeadline::hardware) const {
+  [[nodiscard]] std::unique_ptr<Device> open(TpmDeadline deadline = TpmDeadline::hardware,
+                                             bool kill_switch = false) const {
     TpmDeviceOptions options;
     options.tcti = tpm_.tcti();
     options.deadline = deadline;
+    options.kill_switch = kill_switch;
     return open_tpm_device(options);
   }
 
@@ -81,6 +81,18 @@ TEST_F(DeviceEvidenceTest, IsBelievedForEachKindOfKeyInBothModes) {
       EXPECT_EQ(verified.chip_deadline_unix_s.has_value(), deadline == TpmDeadline::hardware);
       key->destroy();
     }
+    device->close();
+  }
+}
+
+TEST_F(DeviceEvidenceTest, ShowsTheKillSwitchWithAndWithoutTheChipsDeadline) {
+  for (const TpmDeadline deadline : {TpmDeadline::hardware, TpmDeadline::software}) {
+    const auto device = open(deadline, true);
+    const auto key = scope_of(*device, std::chrono::minutes(10))->generate({CKK_EC, 256});
+    const auto verified =
+        verify(evidence_of(*key, std::chrono::minutes(10)), deadline == TpmDeadline::software);
+    EXPECT_TRUE(verified.kill_switch);
+    EXPECT_EQ(verified.chip_deadline_unix_s.has_value(), deadline == TpmDeadline::hardware);
     device->close();
   }
 }

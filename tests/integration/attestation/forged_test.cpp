@@ -310,9 +310,6 @@ TEST_F(ForgedStatement, OfAKillSwitchThatIsNoCounterIsRefused) {
   evidence.policy.kill_switch->index_public = marshalled(index, Tss2_MU_TPMS_NV_PUBLIC_Marshal);
   EXPECT_THROW(static_cast<void>(attestation::policy_digest(evidence.policy, Hash::sha256)),
                attestation::Refused);
-  evidence.policy.deadline.reset();
-  EXPECT_THROW(static_cast<void>(attestation::policy_digest(evidence.policy, Hash::sha256)),
-               attestation::Refused);
 }
 
 TEST_F(ForgedStatement, OfTimeForASoftwareDeadlineIsRefused) {

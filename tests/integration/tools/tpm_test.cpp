@@ -19,8 +19,6 @@ constexpr char kNonce[] = "00112233445566778899aabbccddeeff";
 
 class TpmToolsTest : public testing::Test {
  protected:
-  TpmToolsTest() { tpm_.reset(); }
-
   [[nodiscard]] std::filesystem::path config() const {
     return sandbox_.user_folder() / "mayfly.toml";
   }
