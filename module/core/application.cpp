@@ -91,7 +91,7 @@ void Application::close_all_sessions(SlotId slot) {
 }
 
 std::string Application::attest(SlotId slot, ObjectHandle key, ByteView nonce) {
-  const std::shared_ptr<Token> token = token_for(slot);
+  const std::shared_ptr<Token> token = this->token(slot);
   const auto check_access = [&] {
     token->check_alive();
     if (!token->has_user_access()) throw Error(CKR_USER_NOT_LOGGED_IN, "evidence needs a login");
