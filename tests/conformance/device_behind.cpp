@@ -39,6 +39,7 @@ class SoftHsmBehind final : public DeviceBehind {
   }
   [[nodiscard]] std::size_t leftovers() override { return 0; }
   [[nodiscard]] bool lacks(CK_MECHANISM_TYPE) const override { return false; }
+  [[nodiscard]] bool attests() const override { return false; }
 };
 
 class TpmBehind final : public DeviceBehind {
@@ -64,6 +65,7 @@ class TpmBehind final : public DeviceBehind {
            tpm.handles(TPM2_HR_POLICY_SESSION).size() + tpm.handles(TPM2_HR_NV_INDEX).size();
   }
 
+  [[nodiscard]] bool attests() const override { return true; }
   [[nodiscard]] bool lacks(CK_MECHANISM_TYPE mechanism) const override {
     switch (mechanism) {
       case CKM_EC_EDWARDS_KEY_PAIR_GEN:

@@ -33,6 +33,9 @@ class DeviceBehind {
 
   /// Whether a mechanism that mayfly knows is not there on this device.
   [[nodiscard]] virtual bool lacks(CK_MECHANISM_TYPE mechanism) const = 0;
+
+  /// Whether it gives evidence of its keys.
+  [[nodiscard]] virtual bool attests() const = 0;
 };
 
 /// SoftHSM2, or a TPM where MAYFLY_TEST_DEVICE=tpm.

@@ -205,7 +205,7 @@ void run_race(const RaceOptions& options, RaceReport& report) {
   const TempFolder folder;
   static_cast<void>(device_token());  // is made while nobody uses the device
   Host host(report);
-  const ModuleProvider provider(folder.write("mayfly.toml", configuration(folder)));
+  ModuleProvider provider(folder.write("mayfly.toml", configuration(folder)));
   const RaceLibrary library{provider.functions(), provider.vendor(), kClientPin};
   std::string reserved = provider.reserved("", "");
   std::mt19937 random(options.seed);

@@ -73,6 +73,12 @@ std::shared_ptr<DeviceSession> SessionPool::holder() {
     make_holder(*session);
     return session;
   }
+  // Before it is given up, the device is asked again, whatever it said a moment ago.
+  if (holders_ < max_holders_ && open_ < limit_) {
+    ++open_;
+    ++holders_;
+    if (auto session = open(lock, true)) return session;
+  }
   throw Error(CKR_SESSION_COUNT,
               "the device gives no session for new keys; close other applications' sessions, or "
               "raise device.max-sessions if it is too low");

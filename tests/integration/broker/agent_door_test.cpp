@@ -81,7 +81,7 @@ TEST_F(AgentDoorTest, TellsTheTaskAndTheDevice) {
 }
 
 TEST_F(AgentDoorTest, APinThatIsTooLongIsAWrongOneAndNoEnd) {
-  BrokerHost host(std::make_shared<broker::BrokerLink>(folder_ / "door"));
+  BrokerHost host(std::make_shared<agent::BrokerLink>(folder_ / "door"));
   const auto session = host.open_session(true);
   try {
     host.login(session, Bytes(wire::kMaxPin + 1, 'p'));
