@@ -79,14 +79,17 @@ TEST(RunTask, TwoTasksAtOnceDontSeeEachOther) {
   const BrokerHome home;
   const std::string script = client("generate") + " && echo made && read line < \"$0\"; " +
                              client("slots") + " && " + client("count");
-  const auto pipe = home.folder() / "go";
-  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  MayflyRun first(home, "first", {"/bin/sh", "-c", script, pipe.string()});
-  MayflyRun second(home, "second", {"/bin/sh", "-c", script, pipe.string()});
+  // One for each: a pipe that both read may be empty when the second comes.
+  const auto first_go = home.folder() / "first-go";
+  const auto second_go = home.folder() / "second-go";
+  ASSERT_EQ(mkfifo(first_go.c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo(second_go.c_str(), 0600), 0);
+  MayflyRun first(home, "first", {"/bin/sh", "-c", script, first_go.string()});
+  MayflyRun second(home, "second", {"/bin/sh", "-c", script, second_go.string()});
   ASSERT_TRUE(first.says("made")) << first.errors() << first.output();
   ASSERT_TRUE(second.says("made")) << second.errors() << second.output();
-  std::ofstream(pipe) << "go\ngo\n";
-  std::ofstream(pipe) << "go\ngo\n";
+  std::ofstream(first_go) << "go\n";
+  std::ofstream(second_go) << "go\n";
   EXPECT_EQ(first.wait().output, "made\n1\n1\n");
   EXPECT_EQ(second.wait().output, "made\n1\n1\n");
 }
