@@ -130,7 +130,8 @@ TEST(Protocol, ListsAndNamesHaveLimits) {
   refused(answer);
   const CreateObjectRequest many{1, AttributeList(kMaxAttributes + 1)};
   EXPECT_THROW(static_cast<void>(read_whole<CreateObjectRequest>(bytes_of(many))), WireError);
-  const LoginRequest pin{1, Bytes(kMaxPin + 1)};
+  const Bytes too_long(kMaxPin + 1);
+  const LoginRequest pin{1, too_long};
   EXPECT_THROW(static_cast<void>(read_whole<LoginRequest>(bytes_of(pin))), WireError);
 }
 
