@@ -160,7 +160,7 @@ bool HostileAgent::sign() {
   return answer && answer->rv == CKR_OK && answer->body.size() == 4 + 64;
 }
 
-wire::AttributeList HostileAgent::certificate(const std::string& label) {
+wire::AttributeList HostileAgent::certificate(std::string_view label) {
   static constexpr CK_OBJECT_CLASS kClass = CKO_CERTIFICATE;
   static constexpr CK_CERTIFICATE_TYPE kType = CKC_X_509;
   return {{CKA_CLASS, bytes_of(kClass)},

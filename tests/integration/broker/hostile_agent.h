@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/descriptor.h"
@@ -75,7 +76,7 @@ class HostileAgent {
   [[nodiscard]] wire::SignRequest sign_request() const;
 
   /// What a request for a certificate holds.
-  static wire::AttributeList certificate(const std::string& label);
+  static wire::AttributeList certificate(std::string_view label);
 
  private:
   template <typename Request>
