@@ -48,7 +48,6 @@ class TpmDoctor {
   /// Runs one check, whose failure is reported under its name.
   template <typename Body>
   void look(const char* name, Body&& body);
-  [[nodiscard]] std::uint32_t property(TPM2_PT which);
   [[nodiscard]] std::size_t loaded_objects();
 
   const Config& config_;
@@ -65,12 +64,6 @@ void TpmDoctor::look(const char* name, Body&& body) {
   } catch (const std::exception& error) {
     report_.fail(name, error.what());
   }
-}
-
-std::uint32_t TpmDoctor::property(TPM2_PT which) {
-  const auto found = tpm_->get_capability(TPM2_CAP_TPM_PROPERTIES, which, 1).tpmProperties;
-  return found.count == 1 && found.tpmProperty[0].property == which ? found.tpmProperty[0].value
-                                                                    : 0;
 }
 
 std::size_t TpmDoctor::loaded_objects() { return tpm_->handles(TPM2_TRANSIENT_FIRST).size(); }
@@ -100,7 +93,7 @@ void TpmDoctor::check_reachable() {
         std::make_unique<Tpm>(tpm::ConnectionOptions{config_.tpm.tcti, config_.tpm.timeout});
     const DeviceInfo info = tpm::identify(*connection);
     tpm_ = std::move(connection);
-    const std::uint32_t revision = property(TPM2_PT_REVISION);
+    const std::uint32_t revision = tpm_->property(TPM2_PT_REVISION);
     report_.ok(kTpm, info.manufacturer + (info.model.empty() ? "" : " " + info.model) +
                          ", firmware " + info.firmware + ", specification " +
                          std::to_string(revision / 100) + "." + std::to_string(revision % 100) +
@@ -126,10 +119,10 @@ void TpmDoctor::check_resets() {
 
 void TpmDoctor::check_lockout() {
   look(kLockout, [&] {
-    const std::string counts = std::to_string(property(TPM2_PT_LOCKOUT_COUNTER)) + " of " +
-                               std::to_string(property(TPM2_PT_MAX_AUTH_FAIL)) +
+    const std::string counts = std::to_string(tpm_->property(TPM2_PT_LOCKOUT_COUNTER)) + " of " +
+                               std::to_string(tpm_->property(TPM2_PT_MAX_AUTH_FAIL)) +
                                " wrong authorisations";
-    if ((property(TPM2_PT_PERMANENT) & TPMA_PERMANENT_INLOCKOUT) == 0) {
+    if ((tpm_->property(TPM2_PT_PERMANENT) & TPMA_PERMANENT_INLOCKOUT) == 0) {
       return report_.ok(kLockout, counts);
     }
     report_.warn(kLockout, "the TPM refuses keys of other programs after " + counts +

@@ -1,8 +1,7 @@
 #include "device/tpm/attestation.h"
 
-#include <tss2/tss2_mu.h>
-
 #include "base/hash.h"
+#include "device/tpm/marshalled.h"
 #include "device/tpm/sapi.h"
 
 namespace mayfly::tpm {
@@ -19,12 +18,8 @@ TPMT_SIG_SCHEME own_scheme() {
 }
 
 attestation::Statement statement(const TPM2B_ATTEST& info, const TPMT_SIGNATURE& signature) {
-  Bytes encoded(sizeof signature);
-  std::size_t size = 0;
-  check(Tss2_MU_TPMT_SIGNATURE_Marshal(&signature, encoded.data(), encoded.size(), &size),
-        "Tss2_MU_TPMT_SIGNATURE_Marshal");
-  encoded.resize(size);
-  return {Bytes(info.attestationData, info.attestationData + info.size), std::move(encoded)};
+  return {Bytes(info.attestationData, info.attestationData + info.size),
+          marshalled(signature, Tss2_MU_TPMT_SIGNATURE_Marshal, "Tss2_MU_TPMT_SIGNATURE_Marshal")};
 }
 
 }  // namespace
@@ -61,26 +56,9 @@ Tpm::Created make_attestation_key(Tpm& tpm) {
   }
 }
 
-Bytes public_bytes(const TPM2B_PUBLIC& area) {
-  Bytes bytes(sizeof area);
-  std::size_t size = 0;
-  check(Tss2_MU_TPMT_PUBLIC_Marshal(&area.publicArea, bytes.data(), bytes.size(), &size),
-        "Tss2_MU_TPMT_PUBLIC_Marshal");
-  bytes.resize(size);
-  return bytes;
-}
-
 Bytes counter_public(Tpm& tpm, TPMI_RH_NV_INDEX index) {
-  TPM2B_NV_PUBLIC area{};
-  TPM2B_NAME name{};
-  tpm.run(Tss2_Sys_NV_ReadPublic(tpm.sys(), index, nullptr, &area, &name, nullptr),
-          "TPM2_NV_ReadPublic");
-  Bytes bytes(sizeof area);
-  std::size_t size = 0;
-  check(Tss2_MU_TPMS_NV_PUBLIC_Marshal(&area.nvPublic, bytes.data(), bytes.size(), &size),
-        "Tss2_MU_TPMS_NV_PUBLIC_Marshal");
-  bytes.resize(size);
-  return bytes;
+  return marshalled(tpm.nv_read_public(index).area, Tss2_MU_TPMS_NV_PUBLIC_Marshal,
+                    "Tss2_MU_TPMS_NV_PUBLIC_Marshal");
 }
 
 attestation::Statement certify(Tpm& tpm, TPM2_HANDLE key, ByteView secret, TPM2_HANDLE signer,

@@ -17,9 +17,6 @@ namespace mayfly::tpm {
 /// TpmError.
 [[nodiscard]] Tpm::Created make_attestation_key(Tpm& tpm);
 
-/// A public area as evidence holds it.
-[[nodiscard]] Bytes public_bytes(const TPM2B_PUBLIC& area);
-
 /// The public area of an NV index, as evidence holds it.
 [[nodiscard]] Bytes counter_public(Tpm& tpm, TPMI_RH_NV_INDEX index);
 

@@ -126,7 +126,7 @@ void Chip::make_parent() {
       [&] {
         const Tpm::Created made = link_->tpm.create_primary(TPM2_RH_NULL, parent_template());
         parent.name = to_bytes(view(made.name));
-        link_->parent_public = public_bytes(made.public_area);
+        link_->parent_public = public_bytes(made.public_area.publicArea);
         return made.handle;
       },
       nullptr);

@@ -1,6 +1,7 @@
 // Chip: evidence of its keys.
 #include "device/tpm/attestation.h"
 #include "device/tpm/chip.h"
+#include "device/tpm/public_area.h"
 #include "device/tpm/sapi.h"
 
 namespace mayfly::tpm {
@@ -50,7 +51,7 @@ void Chip::require_attestation_key() {
       [&] {
         const Tpm::Created made = make_attestation_key(link_->tpm);
         signer.name = to_bytes(view(made.name));
-        link_->attestation_key_public = public_bytes(made.public_area);
+        link_->attestation_key_public = public_bytes(made.public_area.publicArea);
         return made.handle;
       },
       nullptr);
@@ -66,7 +67,7 @@ attestation::DeviceEvidence Chip::attest_on_chip(ChipKey& key,
     throw Error(CKR_DEVICE_MEMORY, "the TPM has no room for a key and its attestation key at once");
   }
   attestation::DeviceEvidence evidence;
-  evidence.key_public = public_bytes(link_->tpm.read_public(handle).public_area);
+  evidence.key_public = public_bytes(link_->tpm.read_public(handle).public_area.publicArea);
   evidence.parent_public = link_->parent_public;
   evidence.attestation_key_public = link_->attestation_key_public;
   evidence.certificates = options_.attestation_certificates;

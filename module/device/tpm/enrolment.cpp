@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "device/tpm/attestation.h"
+#include "device/tpm/public_area.h"
 #include "device/tpm/sapi.h"
 
 namespace mayfly::tpm {
@@ -67,16 +68,17 @@ TPM2B_PUBLIC endorsement_key_template(bool rsa) {
 
 /// What an NV index holds; nothing if there is none.
 Bytes read_nv(Tpm& tpm, TPMI_RH_NV_INDEX index) {
-  TPM2B_NV_PUBLIC area{};
-  TPM2B_NAME name{};
-  const TSS2_RC rc = Tss2_Sys_NV_ReadPublic(tpm.sys(), index, nullptr, &area, &name, nullptr);
-  if (is_from_tpm(rc) && reason_of(rc) == TPM2_RC_HANDLE) return {};
-  tpm.run(rc, "TPM2_NV_ReadPublic");
+  std::size_t whole = 0;
+  try {
+    whole = tpm.nv_read_public(index).area.dataSize;
+  } catch (const TpmError& error) {
+    if (!error.is(TPM2_RC_HANDLE)) throw;
+    return {};
+  }
   Bytes content;
-  while (content.size() < area.nvPublic.dataSize) {
+  while (content.size() < whole) {
     const auto offset = static_cast<UINT16>(content.size());
-    const UINT16 size =
-        std::min<UINT16>(kPiece, static_cast<UINT16>(area.nvPublic.dataSize - offset));
+    const auto size = static_cast<UINT16>(std::min<std::size_t>(kPiece, whole - offset));
     CommandAuthorisation authorisation({});
     TPM2B_MAX_NV_BUFFER piece{};
     tpm.run(Tss2_Sys_NV_Read(tpm.sys(), index, index, authorisation.command(), size, offset, &piece,
@@ -137,8 +139,8 @@ EnrolledTpm enrol(const ConnectionOptions& options) {
       tpm.create_primary(TPM2_RH_ENDORSEMENT, endorsement_key_template(rsa));
   const Loaded second(tpm, endorsement_key.handle);
   prove_both(tpm, attestation_key, endorsement_key.handle);
-  result.attestation_key_public = public_bytes(attestation_key.public_area);
-  result.endorsement_key_public = public_bytes(endorsement_key.public_area);
+  result.attestation_key_public = public_bytes(attestation_key.public_area.publicArea);
+  result.endorsement_key_public = public_bytes(endorsement_key.public_area.publicArea);
   return result;
 }
 

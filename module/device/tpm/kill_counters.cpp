@@ -95,11 +95,7 @@ KillCounters::KillCounters() : self_(ProcessIdentity::self()) {
 }
 
 void KillCounters::check_owner(Tpm& tpm) {
-  const auto properties =
-      tpm.get_capability(TPM2_CAP_TPM_PROPERTIES, TPM2_PT_PERMANENT, 1).tpmProperties;
-  const bool known =
-      properties.count == 1 && properties.tpmProperty[0].property == TPM2_PT_PERMANENT;
-  if (!known || (properties.tpmProperty[0].value & TPMA_PERMANENT_OWNERAUTHSET) == 0) return;
+  if ((tpm.property(TPM2_PT_PERMANENT) & TPMA_PERMANENT_OWNERAUTHSET) == 0) return;
   throw Error(CKR_GENERAL_ERROR,
               "tpm.kill-switch needs counters in the TPM, and its owner has an authorisation "
               "value that mayfly does not know: leave the kill switch out, or take the owner's "

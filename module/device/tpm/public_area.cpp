@@ -1,11 +1,11 @@
 #include "device/tpm/public_area.h"
 
 #include <algorithm>
-#include <tss2/tss2_mu.h>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "device/tpm/algorithms.h"
+#include "device/tpm/marshalled.h"
 #include "device/tpm/sapi.h"
 
 namespace mayfly::tpm {
@@ -14,15 +14,6 @@ namespace {
 constexpr TPMA_OBJECT kBornHere =
     TPMA_OBJECT_FIXEDTPM | TPMA_OBJECT_FIXEDPARENT | TPMA_OBJECT_SENSITIVEDATAORIGIN;
 constexpr std::uint32_t kDefaultExponent = 65537;
-
-Bytes marshalled(const TPMT_PUBLIC& public_area) {
-  Bytes bytes(sizeof public_area);
-  std::size_t size = 0;
-  check(Tss2_MU_TPMT_PUBLIC_Marshal(&public_area, bytes.data(), bytes.size(), &size),
-        "Tss2_MU_TPMT_PUBLIC_Marshal");
-  bytes.resize(size);
-  return bytes;
-}
 
 /// TPM2_ALG_SHA256 ‖ SHA-256 of all parts.
 Bytes sha256_name(std::initializer_list<ByteView> parts) {
@@ -55,6 +46,10 @@ PublicKey public_key(const KeySpec& spec, const TPMT_PUBLIC& area) {
 
 }  // namespace
 
+Bytes public_bytes(const TPMT_PUBLIC& area) {
+  return marshalled(area, Tss2_MU_TPMT_PUBLIC_Marshal, "Tss2_MU_TPMT_PUBLIC_Marshal");
+}
+
 TPM2B_PUBLIC parent_template() {
   TPM2B_PUBLIC wanted{};
   TPMT_PUBLIC& area = wanted.publicArea;
@@ -78,7 +73,7 @@ bool is_parent(const Tpm::PublicArea& area) {
   TPMT_PUBLIC expected = parent_template().publicArea;
   expected.unique = area.public_area.publicArea.unique;
   return area.public_area.publicArea.type == TPM2_ALG_ECC &&
-         marshalled(expected) == marshalled(area.public_area.publicArea) &&
+         public_bytes(expected) == public_bytes(area.public_area.publicArea) &&
          equal(view(area.qualified_name), null_primary_qualified_name(view(area.name)));
 }
 
@@ -94,7 +89,7 @@ TPMT_PUBLIC session_key_template(const KeySpec& spec, ByteView policy) {
   return area;
 }
 
-Bytes name_of(const TPMT_PUBLIC& public_area) { return sha256_name({marshalled(public_area)}); }
+Bytes name_of(const TPMT_PUBLIC& public_area) { return sha256_name({public_bytes(public_area)}); }
 
 Bytes qualified_name(ByteView parent, ByteView name) { return sha256_name({parent, name}); }
 
@@ -110,7 +105,7 @@ PublicKey inspect(const KeySpec& spec, const TPMT_PUBLIC& wanted, const Tpm::Cre
   if (spec.type == CKK_RSA && area.parameters.rsaDetail.exponent == kDefaultExponent) {
     expected.parameters.rsaDetail.exponent = kDefaultExponent;  // 0 is another way to say it
   }
-  if (marshalled(expected) != marshalled(area)) {
+  if (public_bytes(expected) != public_bytes(area)) {
     throw Error(CKR_DEVICE_ERROR,
                 "the TPM made a key with other attributes than it was asked for; it was destroyed");
   }

@@ -23,6 +23,9 @@ namespace mayfly::tpm {
 ///                used with its authorisation value.
 [[nodiscard]] TPMT_PUBLIC session_key_template(const KeySpec& spec, ByteView policy);
 
+/// A public area, marshalled: what its name is computed over, and what evidence holds.
+[[nodiscard]] Bytes public_bytes(const TPMT_PUBLIC& area);
+
 /// The name of a public area: nameAlg ‖ digest (TPM 2.0 Part 1, 16). For SHA-256 only.
 [[nodiscard]] Bytes name_of(const TPMT_PUBLIC& public_area);
 

@@ -80,11 +80,9 @@ void Slots::forget(SavedObject& object) noexcept {
   std::erase(loaded_, &object);
 }
 
-std::size_t Slots::forget_all() noexcept {
-  const std::size_t count = loaded_.size();
+void Slots::forget_all() noexcept {
   for (SavedObject* object : loaded_) object->handle = 0;
   loaded_.clear();
-  return count;
 }
 
 void Slots::unload_all() {

@@ -55,8 +55,7 @@ class Slots {
   void forget(SavedObject& object) noexcept;
 
   /// Takes all for unloaded, without asking the TPM.
-  /// @return how many were loaded
-  std::size_t forget_all() noexcept;
+  void forget_all() noexcept;
 
   /// Unloads all.
   void unload_all();

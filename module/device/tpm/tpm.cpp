@@ -23,19 +23,9 @@ Tpm::Tpm(const ConnectionOptions& options) : tcti_(open_transport(options.tcti),
 }
 
 Tpm::~Tpm() {
-  // ESAPI sends nothing here; it frees its memory.
-  if (esys_ != nullptr) Esys_Finalize(&esys_);
   Tss2_Sys_Finalize(sys_);
   zeroise({reinterpret_cast<std::uint8_t*>(sys_memory_.data()),
            sys_memory_.size() * sizeof(std::uint64_t)});
-}
-
-ESYS_CONTEXT* Tpm::esys() {
-  if (esys_ == nullptr) {
-    TSS2_ABI_VERSION version = TSS2_ABI_VERSION_CURRENT;
-    run(Esys_Initialize(&esys_, tcti_.context(), &version), "Esys_Initialize");
-  }
-  return esys_;
 }
 
 void Tpm::run(TSS2_RC rc, const char* command) {
@@ -58,6 +48,13 @@ TPMU_CAPABILITIES Tpm::get_capability(TPM2_CAP capability, std::uint32_t propert
       "TPM2_GetCapability");
   if (data.capability != capability) run(TSS2_SYS_RC_MALFORMED_RESPONSE, "TPM2_GetCapability");
   return data.data;
+}
+
+std::uint32_t Tpm::property(TPM2_PT wanted) {
+  const TPML_TAGGED_TPM_PROPERTY found =
+      get_capability(TPM2_CAP_TPM_PROPERTIES, wanted, 1).tpmProperties;
+  if (found.count == 0 || found.tpmProperty[0].property != wanted) return 0;
+  return found.tpmProperty[0].value;
 }
 
 std::vector<TPM2_HANDLE> Tpm::handles(TPM2_HANDLE first) {

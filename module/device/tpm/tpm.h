@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <tss2/tss2_esys.h>
 #include <tss2/tss2_sys.h>
 #include <vector>
 
@@ -28,7 +27,7 @@ struct Authorisation {
 };
 
 /// A connection to a TPM. SAPI gives the commands: it costs microseconds where ESAPI's sessions
-/// cost milliseconds. ESAPI is there for what encrypts parameters.
+/// cost milliseconds.
 ///
 /// The functions are the commands of the TPM by their names; they throw TpmError. One that fails on
 /// the way, or whose answer makes no sense, gives the connection up: usable() is then false for
@@ -46,10 +45,8 @@ class Tpm {
 
   /// For commands that are not below. Wrap each in run().
   [[nodiscard]] TSS2_SYS_CONTEXT* sys() noexcept { return sys_; }
-  /// Made when it is first asked for.
-  [[nodiscard]] ESYS_CONTEXT* esys();
 
-  /// Checks what a command of SAPI or ESAPI returned.
+  /// Checks what a command of SAPI returned.
   /// @throws TpmError unless it is TSS2_RC_SUCCESS.
   void run(TSS2_RC rc, const char* command);
 
@@ -57,6 +54,8 @@ class Tpm {
   /// One or more values of a capability, from `property` on.
   [[nodiscard]] TPMU_CAPABILITIES get_capability(TPM2_CAP capability, std::uint32_t property,
                                                  std::uint32_t count);
+  /// One property; 0 if the TPM does not tell it.
+  [[nodiscard]] std::uint32_t property(TPM2_PT wanted);
   /// All handles of a kind that are in use: TPM2_HR_TRANSIENT, TPM2_HT_LOADED_SESSION << 24, …
   [[nodiscard]] std::vector<TPM2_HANDLE> handles(TPM2_HANDLE first);
   /// Whether the TPM can do with these parameters.
@@ -111,7 +110,6 @@ class Tpm {
   Tcti tcti_;
   std::vector<std::uint64_t> sys_memory_;
   TSS2_SYS_CONTEXT* sys_ = nullptr;
-  ESYS_CONTEXT* esys_ = nullptr;
 };
 
 }  // namespace mayfly::tpm

@@ -5,13 +5,6 @@
 namespace mayfly::tpm {
 namespace {
 
-std::uint32_t property(Tpm& tpm, TPM2_PT wanted) {
-  const TPML_TAGGED_TPM_PROPERTY found =
-      tpm.get_capability(TPM2_CAP_TPM_PROPERTIES, wanted, 1).tpmProperties;
-  if (found.count == 0 || found.tpmProperty[0].property != wanted) return 0;
-  return found.tpmProperty[0].value;
-}
-
 /// Four letters in a number, as far as they can be printed.
 std::string letters(std::uint32_t number) {
   std::string text;
@@ -31,12 +24,12 @@ std::string trimmed(std::string text) {
 
 DeviceInfo identify(Tpm& tpm) {
   DeviceInfo info;
-  info.manufacturer = trimmed(letters(property(tpm, TPM2_PT_MANUFACTURER)));
+  info.manufacturer = trimmed(letters(tpm.property(TPM2_PT_MANUFACTURER)));
   for (TPM2_PT part = TPM2_PT_VENDOR_STRING_1; part <= TPM2_PT_VENDOR_STRING_4; ++part) {
-    info.model += letters(property(tpm, part));
+    info.model += letters(tpm.property(part));
   }
   info.model = trimmed(info.model);
-  const std::uint32_t firmware = property(tpm, TPM2_PT_FIRMWARE_VERSION_1);
+  const std::uint32_t firmware = tpm.property(TPM2_PT_FIRMWARE_VERSION_1);
   info.firmware = std::to_string(firmware >> 16) + "." + std::to_string(firmware & 0xffff);
   // The one that libtpms and the reference implementation call themselves.
   info.hardware = !info.model.starts_with("SW ");
