@@ -3,15 +3,13 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "core/mechanism.h"
 
 namespace mayfly::tools {
 
 std::string key_kinds_of(const Device& device) {
-  static constexpr KeySpec kSpecs[] = {{CKK_EC, 256},         {CKK_EC, 384},   {CKK_EC, 521},
-                                       {CKK_EC_EDWARDS, 255}, {CKK_RSA, 2048}, {CKK_RSA, 3072},
-                                       {CKK_RSA, 4096}};
   std::string list;
-  for (const KeySpec& spec : kSpecs) {
+  for (const KeySpec& spec : known_key_specs()) {
     if (device.supports(spec)) list += (list.empty() ? "" : ", ") + to_string(spec);
   }
   if (!list.empty() && device.sign_input(Scheme::rsa_pss, Hash::sha256) != SignInput::unsupported) {

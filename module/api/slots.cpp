@@ -1,6 +1,7 @@
 // Slot and token management (PKCS#11 3.0, 5.5).
 #include "api/call.h"
 #include "api/padded.h"
+#include "base/secret.h"
 
 using namespace mayfly;
 using namespace mayfly::api;
@@ -41,7 +42,6 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID slotID, CK_SLOT_INFO_PTR pInfo) {
 
 CK_RV C_GetTokenInfo(CK_SLOT_ID slotID, CK_TOKEN_INFO_PTR pInfo) {
   return call("C_GetTokenInfo", [&](const Entry& entry) {
-    static constexpr CK_ULONG kMaxPin = 8192;
     CK_TOKEN_INFO& info = required(pInfo, "pInfo");
     const Application& application = entry.application();
     const std::shared_ptr<Task> task = application.task(SlotId{slotID});
@@ -57,7 +57,7 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slotID, CK_TOKEN_INFO_PTR pInfo) {
     info.ulMaxSessionCount = info.ulMaxRwSessionCount = application.max_sessions();
     info.ulSessionCount = sessions.all;
     info.ulRwSessionCount = sessions.read_write;
-    info.ulMaxPinLen = kMaxPin;
+    info.ulMaxPinLen = kMaxPinSize;
     info.ulTotalPublicMemory = info.ulFreePublicMemory = CK_UNAVAILABLE_INFORMATION;
     info.ulTotalPrivateMemory = info.ulFreePrivateMemory = CK_UNAVAILABLE_INFORMATION;
     info.hardwareVersion = info.firmwareVersion = {MAYFLY_VERSION_MAJOR, MAYFLY_VERSION_MINOR};

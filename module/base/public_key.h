@@ -23,6 +23,9 @@ struct KeySpec {
   friend bool operator==(const KeySpec&, const KeySpec&) = default;
 };
 
+/// The longest signature that any kind makes, in bytes: RSA with 4096 bits.
+inline constexpr std::size_t kMaxSignatureSize = 512;
+
 /// "EC P-256", "Ed25519", "RSA 2048": for messages.
 [[nodiscard]] std::string to_string(const KeySpec& spec);
 

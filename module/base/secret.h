@@ -7,6 +7,9 @@
 
 namespace mayfly {
 
+/// The longest PIN that clients may give, in bytes.
+inline constexpr std::size_t kMaxPinSize = 8192;
+
 /// A byte string in memory of its own that is locked against swapping, left out of core dumps, not
 /// copied into forked children, and zeroised before it is given back. Moves, never copies.
 ///

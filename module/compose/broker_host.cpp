@@ -1,5 +1,6 @@
 #include "compose/broker_host.h"
 
+#include "base/secret.h"
 #include "device/broker/broker_key.h"
 
 namespace mayfly {
@@ -42,7 +43,7 @@ void BrokerHost::close_session(SessionNumber session) {
 
 void BrokerHost::login(SessionNumber session, ByteView pin) {
   // The worker would take it for nonsense and hang up; it is no PIN of any task.
-  if (pin.size() > wire::kMaxPin) throw Error(CKR_PIN_INCORRECT, "the PIN is too long");
+  if (pin.size() > kMaxPinSize) throw Error(CKR_PIN_INCORRECT, "the PIN is too long");
   link_->call(Kind::login, wire::LoginRequest{session, pin});
 }
 

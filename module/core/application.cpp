@@ -98,12 +98,7 @@ std::string Application::attest(SlotId slot, ObjectHandle key, ByteView nonce) {
   };
   check_access();
   const std::uint64_t epoch = token->login_epoch();
-  std::shared_ptr<Object> object;
-  try {
-    object = token->object(key);
-  } catch (const Error& error) {
-    throw Error(CKR_KEY_HANDLE_INVALID, error.what());
-  }
+  const std::shared_ptr<Object> object = token->key(key);
   if (object->session_key() == nullptr) {
     throw Error(CKR_KEY_HANDLE_INVALID, "the object is no private key");
   }

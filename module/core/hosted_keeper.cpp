@@ -182,16 +182,21 @@ void HostedKeeper::take_back(Session& session, const HostedObject& made) noexcep
   }
 }
 
+/// Enters an object, or takes it back.
+ObjectHandle HostedKeeper::keep(Session& session, const HostedObject& made,
+                                const ChangeLog::Position& before) {
+  try {
+    return enter(session, made, before);
+  } catch (...) {
+    take_back(session, made);
+    throw;
+  }
+}
+
 ObjectHandle HostedKeeper::create(Session& session, const Attributes& wanted) {
   return ask(session.token().task(), [&] {
     const ChangeLog::Position before = told();
-    const HostedObject made = host_->create(number_of(session.handle()), wanted);
-    try {
-      return enter(session, made, before);
-    } catch (...) {
-      take_back(session, made);
-      throw;
-    }
+    return keep(session, host_->create(number_of(session.handle()), wanted), before);
   });
 }
 
@@ -199,14 +204,9 @@ ObjectHandle HostedKeeper::copy(Session& session, const Object& original,
                                 const Attributes& changes) {
   return ask(session.token().task(), [&] {
     const ChangeLog::Position before = told();
-    const HostedObject made =
-        host_->copy(number_of(session.handle()), original.host_name().handle, changes);
-    try {
-      return enter(session, made, before);
-    } catch (...) {
-      take_back(session, made);
-      throw;
-    }
+    return keep(session,
+                host_->copy(number_of(session.handle()), original.host_name().handle, changes),
+                before);
   });
 }
 

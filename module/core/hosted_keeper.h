@@ -49,6 +49,7 @@ class HostedKeeper final : public TaskKeeper {
   [[nodiscard]] TaskHost::SessionNumber number_of(SessionHandle session) const;
   ObjectHandle enter(Session& session, const HostedObject& made, const ChangeLog::Position& before);
   void take_back(Session& session, const HostedObject& made) noexcept;
+  ObjectHandle keep(Session& session, const HostedObject& made, const ChangeLog::Position& before);
   void take_changes(Task& task);
   void start_over();
   [[nodiscard]] ChangeLog::Position told();

@@ -27,13 +27,7 @@ SignatureOperation Session::begin_verifying(const MechanismChoice& choice,
   check_open();
   const Mechanism& mechanism = token_->shown_keys().require_mechanism(
       choice.type, MechanismUse::sign, token_->task().device());
-  std::shared_ptr<Object> key;
-  try {
-    key = token_->object(handle);
-  } catch (const Error& error) {
-    if (error.rv() != CKR_OBJECT_HANDLE_INVALID) throw;
-    throw Error(CKR_KEY_HANDLE_INVALID, error.what());
-  }
+  std::shared_ptr<Object> key = token_->key(handle);
   if (key->public_key() == nullptr) {
     throw Error(CKR_KEY_HANDLE_INVALID, "the object is no public key");
   }

@@ -10,9 +10,6 @@
 namespace mayfly {
 namespace {
 
-// The longest signature that any key of ours makes: RSA with 4096 bits.
-constexpr std::size_t kMaxSignature = 512;
-
 void check_access(const Token& token, const StillOpen& still_open, const Signing& signing) {
   still_open();
   check_login(token, signing);
@@ -22,7 +19,7 @@ void check_access(const Token& token, const StillOpen& still_open, const Signing
 std::size_t sign_on_device(const Token& token, const StillOpen& still_open, const Signing& signing,
                            ByteView input, ByteSpan out, bool& key_lost) {
   // Signed into memory of our own: nothing reaches the caller before the last check.
-  std::array<std::uint8_t, kMaxSignature> signature;
+  std::array<std::uint8_t, kMaxSignatureSize> signature;
   SessionKey::Use use(*signing.operation.key().session_key());
   std::size_t size = 0;
   try {
@@ -57,13 +54,7 @@ Signing begin_signing(const Token& token, const MechanismChoice& choice, ObjectH
   Device& device = token.task().device();
   const Mechanism& mechanism =
       token.shown_keys().require_mechanism(choice.type, MechanismUse::sign, device);
-  std::shared_ptr<Object> key;
-  try {
-    key = token.object(handle);
-  } catch (const Error& error) {
-    if (error.rv() != CKR_OBJECT_HANDLE_INVALID) throw;
-    throw Error(CKR_KEY_HANDLE_INVALID, error.what());
-  }
+  std::shared_ptr<Object> key = token.key(handle);
   if (key->session_key() == nullptr) {
     throw Error(CKR_KEY_HANDLE_INVALID, "the object is no private key");
   }

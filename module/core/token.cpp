@@ -85,6 +85,15 @@ std::shared_ptr<Object> Token::object(ObjectHandle handle) const {
   throw Error(CKR_OBJECT_HANDLE_INVALID, "the handle names no object of this token");
 }
 
+std::shared_ptr<Object> Token::key(ObjectHandle handle) const {
+  try {
+    return object(handle);
+  } catch (const Error& error) {
+    if (error.rv() != CKR_OBJECT_HANDLE_INVALID) throw;
+    throw Error(CKR_KEY_HANDLE_INVALID, error.what());
+  }
+}
+
 ObjectStore& Token::store_of(const Object& object) noexcept {
   return object.is_token_object() ? task_->objects() : session_objects_;
 }

@@ -54,6 +54,9 @@ class Token final : public TaskObserver {
   [[nodiscard]] std::vector<ObjectHandle> find(const Attributes& wanted);
   /// @throws Error CKR_OBJECT_HANDLE_INVALID
   [[nodiscard]] std::shared_ptr<Object> object(ObjectHandle handle) const;
+  /// The same for the key of an operation.
+  /// @throws Error CKR_KEY_HANDLE_INVALID
+  [[nodiscard]] std::shared_ptr<Object> key(ObjectHandle handle) const;
   /// Adds an object where its CKA_TOKEN says and gives its handle. A session object ends with the
   /// session `owner`. An object that can't be added is disposed of, its name of a key included.
   ObjectHandle add(std::shared_ptr<Object> object, SessionHandle owner);

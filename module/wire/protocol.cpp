@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fcntl.h>
 
+#include "base/secret.h"
 #include "wire/seqpacket.h"
 #include "wire/wire_error.h"
 
@@ -235,7 +236,7 @@ void LoginRequest::write(Writer& out) const {
 LoginRequest LoginRequest::read(Reader& in) {
   LoginRequest result;
   result.session = in.u64();
-  result.pin = in.bytes(kMaxPin);
+  result.pin = in.bytes(kMaxPinSize);
   return result;
 }
 

@@ -51,7 +51,6 @@ inline constexpr std::uint8_t kLastKind = 13;
 inline constexpr std::size_t kMaxSignInput = std::size_t{16} << 20;
 /// The longest text of a refusal, PIN, name and the like.
 inline constexpr std::size_t kMaxText = 256;
-inline constexpr std::size_t kMaxPin = 8192;
 inline constexpr std::size_t kLaneKeySize = 32;
 
 // Answers ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include "fuzz/fuzzed_device.h"
 #include "fuzz/input.h"
 #include "fuzz/remote_client.h"
+#include "fuzz/worker_end.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/p11kit_door.h"
 
@@ -51,13 +52,6 @@ void await_end(broker::ConnectionSet& connections) {
   connections.reap();
 }
 
-/// The private keys that live with the task, by whatever name.
-std::size_t token_keys(Task& task) {
-  Attributes wanted;
-  wanted.set_number(CKA_CLASS, CKO_PRIVATE_KEY);
-  return task.objects().find(wanted).size();
-}
-
 void serve(Worker& worker, Input& input) {
   const auto task = worker.library.tasks().open({"fuzzed", seconds(3600)});
   {
@@ -67,13 +61,7 @@ void serve(Worker& worker, Input& input) {
     play(client, input);
   }
   await_end(worker.connections);
-  require(task->key_count() <= token_keys(*task),
-          "a connection that has ended leaves only keys that live with the task");
-  require(worker.device.private_keys() == task->key_count(),
-          "the device holds the task's keys, and no others");
-  const auto report = worker.library.tasks().end(task->slot(), TaskState::closed);
-  require(report && report->pending == 0, "a task's end is confirmed by the device");
-  require(worker.device.keys() == 0, "no key is left on the device");
+  check_worker_end(worker.library, worker.device, *task);
 }
 
 }  // namespace

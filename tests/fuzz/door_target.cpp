@@ -11,6 +11,7 @@
 #include "fuzz/finding.h"
 #include "fuzz/fuzzed_device.h"
 #include "fuzz/input.h"
+#include "fuzz/worker_end.h"
 #include "tools/broker/agent_door.h"
 #include "tools/broker/connection_set.h"
 #include "wire/protocol.h"
@@ -152,15 +153,7 @@ void serve(Worker& worker, Input& input) {
     play(agent, input);
   }
   await_end(worker.connections);
-  Attributes private_keys;
-  private_keys.set_number(CKA_CLASS, CKO_PRIVATE_KEY);
-  require(task->key_count() <= task->objects().find(private_keys).size(),
-          "an agent that has gone leaves only keys that live with the task");
-  require(worker.device.private_keys() == task->key_count(),
-          "the device holds the task's keys, and no others");
-  const auto report = worker.library.tasks().end(task->slot(), TaskState::closed);
-  require(report && report->pending == 0, "a task's end is confirmed by the device");
-  require(worker.device.keys() == 0, "no key is left on the device");
+  check_worker_end(worker.library, worker.device, *task);
 }
 
 }  // namespace

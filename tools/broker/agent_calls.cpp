@@ -16,8 +16,6 @@ using wire::Kind;
 using wire::Reader;
 using wire::Writer;
 
-// The longest signature that any key of ours makes: RSA with 4096 bits.
-constexpr std::size_t kMaxSignature = 512;
 // After which an answer with changes is cut. One more object has its place in what is allowed.
 constexpr std::size_t kMostChanges = std::size_t{256} * 1024;
 
@@ -151,7 +149,7 @@ void changes(AgentApplication& agent, const wire::ChangesRequest& request, Write
 void sign(AgentApplication& agent, const wire::SignRequest& request, Writer& out) {
   MechanismChoice choice{request.mechanism, std::nullopt};
   if (request.pss) choice.pss = {request.pss->hash, request.pss->mgf, request.pss->salt_size};
-  std::array<std::uint8_t, kMaxSignature> signature;
+  std::array<std::uint8_t, kMaxSignatureSize> signature;
   const std::size_t size =
       sign_prepared(agent.token(), choice, ObjectHandle{request.key}, request.input, signature);
   write_answer(out, wire::Signature{ByteView(signature).first(size)});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/secret.h"
 #include "device/broker/change_page.h"
 #include "wire/protocol.h"
 #include "wire/seqpacket.h"
@@ -90,7 +91,7 @@ class BrokerLink {
 
  private:
   /// Room for any PIN: one that had to move would leave a copy behind.
-  static constexpr std::size_t kUsualRequest = wire::kMaxPin + 1024;
+  static constexpr std::size_t kUsualRequest = kMaxPinSize + 1024;
 
   struct Lane {
     explicit Lane(Descriptor socket, const Patience& patience);

@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "integration/broker/attacked_run.h"
+#include "support/send_descriptors.h"
 #include "wire/seqpacket.h"
 
 namespace mayfly::test {
@@ -85,8 +86,8 @@ TEST_F(AgentAttack, WhatIsNoRequestEndsTheConnection) {
   EXPECT_TRUE(is_refused(HostileAgent::packet(number_of(Kind::task_info), Bytes(1))));
   EXPECT_TRUE(is_refused(HostileAgent::packet(number_of(Kind::open_session), Bytes(1, 2))));
   EXPECT_TRUE(is_refused(HostileAgent::packet(number_of(Kind::sign), Bytes(wire::kMaxPacket))));
-  EXPECT_TRUE(is_refused(
-      HostileAgent::packet(Kind::login, wire::LoginRequest{1, Bytes(wire::kMaxPin + 1)})));
+  EXPECT_TRUE(
+      is_refused(HostileAgent::packet(Kind::login, wire::LoginRequest{1, Bytes(kMaxPinSize + 1)})));
   // A list that says that it has 4 billion of them, and a value of 4 GiB.
   Bytes huge(8, 0);
   huge.resize(12, 0xff);
@@ -398,21 +399,8 @@ TEST_F(AgentAttack, ClientsThatPassDescriptors) {
   static constexpr std::size_t kPassed = 100;
   std::array<int, kPassed> descriptors;
   descriptors.fill(attacker.socket());
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptors)> control{};
   for (int i = 0; i < 50; ++i) {
-    iovec data{const_cast<std::uint8_t*>(packet.data()), packet.size()};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof descriptors);
-    std::copy_n(reinterpret_cast<const char*>(descriptors.data()), sizeof descriptors,
-                reinterpret_cast<char*>(CMSG_DATA(header)));
-    ASSERT_EQ(sendmsg(attacker.socket(), &message, MSG_NOSIGNAL),
+    ASSERT_EQ(send_descriptors(attacker.socket(), packet, descriptors),
               static_cast<ssize_t>(packet.size()));
     ASSERT_TRUE(attacker.receive());
     EXPECT_LE(descriptors_of(worker_), descriptors_ + 3);  // two sockets and a process

@@ -84,13 +84,13 @@ TEST_F(AgentDoorTest, APinThatIsTooLongIsAWrongOneAndNoEnd) {
   BrokerHost host(std::make_shared<agent::BrokerLink>(folder_ / "door"));
   const auto session = host.open_session(true);
   try {
-    host.login(session, Bytes(wire::kMaxPin + 1, 'p'));
+    host.login(session, Bytes(kMaxPinSize + 1, 'p'));
     ADD_FAILURE() << "it was taken";
   } catch (const Error& error) {
     EXPECT_EQ(error.rv(), CKR_PIN_INCORRECT);
   }
   EXPECT_EQ(host.end(), std::nullopt);
-  host.login(session, Bytes(wire::kMaxPin, 'p'));
+  host.login(session, Bytes(kMaxPinSize, 'p'));
 }
 
 TEST_F(AgentDoorTest, WhatOneProcessDoesToTokenObjectsIsToldToTheOthers) {

@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include "integration/broker/attacked_run.h"
+#include "support/send_descriptors.h"
 
 namespace mayfly::test {
 namespace {
@@ -558,21 +559,8 @@ TEST_F(RunAttack, ClientsThatPassDescriptors) {
   static constexpr std::size_t kPassed = 100;
   std::array<int, kPassed> descriptors;
   descriptors.fill(attacker.socket());
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof descriptors)> control{};
   for (int i = 0; i < 50; ++i) {
-    iovec data{const_cast<std::uint8_t*>(message.data()), message.size()};
-    msghdr packet{};
-    packet.msg_iov = &data;
-    packet.msg_iovlen = 1;
-    packet.msg_control = control.data();
-    packet.msg_controllen = control.size();
-    cmsghdr* const header = CMSG_FIRSTHDR(&packet);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof descriptors);
-    std::copy_n(reinterpret_cast<const char*>(descriptors.data()), sizeof descriptors,
-                reinterpret_cast<char*>(CMSG_DATA(header)));
-    ASSERT_EQ(sendmsg(attacker.socket(), &packet, MSG_NOSIGNAL),
+    ASSERT_EQ(send_descriptors(attacker.socket(), message, descriptors),
               static_cast<ssize_t>(message.size()));
     ASSERT_TRUE(attacker.receive());
     EXPECT_LE(descriptors_of(worker_), descriptors_ + 1);

@@ -5,22 +5,13 @@
 
 #include "compose/library.h"
 #include "core/application.h"
+#include "support/answer_of.h"
 
 namespace mayfly::test {
 namespace {
 
 using wire::Kind;
 using wire::Message;
-
-template <typename Call>
-CK_RV answer_of(Call&& call) {
-  try {
-    call();
-    return CKR_OK;
-  } catch (const Error& error) {
-    return error.rv();
-  }
-}
 
 /// The attributes of a key pair's halves, true as long as nobody changes them.
 struct Halves {

@@ -7,20 +7,11 @@
 
 #include "base/error.h"
 #include "core/pin_login.h"
+#include "support/answer_of.h"
 #include "unit/core/fake_device.h"
 
 namespace mayfly {
 namespace {
-
-template <typename Call>
-CK_RV answer(Call&& call) {
-  try {
-    call();
-    return CKR_OK;
-  } catch (const Error& error) {
-    return error.rv();
-  }
-}
 
 class ApplicationTest : public testing::Test {
  protected:
@@ -37,7 +28,7 @@ class ApplicationTest : public testing::Test {
   }
 
   static CK_RV sign(Session& session, ObjectHandle key) {
-    return answer([&] {
+    return test::answer_of([&] {
       std::array<std::uint8_t, 64> out;
       session.sign_init({CKM_ECDSA, {}}, key);
       session.sign(as_bytes("0123456789abcdef0123456789abcdef"), out);
@@ -62,7 +53,7 @@ TEST_F(ApplicationTest, SessionKeysDieWithTheirSessionAndTokenKeysWithTheTask) {
   EXPECT_EQ(sign(*second, token_key.private_key), CKR_OK);
   tasks.end(task->slot(), TaskState::closed);
   EXPECT_EQ(device.state.living, 0);
-  EXPECT_EQ(answer([&] { static_cast<void>(application.session(second->handle())); }),
+  EXPECT_EQ(test::answer_of([&] { static_cast<void>(application.session(second->handle())); }),
             CKR_SESSION_HANDLE_INVALID);
 }
 
@@ -75,11 +66,12 @@ TEST_F(ApplicationTest, ApplicationsOfOneTaskShareTokenObjectsAndNothingElse) {
   generate(*ours, true);
   const auto shared = theirs->token().find({});
   EXPECT_EQ(shared.size(), 3U);
-  EXPECT_EQ(answer([&] { static_cast<void>(other.session(ours->handle())); }),
+  EXPECT_EQ(test::answer_of([&] { static_cast<void>(other.session(ours->handle())); }),
             CKR_SESSION_HANDLE_INVALID);
   // Handles are each application's own.
   for (const ObjectHandle handle : shared) {
-    EXPECT_EQ(answer([&] { static_cast<void>(ours->object(handle)); }), CKR_OBJECT_HANDLE_INVALID);
+    EXPECT_EQ(test::answer_of([&] { static_cast<void>(ours->object(handle)); }),
+              CKR_OBJECT_HANDLE_INVALID);
   }
 }
 
@@ -103,7 +95,7 @@ TEST_F(ApplicationTest, AFailedCopyLeavesTheKeyAlone) {
   const auto pair = generate(*session);
   Attributes changes;
   changes.set_flag(CKA_EXTRACTABLE, true);
-  EXPECT_EQ(answer([&] { session->copy_object(pair.private_key, changes); }),
+  EXPECT_EQ(test::answer_of([&] { session->copy_object(pair.private_key, changes); }),
             CKR_ATTRIBUTE_READ_ONLY);
   EXPECT_EQ(sign(*session, pair.private_key), CKR_OK);
   session->destroy_object(pair.private_key);
@@ -112,7 +104,7 @@ TEST_F(ApplicationTest, AFailedCopyLeavesTheKeyAlone) {
 
 TEST_F(ApplicationTest, ReadOnlySessionsSignAndMakeSessionKeysOnly) {
   const auto session = open(application, false);
-  EXPECT_EQ(answer([&] { generate(*session, true); }), CKR_SESSION_READ_ONLY);
+  EXPECT_EQ(test::answer_of([&] { generate(*session, true); }), CKR_SESSION_READ_ONLY);
   EXPECT_EQ(sign(*session, generate(*session).private_key), CKR_OK);
 }
 
@@ -149,7 +141,8 @@ TEST_F(ApplicationTest, ADeadlineDuringASignatureIsNoLossOfTheDevice) {
     while (brief->alive()) std::this_thread::yield();
   };
   std::array<std::uint8_t, 64> out{};
-  EXPECT_EQ(answer([&] { session->sign(as_bytes("0123456789abcdef"), out); }), CKR_DEVICE_REMOVED);
+  EXPECT_EQ(test::answer_of([&] { session->sign(as_bytes("0123456789abcdef"), out); }),
+            CKR_DEVICE_REMOVED);
   device.state.on_sign = nullptr;
   tasks.expire_due(BootClock::now());
   EXPECT_EQ(brief->state(), TaskState::expired);
@@ -159,9 +152,9 @@ TEST_F(ApplicationTest, LimitsSessions) {
   Application small(tasks, 2);
   const auto first = small.open_session(task->slot(), false);
   small.open_session(task->slot(), false);
-  EXPECT_EQ(answer([&] { small.open_session(task->slot(), false); }), CKR_SESSION_COUNT);
+  EXPECT_EQ(test::answer_of([&] { small.open_session(task->slot(), false); }), CKR_SESSION_COUNT);
   small.close_session(first);
-  EXPECT_EQ(answer([&] { small.open_session(task->slot(), false); }), CKR_OK);
+  EXPECT_EQ(test::answer_of([&] { small.open_session(task->slot(), false); }), CKR_OK);
 }
 
 TEST_F(ApplicationTest, FinishingDestroysKeysOfItsSessionsOnly) {
@@ -183,7 +176,7 @@ TEST_F(ApplicationTest, ASignatureBegunBeforeALogoutCantFinishAfterIt) {
   session->logout();
   session->login(as_bytes("any"));
   std::array<std::uint8_t, 64> out;
-  EXPECT_EQ(answer([&] { session->sign_final(out); }), CKR_USER_NOT_LOGGED_IN);
+  EXPECT_EQ(test::answer_of([&] { session->sign_final(out); }), CKR_USER_NOT_LOGGED_IN);
   session->cancel(CKF_SIGN);
   EXPECT_EQ(sign(*session, pair.private_key), CKR_KEY_HANDLE_INVALID);  // handles end as well
 }
@@ -207,7 +200,8 @@ TEST_F(ApplicationTest, WhatHappensDuringASignatureDecidesWhetherItIsGivenOut) {
     std::array<std::uint8_t, 64> out{};
     session->sign_init({CKM_ECDSA, {}}, key);
     device.state.on_sign = [&] { test.meanwhile(*session); };
-    EXPECT_EQ(answer([&] { session->sign(as_bytes("0123456789abcdef"), out); }), test.expected)
+    EXPECT_EQ(test::answer_of([&] { session->sign(as_bytes("0123456789abcdef"), out); }),
+              test.expected)
         << test.what;
     device.state.on_sign = nullptr;
     const bool written = out != std::array<std::uint8_t, 64>{};
@@ -225,12 +219,12 @@ TEST(ApplicationLogin, HidesPrivateObjectsUntilALoginWhereOneIsRequired) {
   Application application(tasks, 10);
   const auto session = application.session(application.open_session(task->slot(), true));
   EXPECT_EQ(session->state(), CKS_RW_PUBLIC_SESSION);
-  EXPECT_EQ(answer([&] {
+  EXPECT_EQ(test::answer_of([&] {
               session->generate_key_pair(CKM_EC_KEY_PAIR_GEN, test::p256_public_template(), {});
             }),
             CKR_USER_NOT_LOGGED_IN);
   EXPECT_EQ(device.state.living, 0);
-  EXPECT_EQ(answer([&] { session->login(as_bytes("wrong")); }), CKR_PIN_INCORRECT);
+  EXPECT_EQ(test::answer_of([&] { session->login(as_bytes("wrong")); }), CKR_PIN_INCORRECT);
   session->login(as_bytes("pin"));
   EXPECT_EQ(session->state(), CKS_RW_USER_FUNCTIONS);
   session->generate_key_pair(CKM_EC_KEY_PAIR_GEN, test::p256_public_template(), {});
@@ -249,11 +243,11 @@ TEST(ApplicationLogin, LocksOneTaskAndNotAnother) {
   const auto attacked = tasks.open({"attacked", {}});
   const auto innocent = tasks.open({"innocent", {}});
   for (unsigned i = 0; i < PinLogin::kMaxWrong; ++i) {
-    EXPECT_EQ(answer([&] { attacked->check_pin(as_bytes("wrong")); }), CKR_PIN_INCORRECT);
+    EXPECT_EQ(test::answer_of([&] { attacked->check_pin(as_bytes("wrong")); }), CKR_PIN_INCORRECT);
   }
-  EXPECT_EQ(answer([&] { attacked->check_pin(as_bytes("pin")); }), CKR_PIN_LOCKED);
+  EXPECT_EQ(test::answer_of([&] { attacked->check_pin(as_bytes("pin")); }), CKR_PIN_LOCKED);
   EXPECT_EQ(attacked->login_flags() & CKF_USER_PIN_LOCKED, CKF_USER_PIN_LOCKED);
-  EXPECT_EQ(answer([&] { innocent->check_pin(as_bytes("pin")); }), CKR_OK);
+  EXPECT_EQ(test::answer_of([&] { innocent->check_pin(as_bytes("pin")); }), CKR_OK);
   EXPECT_EQ(innocent->login_flags(), CKF_LOGIN_REQUIRED);
 }
 

@@ -8,20 +8,11 @@
 
 #include "base/error.h"
 #include "core/application.h"
+#include "support/answer_of.h"
 #include "unit/core/fake_device.h"
 
 namespace mayfly {
 namespace {
-
-template <typename Call>
-CK_RV answer(Call&& call) {
-  try {
-    call();
-    return CKR_OK;
-  } catch (const Error& error) {
-    return error.rv();
-  }
-}
 
 class ShownKeysTest : public testing::Test {
  protected:
@@ -53,20 +44,20 @@ TEST_F(ShownKeysTest, WhatIsLeftOutIsNotFoundAndNotTold) {
 
 TEST_F(ShownKeysTest, WhatIsLeftOutCantBeMadeOrUsed) {
   const Attributes wanted = test::p256_public_template();
-  EXPECT_EQ(answer([&] { some->generate_key_pair(CKM_EC_KEY_PAIR_GEN, wanted, {}); }),
+  EXPECT_EQ(test::answer_of([&] { some->generate_key_pair(CKM_EC_KEY_PAIR_GEN, wanted, {}); }),
             CKR_MECHANISM_INVALID);
   EXPECT_EQ(device.state.asked, 0);
   const auto pair = all->generate_key_pair(CKM_EC_KEY_PAIR_GEN, wanted, {});
-  EXPECT_EQ(answer([&] {
+  EXPECT_EQ(test::answer_of([&] {
               some->sign_init({CKM_ECDSA, {}}, pair.private_key);
             }),
             CKR_MECHANISM_INVALID);
-  EXPECT_EQ(answer([&] {
+  EXPECT_EQ(test::answer_of([&] {
               some->verify_init({CKM_ECDSA, {}}, pair.public_key);
             }),
             CKR_MECHANISM_INVALID);
   std::array<std::uint8_t, 64> out{};
-  EXPECT_EQ(answer([&] {
+  EXPECT_EQ(test::answer_of([&] {
               sign_prepared(some->token(), {CKM_ECDSA, {}}, pair.private_key, Bytes(32), out);
             }),
             CKR_MECHANISM_INVALID);
@@ -74,8 +65,8 @@ TEST_F(ShownKeysTest, WhatIsLeftOutCantBeMadeOrUsed) {
   imported.set_number(CKA_CLASS, CKO_PUBLIC_KEY);
   imported.set_number(CKA_KEY_TYPE, CKK_EC);
   imported.set(CKA_EC_POINT, encode_ec_point(test::some_public_key().point()));
-  EXPECT_EQ(answer([&] { some->create_object(imported); }), CKR_ATTRIBUTE_VALUE_INVALID);
-  EXPECT_EQ(answer([&] { all->create_object(imported); }), CKR_OK);
+  EXPECT_EQ(test::answer_of([&] { some->create_object(imported); }), CKR_ATTRIBUTE_VALUE_INVALID);
+  EXPECT_EQ(test::answer_of([&] { all->create_object(imported); }), CKR_OK);
 }
 
 TEST_F(ShownKeysTest, MechanismsOfWhatIsLeftOutAreNotOffered) {
@@ -86,9 +77,11 @@ TEST_F(ShownKeysTest, MechanismsOfWhatIsLeftOutAreNotOffered) {
   EXPECT_NE(std::ranges::find(some_mechanisms, CKM_RSA_PKCS), some_mechanisms.end());
   for (const CK_MECHANISM_TYPE type : {CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, CKM_ECDSA_SHA256}) {
     EXPECT_EQ(std::ranges::find(some_mechanisms, type), some_mechanisms.end());
-    EXPECT_EQ(answer([&] { static_cast<void>(blind.shown_keys().mechanism_info(type, device)); }),
+    EXPECT_EQ(test::answer_of(
+                  [&] { static_cast<void>(blind.shown_keys().mechanism_info(type, device)); }),
               CKR_MECHANISM_INVALID);
-    EXPECT_EQ(answer([&] { static_cast<void>(seeing.shown_keys().mechanism_info(type, device)); }),
+    EXPECT_EQ(test::answer_of(
+                  [&] { static_cast<void>(seeing.shown_keys().mechanism_info(type, device)); }),
               CKR_OK);
   }
 }

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "conformance/process.h"
+#include "support/answer_of.h"
 #include "support/lying_worker.h"
 
 namespace mayfly::test {
@@ -22,16 +23,6 @@ using wire::Kind;
 using wire::Message;
 
 constexpr BrokerLink::Patience kLittle{milliseconds(300), milliseconds(300)};
-
-template <typename Call>
-CK_RV answer_of(Call&& call) {
-  try {
-    call();
-    return CKR_OK;
-  } catch (const Error& error) {
-    return error.rv();
-  }
-}
 
 CK_RV ask_changes(BrokerLink& link) {
   return answer_of([&] {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/secret.h"
 #include "wire/wire_error.h"
 
 namespace mayfly::wire {
@@ -130,7 +131,7 @@ TEST(Protocol, ListsAndNamesHaveLimits) {
   refused(answer);
   const CreateObjectRequest many{1, AttributeList(kMaxAttributes + 1)};
   EXPECT_THROW(static_cast<void>(read_whole<CreateObjectRequest>(bytes_of(many))), WireError);
-  const Bytes too_long(kMaxPin + 1);
+  const Bytes too_long(kMaxPinSize + 1);
   const LoginRequest pin{1, too_long};
   EXPECT_THROW(static_cast<void>(read_whole<LoginRequest>(bytes_of(pin))), WireError);
 }

@@ -14,6 +14,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/send_descriptors.h"
+
 namespace mayfly::wire {
 namespace {
 
@@ -227,19 +229,7 @@ TEST_F(SeqpacketTest, ADescriptorComesWhereItIsAskedForAndNowhereElse) {
 TEST_F(SeqpacketTest, OfManyDescriptorsOneIsKept) {
   const Bytes bytes = packet(1, 0);
   std::array<int, 2> numbers{theirs_.number(), theirs_.number()};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof numbers)> control{};
-  iovec piece{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
-  msghdr message{};
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  cmsghdr* const rights = CMSG_FIRSTHDR(&message);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof numbers);
-  std::memcpy(CMSG_DATA(rights), numbers.data(), sizeof numbers);
-  ASSERT_GE(sendmsg(theirs_.number(), &message, 0), 0);
+  ASSERT_GE(test::send_descriptors(theirs_.number(), bytes, numbers), 0);
   const Descriptor lowest(fcntl(theirs_.number(), F_DUPFD_CLOEXEC, 0));
   const int next_free = fcntl(theirs_.number(), F_DUPFD_CLOEXEC, lowest.number());
   close(next_free);
