@@ -10,7 +10,7 @@
 
 // LeakSanitizer can't search a process that has unloaded copies of a library with thread-local data:
 // its own tracer dies of it.
-extern "C" int __lsan_is_turned_off();
+extern "C" __attribute__((visibility("default"))) int __lsan_is_turned_off();
 extern "C" int __lsan_is_turned_off() { return 1; }
 
 namespace mayfly::test {
