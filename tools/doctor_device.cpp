@@ -19,8 +19,6 @@ constexpr char kPinSource[] = "PIN source";
 constexpr char kModule[] = "device module";
 constexpr char kToken[] = "device token";
 constexpr char kLogin[] = "device login";
-constexpr char kMechanisms[] = "mechanisms";
-constexpr char kTestKey[] = "test key";
 
 /// Walks from one part of the device to the next. Each step leaves behind what the next ones need,
 /// or nothing.

@@ -22,8 +22,6 @@ constexpr char kResets[] = "TPM resets";
 constexpr char kLockout[] = "TPM lockout";
 constexpr char kLoaded[] = "TPM slots";
 constexpr char kDevice[] = "device";
-constexpr char kMechanisms[] = "mechanisms";
-constexpr char kTestKey[] = "test key";
 constexpr char kAttestation[] = "attestation key";
 
 /// Looks at one TPM, part by part. Each step leaves behind what the next ones need, or nothing.

@@ -5,9 +5,7 @@
 namespace mayfly {
 namespace {
 
-[[noreturn]] void no_operation() {
-  throw Error(CKR_OPERATION_NOT_INITIALIZED, "no digest is active");
-}
+[[noreturn]] void no_digest() { throw Error(CKR_OPERATION_NOT_INITIALIZED, "no digest is active"); }
 
 }  // namespace
 
@@ -23,14 +21,14 @@ void Session::digest_init(const MechanismChoice& choice) {
 std::size_t Session::digest_size() {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!digest_) no_operation();
+  if (!digest_) no_digest();
   return digest_->size();
 }
 
 Bytes Session::digest(ByteView data) {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!digest_ || digest_updated_) no_operation();
+  if (!digest_ || digest_updated_) no_digest();
   digest_->update(data);
   Bytes result = digest_->finish();
   digest_.reset();
@@ -40,7 +38,7 @@ Bytes Session::digest(ByteView data) {
 void Session::digest_update(ByteView part) {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!digest_) no_operation();
+  if (!digest_) no_digest();
   digest_->update(part);
   digest_updated_ = true;
 }
@@ -48,7 +46,7 @@ void Session::digest_update(ByteView part) {
 Bytes Session::digest_final() {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!digest_) no_operation();
+  if (!digest_) no_digest();
   Bytes result = digest_->finish();
   digest_.reset();
   return result;

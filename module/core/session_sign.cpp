@@ -5,7 +5,7 @@
 namespace mayfly {
 namespace {
 
-[[noreturn]] void no_operation() {
+[[noreturn]] void no_signing() {
   throw Error(CKR_OPERATION_NOT_INITIALIZED, "no signing operation is active");
 }
 
@@ -38,14 +38,14 @@ void Session::sign_init(const MechanismChoice& choice, ObjectHandle key) {
 
 std::size_t Session::signature_size() {
   const std::scoped_lock lock(mutex_);
-  if (!sign_) no_operation();
+  if (!sign_) no_signing();
   check_access(*sign_);
   return size_of(sign_->operation);
 }
 
 std::size_t Session::sign(ByteView data, ByteSpan out) {
   const std::scoped_lock lock(mutex_);
-  if (!sign_ || sign_->operation.updated()) no_operation();
+  if (!sign_ || sign_->operation.updated()) no_signing();
   const std::size_t size = make_signature(*sign_, sign_->operation.one_part(data), out);
   sign_.reset();
   return size;
@@ -53,14 +53,14 @@ std::size_t Session::sign(ByteView data, ByteSpan out) {
 
 void Session::sign_update(ByteView part) {
   const std::scoped_lock lock(mutex_);
-  if (!sign_) no_operation();
+  if (!sign_) no_signing();
   check_access(*sign_);
   sign_->operation.update(part);
 }
 
 std::size_t Session::sign_final(ByteSpan out) {
   const std::scoped_lock lock(mutex_);
-  if (!sign_) no_operation();
+  if (!sign_) no_signing();
   const std::size_t size = make_signature(*sign_, sign_->operation.all_parts(), out);
   sign_.reset();
   return size;
@@ -76,14 +76,14 @@ void Session::message_sign_init(const MechanismChoice& choice, ObjectHandle key)
 
 std::size_t Session::message_signature_size() {
   const std::scoped_lock lock(mutex_);
-  if (!message_sign_) no_operation();
+  if (!message_sign_) no_signing();
   check_access(message_sign_->prototype);
   return size_of(message_sign_->prototype.operation);
 }
 
 std::size_t Session::sign_message(ByteView data, ByteSpan out) {
   const std::scoped_lock lock(mutex_);
-  if (!message_sign_) no_operation();
+  if (!message_sign_) no_signing();
   if (message_sign_->message)
     throw Error(CKR_OPERATION_ACTIVE, "a message is being signed already");
   Signing message = message_sign_->prototype.fresh();
@@ -92,7 +92,7 @@ std::size_t Session::sign_message(ByteView data, ByteSpan out) {
 
 void Session::sign_message_begin() {
   const std::scoped_lock lock(mutex_);
-  if (!message_sign_) no_operation();
+  if (!message_sign_) no_signing();
   check_access(message_sign_->prototype);
   if (message_sign_->message)
     throw Error(CKR_OPERATION_ACTIVE, "a message is being signed already");
@@ -101,14 +101,14 @@ void Session::sign_message_begin() {
 
 void Session::sign_message_next(ByteView part) {
   const std::scoped_lock lock(mutex_);
-  if (!message_sign_ || !message_sign_->message) no_operation();
+  if (!message_sign_ || !message_sign_->message) no_signing();
   check_access(*message_sign_->message);
   message_sign_->message->operation.update(part);
 }
 
 std::size_t Session::sign_message_last(ByteView part, ByteSpan out) {
   const std::scoped_lock lock(mutex_);
-  if (!message_sign_ || !message_sign_->message) no_operation();
+  if (!message_sign_ || !message_sign_->message) no_signing();
   Signing message = std::move(*message_sign_->message);
   message_sign_->message.reset();
   message.operation.update(part);
@@ -117,7 +117,7 @@ std::size_t Session::sign_message_last(ByteView part, ByteSpan out) {
 
 void Session::message_sign_final() {
   const std::scoped_lock lock(mutex_);
-  if (!message_sign_) no_operation();
+  if (!message_sign_) no_signing();
   if (message_sign_->message) throw Error(CKR_OPERATION_ACTIVE, "a message is being signed still");
   message_sign_.reset();
 }

@@ -5,7 +5,7 @@
 namespace mayfly {
 namespace {
 
-[[noreturn]] void no_operation() {
+[[noreturn]] void no_verification() {
   throw Error(CKR_OPERATION_NOT_INITIALIZED, "no verification is active");
 }
 
@@ -53,7 +53,7 @@ void Session::verify_init(const MechanismChoice& choice, ObjectHandle key) {
 void Session::verify(ByteView data, ByteView signature) {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!verify_ || verify_->updated()) no_operation();
+  if (!verify_ || verify_->updated()) no_verification();
   SignatureOperation operation = std::move(*verify_);
   verify_.reset();
   check_signature(operation, operation.one_part(data), signature);
@@ -62,14 +62,14 @@ void Session::verify(ByteView data, ByteView signature) {
 void Session::verify_update(ByteView part) {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!verify_) no_operation();
+  if (!verify_) no_verification();
   verify_->update(part);
 }
 
 void Session::verify_final(ByteView signature) {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!verify_) no_operation();
+  if (!verify_) no_verification();
   SignatureOperation operation = std::move(*verify_);
   verify_.reset();
   check_signature(operation, operation.all_parts(), signature);
@@ -86,7 +86,7 @@ void Session::message_verify_init(const MechanismChoice& choice, ObjectHandle ke
 void Session::verify_message(ByteView data, ByteView signature) {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!message_verify_) no_operation();
+  if (!message_verify_) no_verification();
   if (message_verify_->message)
     throw Error(CKR_OPERATION_ACTIVE, "a message is being verified already");
   SignatureOperation message = message_verify_->prototype.fresh();
@@ -96,7 +96,7 @@ void Session::verify_message(ByteView data, ByteView signature) {
 void Session::verify_message_begin() {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!message_verify_) no_operation();
+  if (!message_verify_) no_verification();
   if (message_verify_->message)
     throw Error(CKR_OPERATION_ACTIVE, "a message is being verified already");
   message_verify_->message.emplace(message_verify_->prototype.fresh());
@@ -105,14 +105,14 @@ void Session::verify_message_begin() {
 void Session::verify_message_next(ByteView part) {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!message_verify_ || !message_verify_->message) no_operation();
+  if (!message_verify_ || !message_verify_->message) no_verification();
   message_verify_->message->update(part);
 }
 
 void Session::verify_message_last(ByteView part, ByteView signature) {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!message_verify_ || !message_verify_->message) no_operation();
+  if (!message_verify_ || !message_verify_->message) no_verification();
   SignatureOperation message = std::move(*message_verify_->message);
   message_verify_->message.reset();
   message.update(part);
@@ -122,7 +122,7 @@ void Session::verify_message_last(ByteView part, ByteView signature) {
 void Session::message_verify_final() {
   const std::scoped_lock lock(mutex_);
   check_open();
-  if (!message_verify_) no_operation();
+  if (!message_verify_) no_verification();
   message_verify_.reset();
 }
 

@@ -41,7 +41,7 @@ Template& curve_template() {
 
 // Function, needs, plain answer, what is begun before a NULL, answers to NULLs; the call.
 // clang-format off
-constexpr EntryPoint kRows[] = {
+constexpr EntryPoint kEntryPoints[] = {
     {ROW(C_Initialize), nothing, CKR_CRYPTOKI_ALREADY_INITIALIZED, Begin::nothing, {},
      [](Call& c) { return c.p11.C_Initialize(nullptr); }},
     {ROW(C_Finalize), library, kBad, Begin::nothing, {},
@@ -374,9 +374,9 @@ constexpr EntryPoint kRows[] = {
 #undef ROW
 
 constexpr bool is_complete() {
-  if (std::size(kRows) != kFunctions) return false;
+  if (std::size(kEntryPoints) != kFunctions) return false;
   for (std::size_t i = 0; i < kFunctions; ++i) {
-    if (kRows[i].function != static_cast<Function>(i)) return false;
+    if (kEntryPoints[i].function != static_cast<Function>(i)) return false;
   }
   return true;
 }
@@ -384,6 +384,6 @@ static_assert(is_complete(), "each function of the standard's header has one row
 
 }  // namespace
 
-std::span<const EntryPoint> entry_points() noexcept { return kRows; }
+std::span<const EntryPoint> entry_points() noexcept { return kEntryPoints; }
 
 }  // namespace mayfly::test

@@ -11,14 +11,15 @@ enum class Half { private_key, public_key };
 using enum Half;
 
 /// One attribute in one of the templates.
-struct Row {
+struct AskedTemplate {
   const char* what;
   Half half;
   Attribute wanted;
   CK_RV answer;
   std::optional<Bytes> reads_back;  ///< nothing: what was wanted
 
-  Row(const char* w, Half h, Attribute a, CK_RV rv, std::optional<Bytes> back = std::nullopt)
+  AskedTemplate(const char* w, Half h, Attribute a, CK_RV rv,
+                std::optional<Bytes> back = std::nullopt)
       : what(w), half(h), wanted(std::move(a)), answer(rv), reads_back(std::move(back)) {}
 };
 
@@ -26,7 +27,7 @@ const Bytes kNo = flag_bytes(false);
 const Bytes kDate = to_bytes(as_bytes("20260131"));
 
 // For every kind of key.
-std::vector<Row> rows_for(const KeyKind& kind) {
+std::vector<AskedTemplate> rows_for(const KeyKind& kind) {
   const CK_KEY_TYPE other_type = kind.is_rsa() ? CKK_EC : CKK_RSA;
   return {
       // What it is -----------------------------------------------------------------------------
@@ -153,7 +154,7 @@ std::vector<Row> rows_for(const KeyKind& kind) {
   };
 }
 
-std::vector<Row> rows_for_curves(const KeyKind& kind) {
+std::vector<AskedTemplate> rows_for_curves(const KeyKind& kind) {
   const Bytes other = kind.type == CKK_EC && kind.point_size == 65 ? kP384.curve() : kP256.curve();
   return {
       {"EC_PARAMS", private_key, {CKA_EC_PARAMS, kind.curve()}, CKR_OK},
@@ -166,7 +167,7 @@ std::vector<Row> rows_for_curves(const KeyKind& kind) {
   };
 }
 
-std::vector<Row> rows_for_rsa() {
+std::vector<AskedTemplate> rows_for_rsa() {
   return {
       {"PUBLIC_EXPONENT 3",
        public_key,
@@ -204,7 +205,7 @@ class KeyTemplateTest : public ConformanceTest {
 
   /// Makes a key pair with the row's attribute, and judges the answer, what it reads back as, and
   /// what is on the device.
-  void expect_row(const KeyKind& kind, const Row& row) {
+  void expect_row(const KeyKind& kind, const AskedTemplate& row) {
     SCOPED_TRACE(std::string(kind.name) + ": " + row.what +
                  (row.half == private_key ? ", private" : ", public"));
     Template wanted[2];
@@ -256,17 +257,17 @@ class KeyTemplateTest : public ConformanceTest {
 
 TEST_F(KeyTemplateTest, OfCurvesKeepEachRow) {
   for (const KeyKind* kind : quick_kinds()) {
-    for (const Row& row : rows_for(*kind)) expect_row(*kind, row);
-    for (const Row& row : rows_for_curves(*kind)) expect_row(*kind, row);
+    for (const AskedTemplate& row : rows_for(*kind)) expect_row(*kind, row);
+    for (const AskedTemplate& row : rows_for_curves(*kind)) expect_row(*kind, row);
   }
 }
 
 // RSA keys take long to make, so what is allowed is asked for in one pair.
 TEST_F(KeyTemplateTest, OfRsaKeepEachRow) {
   Template allowed[2];
-  std::vector<Row> all = rows_for(kRsa2048);
-  for (const Row& row : rows_for_rsa()) all.push_back(row);
-  for (const Row& row : all) {
+  std::vector<AskedTemplate> all = rows_for(kRsa2048);
+  for (const AskedTemplate& row : rows_for_rsa()) all.push_back(row);
+  for (const AskedTemplate& row : all) {
     if (row.answer != CKR_OK) {
       expect_row(kRsa2048, row);
       continue;
@@ -279,7 +280,7 @@ TEST_F(KeyTemplateTest, OfRsaKeepEachRow) {
   KeyPair pair;
   ASSERT_RV(CKR_OK, try_generate(session_, kRsa2048, allowed[0], allowed[1], pair));
   expect_always_true(pair.private_key);
-  for (const Row& row : all) {
+  for (const AskedTemplate& row : all) {
     if (row.answer != CKR_OK || !row.reads_back) continue;
     const CK_OBJECT_HANDLE object = row.half == private_key ? pair.private_key : pair.public_key;
     EXPECT_EQ(get(session_, object, row.wanted.type), row.reads_back) << row.what;
@@ -481,9 +482,9 @@ class StrictKeyTemplateTest : public KeyTemplateTest {
 
 TEST_F(StrictKeyTemplateTest, AreRefusedInsteadOfNarrowed) {
   for (const KeyKind* kind : all_kinds()) {
-    for (const Row& row : rows_for(*kind)) {
+    for (const AskedTemplate& row : rows_for(*kind)) {
       if (!row.reads_back) continue;
-      expect_row(*kind, Row(row.what, row.half, row.wanted, CKR_ATTRIBUTE_VALUE_INVALID));
+      expect_row(*kind, AskedTemplate(row.what, row.half, row.wanted, CKR_ATTRIBUTE_VALUE_INVALID));
     }
   }
   const KeyPair pair = generate(session_, kP256, {}, {{CKA_DERIVE, false}, {CKA_SIGN, true}});

@@ -29,7 +29,7 @@ class ObjectCopyTest : public ConformanceTest {
 };
 
 /// What C_CopyObject and C_SetAttributeValue answer to one attribute of a private key.
-struct Row {
+struct Change {
   const char* what;
   Attribute change;
   std::vector<CK_RV> copying;
@@ -46,8 +46,8 @@ const std::vector<CK_RV> kUnknown = {CKR_ATTRIBUTE_TYPE_INVALID, CKR_TEMPLATE_IN
 const std::vector<CK_RV> kSame = {CKR_OK};
 const std::vector<CK_RV> kSameSet = {CKR_OK, CKR_ATTRIBUTE_READ_ONLY};
 
-const std::vector<Row>& private_key_rows() {
-  static const std::vector<Row> rows = {
+const std::vector<Change>& private_key_rows() {
+  static const std::vector<Change> rows = {
       {"LABEL", {CKA_LABEL, "other"}, kGood, kGood},
       {"an empty LABEL", {CKA_LABEL, Bytes()}, kGood, kGood},
       {"ID", {CKA_ID, Bytes{2, 2}}, kGood, kGood},
@@ -101,7 +101,7 @@ bool is_among(const std::vector<CK_RV>& answers, CK_RV rv) {
 }
 
 TEST_F(ObjectCopyTest, KeepsEachRow) {
-  for (const Row& row : private_key_rows()) {
+  for (const Change& row : private_key_rows()) {
     SCOPED_TRACE(row.what);
     const CK_RV rv = copy(pair_.private_key, {row.change});
     EXPECT_TRUE(is_among(row.copying, rv)) << answer_name(rv);
@@ -118,7 +118,7 @@ TEST_F(ObjectCopyTest, KeepsEachRow) {
 }
 
 TEST_F(ObjectCopyTest, SettingKeepsEachRow) {
-  for (const Row& row : private_key_rows()) {
+  for (const Change& row : private_key_rows()) {
     SCOPED_TRACE(row.what);
     const KeyPair pair = generate(session_, kP256);
     const auto before = get(session_, pair.private_key, row.change.type);

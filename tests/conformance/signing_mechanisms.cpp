@@ -17,7 +17,7 @@ constexpr CK_RSA_PKCS_PSS_PARAMS kPss512 = {CKM_SHA512, CKG_MGF1_SHA512, 64};
 
 #define ROW(type) type, #type
 // Mechanisms document 3.0: tables 25 (ECDSA), 39 (EdDSA) and 2 (RSA).
-constexpr SigningMechanism kRows[] = {
+constexpr SigningMechanism kSigningMechanisms[] = {
     {ROW(CKM_ECDSA), CKK_EC, {ecdsa, nullptr}, false, std::nullopt},
     {ROW(CKM_ECDSA_SHA224), CKK_EC, {ecdsa, "SHA224"}, true, std::nullopt},
     {ROW(CKM_ECDSA_SHA256), CKK_EC, {ecdsa, "SHA256"}, true, std::nullopt},
@@ -52,7 +52,8 @@ Bytes SigningMechanism::input_for(const Bytes& message) const {
 
 const std::vector<SigningMechanism>& signing_mechanisms() {
   static const std::vector<SigningMechanism> kOffered = [] {
-    std::vector<SigningMechanism> rows(std::begin(kRows), std::end(kRows));
+    std::vector<SigningMechanism> rows(std::begin(kSigningMechanisms),
+                                       std::end(kSigningMechanisms));
     std::erase_if(rows,
                   [](const SigningMechanism& row) { return device_behind().lacks(row.type); });
     return rows;
@@ -61,7 +62,7 @@ const std::vector<SigningMechanism>& signing_mechanisms() {
 }
 
 const SigningMechanism& signing_mechanism(CK_MECHANISM_TYPE type) {
-  for (const SigningMechanism& row : kRows) {
+  for (const SigningMechanism& row : kSigningMechanisms) {
     if (row.type == type) return row;
   }
   throw std::runtime_error("no such mechanism");

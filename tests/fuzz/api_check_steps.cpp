@@ -1,14 +1,8 @@
 // Steps of the hostile client: verification, digests, and calls that need little.
-#include "api/function_lists.h"
+#include "fuzz/api_functions.h"
 #include "fuzz/api_player.h"
 
 namespace mayfly::test {
-namespace {
-
-const CK_FUNCTION_LIST_3_0& p11() { return *api::function_list_3_0(); }
-
-}  // namespace
-
 void Player::verify_begin() {
   const SessionChoice at = choose_session();
   const ObjectChoice key = choose_object(at.session);

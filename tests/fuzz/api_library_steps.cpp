@@ -1,17 +1,10 @@
 // Steps of the hostile client: the library, tasks, slots, sessions and logins.
-#include "api/function_lists.h"
+#include "fuzz/api_functions.h"
 #include "fuzz/api_limits.h"
 #include "fuzz/api_player.h"
 #include "fuzz/fuzzed_device.h"
 
 namespace mayfly::test {
-namespace {
-
-const CK_FUNCTION_LIST_3_0& p11() { return *api::function_list_3_0(); }
-const MAYFLY_FUNCTION_LIST& vendor() { return *api::vendor_function_list(); }
-
-}  // namespace
-
 void Player::open_task() {
   static constexpr const char* kNames[] = {"one", "two", "three", "four", "five", "", "\x1b[31m"};
   const char* const id = input_.pick(kNames);

@@ -1,14 +1,12 @@
 // Steps of the hostile client: key pairs, objects and searches.
 #include <algorithm>
 
-#include "api/function_lists.h"
 #include "conformance/templates.h"
+#include "fuzz/api_functions.h"
 #include "fuzz/api_player.h"
 
 namespace mayfly::test {
 namespace {
-
-const CK_FUNCTION_LIST_3_0& p11() { return *api::function_list_3_0(); }
 
 constexpr KeySpec kSpecs[] = {{CKK_EC, 256}, {CKK_EC_EDWARDS, 255}};
 

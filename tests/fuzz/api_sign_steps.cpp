@@ -1,11 +1,9 @@
 // Steps of the hostile client: signing, in one part, in parts, and message by message.
-#include "api/function_lists.h"
+#include "fuzz/api_functions.h"
 #include "fuzz/api_player.h"
 
 namespace mayfly::test {
 namespace {
-
-const CK_FUNCTION_LIST_3_0& p11() { return *api::function_list_3_0(); }
 
 constexpr CK_ULONG kSignatureSize = 64;  // of P-256 and of Ed25519
 

@@ -5,9 +5,9 @@
 #include <cstring>
 
 #include "api/connection_frontend.h"
-#include "api/function_lists.h"
 #include "compose/library.h"
 #include "core/mechanism.h"
+#include "fuzz/api_functions.h"
 #include "fuzz/finding.h"
 #include "fuzz/fuzzed_device.h"
 #include "fuzz/input.h"
@@ -15,8 +15,6 @@
 
 namespace mayfly::test {
 namespace {
-
-const CK_FUNCTION_LIST_3_0& p11() { return *api::function_list_3_0(); }
 
 struct Kind {
   CK_MECHANISM_TYPE generator;

@@ -5,15 +5,15 @@
 namespace mayfly::attestation {
 namespace {
 
-constexpr char kFormat[] = "mayfly-attestation-key";
-constexpr std::uint64_t kVersion = 1;
-constexpr std::size_t kMaxStructure = 2048;
+constexpr char kEnrolmentFormat[] = "mayfly-attestation-key";
+constexpr std::uint64_t kEnrolmentVersion = 1;
+constexpr std::size_t kMaxPublicArea = 2048;
 
 }  // namespace
 
 std::string to_json(const Enrolment& enrolment) {
-  return nlohmann::json{{"format", kFormat},
-                        {"version", kVersion},
+  return nlohmann::json{{"format", kEnrolmentFormat},
+                        {"version", kEnrolmentVersion},
                         {"attestation_key", to_hex(enrolment.attestation_key_public)},
                         {"endorsement_key", to_hex(enrolment.endorsement_key_public)},
                         {"endorsement_certificate", enrolment.endorsement_certificate}}
@@ -24,11 +24,12 @@ std::string to_json(const Enrolment& enrolment) {
 Enrolment enrolment_from_json(std::string_view text) {
   const nlohmann::json json = parse_json(text);
   JsonObject object(json, "enrolment");
-  if (object.text("format") != kFormat) object.refuse("format", "is another");
-  if (object.number("version", kVersion) != kVersion) object.refuse("version", "is another");
+  if (object.text("format") != kEnrolmentFormat) object.refuse("format", "is another");
+  if (object.number("version", kEnrolmentVersion) != kEnrolmentVersion)
+    object.refuse("version", "is another");
   Enrolment enrolment;
-  enrolment.attestation_key_public = object.bytes("attestation_key", 1, kMaxStructure);
-  enrolment.endorsement_key_public = object.bytes("endorsement_key", 1, kMaxStructure);
+  enrolment.attestation_key_public = object.bytes("attestation_key", 1, kMaxPublicArea);
+  enrolment.endorsement_key_public = object.bytes("endorsement_key", 1, kMaxPublicArea);
   enrolment.endorsement_certificate = object.text("endorsement_certificate");
   object.finish();
   return enrolment;

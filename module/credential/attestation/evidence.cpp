@@ -6,8 +6,8 @@
 namespace mayfly::attestation {
 namespace {
 
-constexpr char kFormat[] = "mayfly-attestation";
-constexpr std::uint64_t kVersion = 1;
+constexpr char kEvidenceFormat[] = "mayfly-attestation";
+constexpr std::uint64_t kEvidenceVersion = 1;
 
 // More than any structure of a known key takes: RSA 4096 needs about 600 bytes.
 constexpr std::size_t kMaxStructure = 2048;
@@ -92,8 +92,8 @@ void read_attestation_key(JsonObject object, Evidence& evidence) {
 
 std::string to_json(const Evidence& evidence) {
   nlohmann::json json = {
-      {"format", kFormat},
-      {"version", kVersion},
+      {"format", kEvidenceFormat},
+      {"version", kEvidenceVersion},
       {"task",
        {{"id", evidence.task_id},
         {"serial", evidence.serial},
@@ -114,8 +114,9 @@ std::string to_json(const Evidence& evidence) {
 Evidence evidence_from_json(std::string_view text) {
   const nlohmann::json json = parse_json(text);
   JsonObject object(json, "evidence");
-  if (object.text("format") != kFormat) object.refuse("format", "is another");
-  if (object.number("version", kMaxNumber) != kVersion) object.refuse("version", "is another");
+  if (object.text("format") != kEvidenceFormat) object.refuse("format", "is another");
+  if (object.number("version", kMaxNumber) != kEvidenceVersion)
+    object.refuse("version", "is another");
   Evidence evidence;
   read_task(object.object("task"), evidence);
   evidence.nonce = object.bytes("nonce", kMinNonceSize, kMaxNonceSize);

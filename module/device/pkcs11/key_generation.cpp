@@ -5,13 +5,12 @@
 #include <vector>
 
 #include "base/random.h"
+#include "device/pkcs11/boolean_values.h"
 
 namespace mayfly::pkcs11 {
 namespace {
 
 // Templates and parameters are only read by the device; the standard's structures predate const.
-CK_BBOOL yes = CK_TRUE;
-CK_BBOOL no = CK_FALSE;
 
 // PKCS#11 3.0, 2.3.10 lets a device want Ed25519 by OID (RFC 8410) or by this PrintableString.
 constexpr std::uint8_t kEd25519Name[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r',

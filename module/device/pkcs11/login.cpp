@@ -5,14 +5,13 @@
 
 #include "base/error.h"
 #include "device/pkcs11/answers.h"
+#include "device/pkcs11/boolean_values.h"
 
 namespace mayfly::pkcs11 {
 namespace {
 
 /// Whether the login holds private session objects; also if that can't be found out.
 bool may_hold_private_objects(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session) noexcept {
-  CK_BBOOL yes = CK_TRUE;
-  CK_BBOOL no = CK_FALSE;
   CK_ATTRIBUTE wanted[] = {{CKA_TOKEN, &no, sizeof no}, {CKA_PRIVATE, &yes, sizeof yes}};
   if (functions->C_FindObjectsInit(session, wanted, std::size(wanted)) != CKR_OK) return true;
   CK_OBJECT_HANDLE found = CK_INVALID_HANDLE;

@@ -14,7 +14,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t kMaxIdle = 16;
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kBorrowPatience{10};
 // How long the device's own "no more sessions" is believed, so that a busy process does not ask it
 // anew for every signature.
 constexpr std::chrono::seconds kFullFor{1};
@@ -201,7 +201,7 @@ std::shared_ptr<DeviceSession> SessionPool::open(Lock& lock, bool as_holder) {
 }
 
 std::shared_ptr<DeviceSession> SessionPool::wait(Lock& lock) {
-  const auto end = steady_clock::now() + kPatience;
+  const auto end = steady_clock::now() + kBorrowPatience;
   Waiter self;
   waiters_.push_back(&self);
   while (self.ready.wait_until(lock, end, [&] { return self.session || self.may_open; })) {

@@ -13,7 +13,7 @@
 namespace mayfly::pkcs11 {
 namespace {
 
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kStartPatience{10};
 constexpr std::chrono::milliseconds kInterval{10};
 
 /// flock() has no time limit of its own.
@@ -32,7 +32,7 @@ bool lock_within(int descriptor, std::chrono::seconds patience) {
 StartLock::StartLock(const std::filesystem::path& file) {
   if (file.empty()) return;
   descriptor_ = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ >= 0 && lock_within(descriptor_, kPatience)) return;
+  if (descriptor_ >= 0 && lock_within(descriptor_, kStartPatience)) return;
   log::warn("the device is opened without waiting for other processes: " + file.string() +
             (descriptor_ < 0 ? " can't be opened: " : " can't be locked: ") + std::strerror(errno));
 }

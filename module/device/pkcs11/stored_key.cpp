@@ -10,7 +10,7 @@ namespace mayfly::pkcs11 {
 namespace {
 
 /// A session can be dead, or the login forgotten, each once without harm.
-constexpr int kAttempts = 3;
+constexpr int kDestroyAttempts = 3;
 
 }  // namespace
 
@@ -32,7 +32,7 @@ std::size_t StoredKey::sign(const SignRequest& request, ByteSpan out) {
   CK_ULONG size = 0;
   CK_RV rv = CKR_KEY_HANDLE_INVALID;
   for (int attempt = 0;
-       attempt < kAttempts && context_->usable() && !entry_->destroyed && !entry_->owed;
+       attempt < kDestroyAttempts && context_->usable() && !entry_->destroyed && !entry_->owed;
        ++attempt) {
     rv = try_sign(call, out, size);
     if (rv == CKR_OK) break;

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "device/pkcs11/boolean_values.h"
 #include "device/pkcs11/stored_keys.h"
 #include "device/pkcs11/token_objects.h"
 #include "device/pkcs11/wall_clock.h"
@@ -82,7 +83,6 @@ void StoredKeys::count_recorded(Census& census) {
 
 /// @return how many objects are not mayfly's.
 std::size_t StoredKeys::count_on_device(Census& census) {
-  static CK_BBOOL yes = CK_TRUE;
   std::size_t foreign = 0;
   SessionPool::Lease lease = sessions_.lend();
   if (!lease) throw Error(CKR_SESSION_COUNT, "the device has no session left");

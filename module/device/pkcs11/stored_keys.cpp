@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "device/pkcs11/answers.h"
+#include "device/pkcs11/boolean_values.h"
 #include "device/pkcs11/token_objects.h"
 #include "device/pkcs11/vendor_module.h"
 #include "device/pkcs11/wall_clock.h"
@@ -22,7 +23,6 @@ constexpr seconds kLongestPause{60};
 constexpr std::chrono::milliseconds kSlow{500};
 constexpr std::chrono::hours kLongestLife{24 * 365 * 100};
 
-CK_BBOOL yes = CK_TRUE;
 CK_OBJECT_CLASS private_class = CKO_PRIVATE_KEY;
 CK_OBJECT_CLASS public_class = CKO_PUBLIC_KEY;
 

@@ -11,7 +11,7 @@ namespace mayfly::pkcs11 {
 namespace {
 
 /// An idle session can have died unnoticed; not several in a row.
-constexpr int kAttempts = 3;
+constexpr int kStoredAttempts = 3;
 
 }  // namespace
 
@@ -26,7 +26,7 @@ std::unique_ptr<DeviceKey> StoredScope::generate(const KeySpec& spec, const Last
   if (const CK_RV obstacle = context_->mechanisms.obstacle(spec); obstacle != CKR_OK) {
     throw Error(obstacle, "the device can't make key pairs of the kind " + to_string(spec));
   }
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kStoredAttempts; ++attempt) {
     if (!context_->usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
     std::shared_ptr<StoredKeyEntry> entry;
     try {

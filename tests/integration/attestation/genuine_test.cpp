@@ -73,9 +73,9 @@ TEST_F(GenuineEvidence, SurvivesItsFileForm) {
   recipe.kill_switch = true;
   Evidence evidence = tpm().make(recipe);
   evidence.certificates = {"-----BEGIN CERTIFICATE-----\n"};
-  const std::string json = attestation::to_json(evidence);
-  const Evidence read = attestation::evidence_from_json(json);
-  EXPECT_EQ(attestation::to_json(read), json);
+  const std::string text = attestation::to_json(evidence);
+  const Evidence read = attestation::evidence_from_json(text);
+  EXPECT_EQ(attestation::to_json(read), text);
   EXPECT_EQ(refusal(read, expectations(recipe), trust_in(evidence)), "");
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "device/tpm/tpm.h"
+#include "support/failure_of.h"
 #include "support/swtpm.h"
 
 namespace mayfly::test {
@@ -19,18 +20,6 @@ class TpmConnectionTest : public testing::Test {
 
   Swtpm swtpm_;
 };
-
-/// What an action fails with; fails the test if it does not.
-template <typename Action>
-Error failure_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  ADD_FAILURE() << "it did not fail";
-  return {CKR_OK, ""};
-}
 
 TEST_F(TpmConnectionTest, GivesCommandsAndCountsThem) {
   tpm::Tpm tpm(options());

@@ -15,6 +15,7 @@
 #include "device/tpm/sapi.h"
 #include "integration/device/burglar.h"
 #include "registry/sqlite/sqlite_registry.h"
+#include "support/failure_of.h"
 #include "support/rounds.h"
 #include "support/swtpm.h"
 
@@ -45,17 +46,6 @@ bool signs(DeviceKey& key) {
   Bytes signature(key.public_key().signature_size());
   signature.resize(key.sign({kEcdsaSha256, message_digest()}, signature));
   return is_good(key.public_key(), signature);
-}
-
-/// What an action fails with; CKR_OK if it does not.
-template <typename Action>
-Error failure_of(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error;
-  }
-  return {CKR_OK, "it did not fail"};
 }
 
 /// Opens, makes a key, signs, and dies without a word.

@@ -34,7 +34,7 @@ std::string device(const std::string& module, const std::string& token, const st
 
 const char kModule[] = "module = \"/m.so\"";
 const char kToken[] = "token = \"pkcs11:token=t\"";
-const char kPin[] = "pin-source = \"file:pin\"";
+const char kPinSource[] = "pin-source = \"file:pin\"";
 
 const std::string kAllTables =
     "[device], [tpm], [registry], [task], [login], [policy], [limits], [log], [broker]";
@@ -87,10 +87,10 @@ std::vector<BadFile> missing_keys() {
       {"Empty", "",
        ":1: device.module is missing; add a line such as module = "
        "\"/usr/lib/softhsm/libsofthsm2.so\" under [device]"},
-      {"NoModule", device("", kToken, kPin),
+      {"NoModule", device("", kToken, kPinSource),
        ":1: device.module is missing; add a line such as module = "
        "\"/usr/lib/softhsm/libsofthsm2.so\" under [device]"},
-      {"NoToken", device(kModule, "", kPin),
+      {"NoToken", device(kModule, "", kPinSource),
        ":1: device.token is missing; add a line such as token = \"pkcs11:token=mayfly\" under "
        "[device]"},
       {"NoPinSource", "[log]\nlevel = \"off\"\n" + device(kModule, kToken, ""),
@@ -111,7 +111,7 @@ std::vector<BadFile> keys_of_another_device() {
       {"ModuleForATpm", tpm + kModule,
        ":3: device.module is for device.type = \"pkcs11\" only; leave it out, or set type = "
        "\"pkcs11\" under [device]"},
-      {"PinSourceForATpm", tpm + kPin,
+      {"PinSourceForATpm", tpm + kPinSource,
        ":3: device.pin-source is for device.type = \"pkcs11\" only; leave it out, or set type = "
        "\"pkcs11\" under [device]"},
       {"StoredKeysForATpm", tpm + "keys = \"stored\"",
@@ -129,9 +129,9 @@ std::vector<BadFile> keys_of_another_device() {
 
 std::vector<BadFile> wrong_types() {
   return {
-      {"ModuleNumber", device("module = 3", kToken, kPin),
+      {"ModuleNumber", device("module = 3", kToken, kPinSource),
        ":2: device.module must be a path in quotes, not a whole number; put it in quotes"},
-      {"TokenArray", device(kModule, "token = [\"pkcs11:token=t\"]", kPin),
+      {"TokenArray", device(kModule, "token = [\"pkcs11:token=t\"]", kPinSource),
        ":3: device.token must be a text in quotes, not an array; put it in quotes"},
       {"PinSourceNumber", device(kModule, kToken, "pin-source = 1234"),
        ":4: device.pin-source must be a PIN source in quotes, not a whole number; put it in "
@@ -165,22 +165,23 @@ std::vector<BadFile> wrong_types() {
 
 std::vector<BadFile> wrong_texts() {
   return {
-      {"ModuleEmpty", device("module = \"\"", kToken, kPin),
+      {"ModuleEmpty", device("module = \"\"", kToken, kPinSource),
        ":2: device.module is empty; give it a path or leave the key out"},
-      {"ModuleHome", device("module = \"~/lib.so\"", kToken, kPin),
+      {"ModuleHome", device("module = \"~/lib.so\"", kToken, kPinSource),
        ":2: device.module starts with ~, which is not expanded; write the full path"},
-      {"ModuleControl", device("module = \"/lib\\u0000.so\"", kToken, kPin),
+      {"ModuleControl", device("module = \"/lib\\u0000.so\"", kToken, kPinSource),
        ":2: device.module holds control characters; leave them out"},
-      {"TokenEmpty", device(kModule, "token = \"\"", kPin),
+      {"TokenEmpty", device(kModule, "token = \"\"", kPinSource),
        ":3: device.token is empty; give it a value or leave the key out"},
-      {"TokenLabelOnly", device(kModule, "token = \"mayfly\"", kPin),
+      {"TokenLabelOnly", device(kModule, "token = \"mayfly\"", kPinSource),
        ":3: device.token is no PKCS#11 URI that names a token; write \"pkcs11:token=LABEL\""},
-      {"TokenAny", device(kModule, "token = \"pkcs11:\"", kPin),
+      {"TokenAny", device(kModule, "token = \"pkcs11:\"", kPinSource),
        ":3: device.token is no PKCS#11 URI that names a token; write \"pkcs11:token=LABEL\""},
-      {"TokenWithPin", device(kModule, "token = \"pkcs11:token=t?pin-value=4711\"", kPin),
+      {"TokenWithPin", device(kModule, "token = \"pkcs11:token=t?pin-value=4711\"", kPinSource),
        ":3: device.token holds pin-value, but no PIN belongs into a URI; use the key "
        "device.pin-source"},
-      {"TokenWithPinSource", device(kModule, "token = \"pkcs11:token=t?pin-source=/pin\"", kPin),
+      {"TokenWithPinSource",
+       device(kModule, "token = \"pkcs11:token=t?pin-source=/pin\"", kPinSource),
        ":3: device.token holds pin-source, but no PIN belongs into a URI; use the key "
        "device.pin-source"},
       {"PinSourceIsThePin", device(kModule, kToken, "pin-source = \"4711\""),
