@@ -24,26 +24,6 @@ std::uint64_t on_the_wall(BootClock::time_point deadline) noexcept {
 
 }  // namespace
 
-const char* to_string(TaskState state) noexcept {
-  switch (state) {
-    case TaskState::open:
-      return "open";
-    case TaskState::active:
-      return "active";
-    case TaskState::closed:
-      return "closed";
-    case TaskState::expired:
-      return "expired";
-    case TaskState::revoked:
-      return "revoked";
-    case TaskState::exhausted:
-      return "exhausted";
-    case TaskState::lost:
-      return "lost";
-  }
-  return "unknown";
-}
-
 void EndReport::require_destroyed() const {
   if (pending == 0) return;
   throw Error(CKR_DEVICE_ERROR, std::to_string(pending) +
@@ -114,6 +94,12 @@ void Task::require_alive() const {
   if (!alive()) throw Error(CKR_DEVICE_REMOVED, "task " + id() + " has ended");
 }
 
+bool Task::move_to(TaskState next) noexcept {
+  if (!may_move(state(), next)) return false;
+  state_.store(next);
+  return true;
+}
+
 std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec) {
   const Generation generation(*this);
   device_.retry_pending();
@@ -123,8 +109,7 @@ std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec)
     const std::scoped_lock lock(mutex_);
     if (alive()) {
       keys_.insert(key);
-      TaskState expected = TaskState::open;
-      state_.compare_exchange_strong(expected, TaskState::active);
+      move_to(TaskState::active);  // unless it is
       return key;
     }
   }
@@ -152,8 +137,7 @@ std::optional<EndReport> Task::end(TaskState cause) noexcept {
   std::vector<std::weak_ptr<TaskObserver>> observers;
   {
     const std::scoped_lock lock(mutex_);
-    if (is_final(state())) return std::nullopt;
-    state_.store(cause);
+    if (!is_final(cause) || !move_to(cause)) return std::nullopt;
     keys.swap(keys_);
     observers.swap(observers_);
     turn_.notify_all();

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/handle.h"
 #include "base/secret.h"
+#include "base/task_state.h"
 #include "core/object_store.h"
 #include "core/session_key.h"
 #include "device/device.h"
@@ -21,14 +22,6 @@
 namespace mayfly {
 
 using SlotId = Handle<struct SlotTag>;
-
-/// After NIST SP 800-57. All but the first two are final.
-enum class TaskState { open, active, closed, expired, revoked, exhausted, lost };
-
-[[nodiscard]] const char* to_string(TaskState state) noexcept;
-[[nodiscard]] constexpr bool is_final(TaskState state) noexcept {
-  return state != TaskState::open && state != TaskState::active;
-}
 
 /// What the keys of a task may do, and how much of it there may be.
 struct TaskPolicy {
@@ -148,7 +141,7 @@ class Task {
   /// Ends the task: no signature is given out any more, every key is destroyed, also those that
   /// were being made, observers are told.
   /// @param cause  A final state.
-  /// @return nothing if the task had ended already.
+  /// @return nothing if the task had ended already, or the cause is no final state.
   std::optional<EndReport> end(TaskState cause) noexcept;
 
   void add_observer(const std::shared_ptr<TaskObserver>& observer);
@@ -157,6 +150,8 @@ class Task {
   class Generation;
 
   void require_alive() const;
+  /// Changes the state, if that may be, and says whether it did. Called with mutex_ locked.
+  bool move_to(TaskState next) noexcept;
 
   const Identity identity_;
   const BootClock::time_point deadline_;
