@@ -25,6 +25,8 @@ struct KeySpec {
 
 /// The longest signature that any kind makes, in bytes: RSA with 4096 bits.
 inline constexpr std::size_t kMaxSignatureSize = 512;
+/// The longest message that is signed where a signature needs the whole of it (Ed25519), in bytes.
+inline constexpr std::size_t kMaxSignedMessage = std::size_t{16} << 20;
 
 /// "EC P-256", "Ed25519", "RSA 2048": for messages.
 [[nodiscard]] std::string to_string(const KeySpec& spec);

@@ -181,7 +181,9 @@ constexpr std::array<ConfigKey, 27> kKeys = {{
      [](Config& c, const Value& v) { c.limits.max_objects = v.number(1, kMostOfAnything); },
      [](const Config& c) { return std::to_string(c.limits.max_objects); }},
     {"limits", "connections", "whole number, 1 to 65536",
-     "The most clients that are connected to one task of a broker at once.", "", false, KeyFor::any,
+     "The most connections to one task of a broker at once; an agent that loads libmayfly.so takes "
+     "up to 8.",
+     "", false, KeyFor::any,
      [](Config& c, const Value& v) { c.limits.max_connections = v.number(1, 65'536); },
      [](const Config& c) { return std::to_string(c.limits.max_connections); }},
     {"log", "level", "\"debug\", \"info\", \"warn\", \"error\" or \"off\"",

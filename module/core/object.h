@@ -37,7 +37,7 @@ class Object {
   [[nodiscard]] bool is_token_object() const noexcept { return token_; }
   [[nodiscard]] bool is_private() const noexcept { return private_; }
   [[nodiscard]] const HostName& host_name() const noexcept { return host_name_; }
-  /// The flag as it was when the object was made; false if it has no such attribute.
+  /// The flag as it is now; false if the object has no such attribute.
   [[nodiscard]] bool allows(CK_ATTRIBUTE_TYPE flag) const;
   /// Whether CKA_ALLOWED_MECHANISMS, if there is one, names the mechanism.
   [[nodiscard]] bool allows_mechanism(CK_MECHANISM_TYPE mechanism) const;

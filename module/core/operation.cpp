@@ -8,7 +8,7 @@ namespace mayfly {
 namespace {
 
 void check_message_size(std::size_t size) {
-  if (size > SignatureInput::kMaxMessage) {
+  if (size > kMaxSignedMessage) {
     throw Error(CKR_DATA_LEN_RANGE, "a message that is signed as a whole has at most 16 MiB");
   }
 }

@@ -16,13 +16,10 @@ namespace mayfly {
 /// signature is computed over.
 class SignatureInput {
  public:
-  /// The most bytes that are collected where a signature needs the whole message (Ed25519).
-  static constexpr std::size_t kMaxMessage = std::size_t{16} << 20;
-
   /// @param hash  The hash to compute on the way; none collects the bytes.
   explicit SignatureInput(Hash hash);
 
-  /// @throws Error CKR_DATA_LEN_RANGE over kMaxMessage.
+  /// @throws Error CKR_DATA_LEN_RANGE over kMaxSignedMessage.
   void update(ByteView part);
   /// What the signature is computed over. Spent after it.
   [[nodiscard]] Bytes finish();

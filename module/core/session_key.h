@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "base/handle.h"
 #include "device/device.h"
 
 namespace mayfly {
@@ -19,7 +18,7 @@ class SessionKey {
   /// Permission to use the key until it goes out of scope; destroy() waits for it.
   class Use {
    public:
-    /// @throws Error CKR_KEY_HANDLE_INVALID when the key is being destroyed or is gone.
+    /// @throws Error CKR_OPERATION_NOT_INITIALIZED when the key is being destroyed or is gone.
     explicit Use(SessionKey& key);
     ~Use();
     Use(const Use&) = delete;
@@ -37,8 +36,6 @@ class SessionKey {
   };
 
   [[nodiscard]] const PublicKey& public_key() const noexcept { return key_->public_key(); }
-  /// Names the key pair; never given twice in a process.
-  [[nodiscard]] CK_ULONG number() const noexcept { return number_; }
 
   /// One more object names the key. False when the last name is gone already.
   [[nodiscard]] bool add_name() noexcept;
@@ -53,7 +50,6 @@ class SessionKey {
   // The top bit says that the door is shut, the rest counts the uses inside.
   static constexpr std::uint32_t kShut = 0x80000000;
 
-  const CK_ULONG number_ = next_handle_value();
   std::unique_ptr<DeviceKey> key_;
   std::atomic<std::uint32_t> uses_{0};
   std::atomic<std::uint32_t> names_{1};

@@ -22,7 +22,7 @@ constexpr std::size_t kMaxObjects = std::size_t{4} << 20;
 constexpr std::size_t kMaxSpecs = 64;
 constexpr std::size_t kMaxSignInputs = 64;
 constexpr std::size_t kLeastAttribute = 12;
-constexpr std::size_t kLeastObject = 28;
+constexpr std::size_t kLeastObject = 20;
 
 Scheme read_scheme(Reader& in) {
   const std::uint8_t value = in.u8();
@@ -92,7 +92,7 @@ std::size_t most_of_request(std::uint8_t kind) noexcept {
     case Kind::set_attributes:
       return kMaxTemplates;
     case Kind::sign:
-      return kMaxSignInput + kOnePacket;
+      return kMaxSignedMessage + kOnePacket;
     default:
       return kOnePacket;
   }
@@ -148,7 +148,6 @@ AttributeList read_attributes(Reader& in) {
 void ObjectRecord::write(Writer& out) const {
   out.u64(handle);
   out.u64(number);
-  out.u64(key);
   write_attributes(out, attributes);
 }
 
@@ -156,7 +155,6 @@ ObjectRecord ObjectRecord::read(Reader& in) {
   ObjectRecord result;
   result.handle = in.u64();
   result.number = in.u64();
-  result.key = in.u64();
   result.attributes = read_attributes(in);
   return result;
 }
@@ -180,7 +178,6 @@ void HelloAnswer::write(Writer& out) const {
   out.text(serial);
   out.u64(deadline);
   out.flag(login_required);
-  out.u64(login_flags);
   for (const std::string* text : {&manufacturer, &model, &device_serial, &firmware}) {
     out.text(*text);
   }
@@ -207,7 +204,6 @@ HelloAnswer HelloAnswer::read(Reader& in) {
   result.serial = in.text(kMaxText);
   result.deadline = in.u64();
   result.login_required = in.flag();
-  result.login_flags = in.u64();
   for (std::string* text :
        {&result.manufacturer, &result.model, &result.device_serial, &result.firmware}) {
     *text = in.text(kMaxText);
@@ -365,7 +361,7 @@ SignRequest SignRequest::read(Reader& in) {
     pss.salt_size = in.u64();
     result.pss = pss;
   }
-  result.input = in.bytes(kMaxSignInput);
+  result.input = in.bytes(kMaxSignedMessage);
   return result;
 }
 

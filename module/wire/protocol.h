@@ -47,8 +47,6 @@ inline constexpr std::uint8_t kLastKind = 13;
 [[nodiscard]] std::size_t most_of_first_request(std::uint8_t kind) noexcept;
 [[nodiscard]] std::size_t most_of_answer(std::uint8_t kind) noexcept;
 
-/// The longest message that is signed as a whole.
-inline constexpr std::size_t kMaxSignInput = std::size_t{16} << 20;
 /// The longest text of a refusal, PIN, name and the like.
 inline constexpr std::size_t kMaxText = 256;
 inline constexpr std::size_t kLaneKeySize = 32;
@@ -90,7 +88,6 @@ void write_attributes(Writer& out, const AttributeList& attributes);
 struct ObjectRecord {
   std::uint64_t handle = 0;  ///< names it in requests of this application
   std::uint64_t number = 0;  ///< names a token object in ChangesAnswer; 0 for session objects
-  std::uint64_t key = 0;     ///< the key pair of a private key; the same for its copies; else 0
   AttributeList attributes;
 
   void write(Writer& out) const;
@@ -125,8 +122,7 @@ struct HelloAnswer {
   std::string serial;
   std::uint64_t deadline = 0;  ///< nanoseconds of CLOCK_BOOTTIME
   bool login_required = false;
-  std::uint64_t login_flags = 0;  ///< the flags of CK_TOKEN_INFO that tell of the login
-  std::string manufacturer;       ///< of the device, as the next ones
+  std::string manufacturer;  ///< of the device, as the next ones
   std::string model;
   std::string device_serial;
   std::string firmware;

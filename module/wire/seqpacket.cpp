@@ -36,13 +36,6 @@ constexpr std::uint8_t kMore = 1;  // of Header::flags: more packets of this mes
   }
 }
 
-void set_timeout(int socket, int option, milliseconds timeout) {
-  timeval time{};
-  time.tv_sec = timeout.count() / 1000;
-  time.tv_usec = timeout.count() % 1000 * 1000;
-  if (setsockopt(socket, SOL_SOCKET, option, &time, sizeof time) != 0) fail("setsockopt");
-}
-
 /// Repeats a system call that signals interrupt; they don't make the wait any longer than twice as
 /// long. With the host's signals it can happen that each wait is interrupted.
 template <typename Call>
@@ -80,6 +73,13 @@ Descriptor take_descriptor(msghdr& message) {
 }
 
 }  // namespace
+
+void set_timeout(int socket, int option, milliseconds timeout) {
+  timeval time{};
+  time.tv_sec = timeout.count() / 1000;
+  time.tv_usec = timeout.count() % 1000 * 1000;
+  if (setsockopt(socket, SOL_SOCKET, option, &time, sizeof time) != 0) fail("setsockopt");
+}
 
 struct Seqpacket::Header {
   std::uint8_t kind;

@@ -23,6 +23,11 @@ struct Message {
   ByteView body;             ///< good until the next receive() or drop()
 };
 
+/// Bounds how long a socket's calls may wait.
+/// @param option  SO_RCVTIMEO, or SO_SNDTIMEO, which connect(2) heeds as well.
+/// @throws WireError (system)
+void set_timeout(int socket, int option, std::chrono::milliseconds timeout);
+
 /// Budget bounds the memory of all messages in several packets that many ends collect together.
 class Budget {
  public:

@@ -43,7 +43,6 @@ class Records {
     if (object.is_token_object()) {
       record.number = token_.task().objects().number_of(object).value_or(0);
     }
-    if (object.session_key() != nullptr) record.key = object.session_key()->number();
     record.attributes.reserve(attributes.size());
     for (const auto entry : attributes) record.attributes.push_back({entry.type, entry.value});
     return record;

@@ -20,7 +20,7 @@ using wire::WireError;
 // For the rest of a request that came in pieces, and for a client to make room for an answer.
 constexpr std::chrono::seconds kPatience{10};
 // At least three messages of the greatest length at once.
-constexpr std::size_t kLongRequests = 4 * wire::kMaxSignInput;
+constexpr std::size_t kLongRequests = 4 * kMaxSignedMessage;
 constexpr std::size_t kUsualAnswer = std::size_t{8} * 1024;
 
 Descriptor duplicate(int socket) {
@@ -175,7 +175,6 @@ wire::HelloAnswer AgentDoor::describe(const AgentApplication& agent) const {
   answer.serial = task_->serial();
   answer.deadline = static_cast<std::uint64_t>(task_->deadline().time_since_epoch().count());
   answer.login_required = task_->policy().login_required;
-  answer.login_flags = task_->login_flags();
   answer.manufacturer = info.manufacturer;
   answer.model = info.model;
   answer.device_serial = info.serial;

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstring>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <system_error>
 
@@ -20,13 +19,6 @@ using wire::Kind;
 
 [[noreturn]] void fail(const std::string& doing) {
   throw Error(CKR_DEVICE_ERROR, doing + ": " + std::generic_category().message(errno));
-}
-
-void set_patience(int socket, int option, milliseconds patience) {
-  timeval time{};
-  time.tv_sec = patience.count() / 1000;
-  time.tv_usec = patience.count() % 1000 * 1000;
-  if (setsockopt(socket, SOL_SOCKET, option, &time, sizeof time) != 0) fail("setsockopt");
 }
 
 /// Clients act on these: they come back with a larger buffer, or initialise.
@@ -103,7 +95,7 @@ std::unique_ptr<BrokerLink::Lane> BrokerLink::connect() const {
   socket_.copy(address.sun_path, sizeof address.sun_path - 1);
   Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!socket) fail("a socket for the broker");
-  set_patience(socket.number(), SO_SNDTIMEO, patience_.usual);  // connect(2) heeds it
+  wire::set_timeout(socket.number(), SO_SNDTIMEO, patience_.usual);  // connect(2) heeds it
   int result = 0;
   do {
     result =

@@ -116,7 +116,7 @@ TEST_F(AgentAttack, LongRequestsOfAllClientsTogetherHaveABound) {
   for (int i = 0; i < 5 && all_taken; ++i) {
     HostileAgent& attacker = attackers.emplace_back(enter());
     attacker.greet();
-    for (std::size_t sent = 0; sent < wire::kMaxSignInput - packet.size(); sent += packet.size()) {
+    for (std::size_t sent = 0; sent < kMaxSignedMessage - packet.size(); sent += packet.size()) {
       if (!attacker.send(packet)) all_taken = false;
       if (!all_taken) break;
     }

@@ -45,7 +45,7 @@ Halves true_halves() {
 
 wire::ObjectRecord record_of(const Attributes& attributes, std::uint64_t handle,
                              std::uint64_t number = 0) {
-  wire::ObjectRecord record{handle, number, 0, {}};
+  wire::ObjectRecord record{handle, number, {}};
   for (const auto entry : attributes) record.attributes.push_back({entry.type, entry.value});
   return record;
 }

@@ -42,7 +42,7 @@ void expect_exact(const T& value, const char* what) {
 
 const Bytes kValue = {1, 2, 3};
 const AttributeList kAttributes = {{CKA_LABEL, as_bytes("label")}, {CKA_ID, kValue}, {CKA_ID, {}}};
-const ObjectRecord kObject = {11, 12, 13, kAttributes};
+const ObjectRecord kObject = {11, 12, kAttributes};
 
 HelloAnswer hello() {
   HelloAnswer answer;
@@ -51,7 +51,6 @@ HelloAnswer hello() {
   answer.serial = "0123456789abcdef";
   answer.deadline = 1'000'000'000'000;
   answer.login_required = true;
-  answer.login_flags = CKF_LOGIN_REQUIRED;
   answer.manufacturer = "manufacturer";
   answer.model = "model";
   answer.device_serial = "serial";
@@ -90,8 +89,8 @@ TEST(Protocol, TheFormatIsTheOneThatIsWrittenDown) {
   EXPECT_EQ(to_hex(bytes_of(SignRequest{0x11, CKM_ECDSA, std::nullopt, kValue})),
             "1100000000000000411000000000000000"
             "03000000010203");
-  EXPECT_EQ(to_hex(bytes_of(ObjectRecord{1, 2, 3, {{CKA_ID, kValue}}})),
-            "010000000000000002000000000000000300000000000000"
+  EXPECT_EQ(to_hex(bytes_of(ObjectRecord{1, 2, {{CKA_ID, kValue}}})),
+            "01000000000000000200000000000000"
             "01000000"
             "0201000000000000"
             "03000000010203");
