@@ -28,6 +28,9 @@ extern "C" {
 /* The longest task ID, in bytes. */
 #define MAYFLY_TASK_ID_MAX 255UL
 
+/* The most bytes of a text of evidence. */
+#define MAYFLY_EVIDENCE_MAX 262144UL
+
 /* States of a task, after NIST SP 800-57. All but the first two are final. */
 #define MAYFLY_TASK_OPEN 0UL      /* open, no key made yet */
 #define MAYFLY_TASK_ACTIVE 1UL    /* has or had keys */
@@ -72,8 +75,9 @@ typedef struct MAYFLY_FUNCTION_LIST {
    * handle; the nonce, 8 to 64 bytes, is the verifier's.
    * CKR_FUNCTION_NOT_SUPPORTED for devices that give none; CKR_KEY_HANDLE_INVALID;
    * CKR_USER_NOT_LOGGED_IN; CKR_ARGUMENTS_BAD for a nonce of another length. With evidence NULL,
-   * *evidence_size becomes a size that is enough; CKR_BUFFER_TOO_SMALL, and the same, if it was less.
-   * On return it is the size of the text, which has no zero at its end. */
+   * *evidence_size becomes a size that is enough, MAYFLY_EVIDENCE_MAX; CKR_BUFFER_TOO_SMALL, and the
+   * same, if it was less. The device is asked nothing then. On return it is the size of the text,
+   * which has no zero at its end. */
   CK_RV (*MAYFLY_Attest)(CK_SLOT_ID slot, CK_ULONG key, const unsigned char *nonce,
                          CK_ULONG nonce_size, unsigned char *evidence, CK_ULONG *evidence_size);
 

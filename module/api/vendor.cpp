@@ -3,6 +3,7 @@
 
 #include "api/call.h"
 #include "api/function_lists.h"
+#include "base/device_evidence.h"
 
 using namespace mayfly;
 using namespace mayfly::api;
@@ -51,18 +52,14 @@ CK_RV MAYFLY_CloseTask(CK_SLOT_ID slot) {
   });
 }
 
-/// Room that is enough each time, though a number in evidence may be a few bytes shorter now.
-std::size_t room_for(const std::string& evidence) {
-  static constexpr std::size_t kStep = 512;
-  return (evidence.size() / kStep + 2) * kStep;
-}
-
 CK_RV MAYFLY_Attest(CK_SLOT_ID slot, CK_ULONG key, const unsigned char* nonce, CK_ULONG nonce_size,
                     unsigned char* evidence, CK_ULONG* evidence_size) {
   return call("MAYFLY_Attest", [&](const Entry& entry) {
-    const std::string made =
-        entry.application().attest(SlotId{slot}, ObjectHandle{key}, in(nonce, nonce_size));
-    return out(evidence, evidence_size, room_for(made), [&](ByteSpan room) {
+    Application& application = entry.application();
+    const ByteView asked = in(nonce, nonce_size);
+    application.check_attestation(SlotId{slot}, ObjectHandle{key}, asked);
+    return out(evidence, evidence_size, MAYFLY_EVIDENCE_MAX, [&](ByteSpan room) {
+      const std::string made = application.attest(SlotId{slot}, ObjectHandle{key}, asked);
       return made.copy(reinterpret_cast<char*>(room.data()), room.size());
     });
   });
@@ -84,6 +81,7 @@ CK_RV MAYFLY_TaskInfo(CK_SLOT_ID slot, MAYFLY_TASK_INFO* info) {
   });
 }
 
+static_assert(attestation::kMaxEvidenceSize == MAYFLY_EVIDENCE_MAX);
 static_assert(static_cast<CK_ULONG>(TaskState::open) == MAYFLY_TASK_OPEN);
 static_assert(static_cast<CK_ULONG>(TaskState::active) == MAYFLY_TASK_ACTIVE);
 static_assert(static_cast<CK_ULONG>(TaskState::closed) == MAYFLY_TASK_CLOSED);

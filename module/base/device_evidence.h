@@ -1,6 +1,7 @@
 // What a device gives as evidence of a key: the structures of a TPM, as it made them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -9,6 +10,12 @@
 #include "base/bytes.h"
 
 namespace mayfly::attestation {
+
+/// The most bytes that a file of evidence has.
+inline constexpr std::size_t kMaxEvidenceSize = 256 * 1024;
+/// The least and the most bytes of a nonce.
+inline constexpr std::size_t kMinNonceSize = 8;
+inline constexpr std::size_t kMaxNonceSize = 64;
 
 /// The chip's own deadline for a key.
 struct HardwareDeadline {

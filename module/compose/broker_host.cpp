@@ -88,6 +88,12 @@ std::unique_ptr<DeviceKey> BrokerHost::key(std::uint64_t object, PublicKey half)
   return std::make_unique<agent::BrokerKey>(link_, object, std::move(half));
 }
 
+std::string BrokerHost::attest(std::uint64_t object, ByteView nonce) {
+  return link_->call<wire::Evidence>(
+      Kind::attest, wire::AttestRequest{object, nonce},
+      [](const wire::Evidence& evidence) { return std::string(as_text(evidence.text)); });
+}
+
 TaskStatus BrokerHost::status() {
   return link_->call<wire::TaskInfoAnswer>(
       Kind::task_info, wire::Nothing(), [](const wire::TaskInfoAnswer& answer) -> TaskStatus {

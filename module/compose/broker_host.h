@@ -30,6 +30,8 @@ class BrokerHost final : public TaskHost {
   void destroy(SessionNumber session, std::uint64_t object) override;
   [[nodiscard]] std::unique_ptr<DeviceKey> key(std::uint64_t object, PublicKey half) override;
 
+  [[nodiscard]] std::string attest(std::uint64_t object, ByteView nonce) override;
+
   [[nodiscard]] TaskStatus status() override;
   [[nodiscard]] std::uint64_t change_count() const noexcept override;
   [[nodiscard]] Changes changes_since(const ChangeLog::Position& told) override;

@@ -2,8 +2,30 @@
 
 #include "base/error.h"
 #include "core/attestation.h"
+#include "core/task_keeper.h"
 
 namespace mayfly {
+namespace {
+
+void check_access(const Token& token) {
+  token.check_alive();
+  if (!token.has_user_access()) throw Error(CKR_USER_NOT_LOGGED_IN, "evidence needs a login");
+}
+
+std::shared_ptr<Object> key_to_attest(const Token& token, ObjectHandle key, ByteView nonce) {
+  check_access(token);
+  std::shared_ptr<Object> object = token.key(key);
+  if (object->session_key() == nullptr) {
+    throw Error(CKR_KEY_HANDLE_INVALID, "the object is no private key");
+  }
+  check_nonce(nonce);
+  if (!token.task().device().attests()) {
+    throw Error(CKR_FUNCTION_NOT_SUPPORTED, "the device gives no evidence of its keys");
+  }
+  return object;
+}
+
+}  // namespace
 
 Application::Application(TaskTable& tasks, std::size_t max_sessions, ShownKeys shown)
     : tasks_(tasks), max_sessions_(max_sessions), shown_(shown), seen_event_(tasks.last_event()) {}
@@ -90,20 +112,17 @@ void Application::close_all_sessions(SlotId slot) {
   close_sessions(*token).require_destroyed();
 }
 
+void Application::check_attestation(SlotId slot, ObjectHandle key, ByteView nonce) {
+  static_cast<void>(key_to_attest(*token(slot), key, nonce));
+}
+
 std::string Application::attest(SlotId slot, ObjectHandle key, ByteView nonce) {
   const std::shared_ptr<Token> token = this->token(slot);
-  const auto check_access = [&] {
-    token->check_alive();
-    if (!token->has_user_access()) throw Error(CKR_USER_NOT_LOGGED_IN, "evidence needs a login");
-  };
-  check_access();
   const std::uint64_t epoch = token->login_epoch();
-  const std::shared_ptr<Object> object = token->key(key);
-  if (object->session_key() == nullptr) {
-    throw Error(CKR_KEY_HANDLE_INVALID, "the object is no private key");
-  }
-  std::string evidence = mayfly::attest(token->task(), *object->session_key(), nonce);
-  check_access();
+  const std::shared_ptr<Object> object = key_to_attest(*token, key, nonce);
+  Task& task = token->task();
+  std::string evidence = task.keeper().attest(task, *object, nonce);
+  check_access(*token);
   if (token->login_epoch() != epoch) {
     throw Error(CKR_USER_NOT_LOGGED_IN, "the login under which evidence was asked for has ended");
   }

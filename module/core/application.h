@@ -53,7 +53,11 @@ class Application {
     return found;
   }
 
+  /// Checks whether evidence can be asked for. The device is asked nothing.
+  /// @throws Error as attest().
+  void check_attestation(SlotId slot, ObjectHandle key, ByteView nonce);
   /// Evidence by the device of a private key in a slot: see core/attestation.h.
+  /// @return at most attestation::kMaxEvidenceSize bytes.
   /// @throws Error as task(), CKR_KEY_HANDLE_INVALID, CKR_USER_NOT_LOGGED_IN, as attest().
   [[nodiscard]] std::string attest(SlotId slot, ObjectHandle key, ByteView nonce);
 

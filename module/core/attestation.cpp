@@ -1,5 +1,7 @@
 #include "core/attestation.h"
 
+#include <optional>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/task_binding.h"
@@ -13,14 +15,19 @@ namespace mayfly {
 namespace {
 
 /// Whatever goes wrong between the device and here is found before others see it.
-void check_own(const attestation::Evidence& evidence) {
-  attestation::Expectations expected;
-  expected.nonce = evidence.nonce;
-  expected.received_unix_s = unix_now_s();
-  expected.software_deadline = true;
-  attestation::Trust own;
-  own.enrolled_public = evidence.attestation_key_public;
+void check_own(const std::string& file) {
+  if (file.size() > attestation::kMaxEvidenceSize) {
+    throw Error(CKR_DEVICE_ERROR,
+                "the evidence is too long: tpm.attestation-certificates holds too much");
+  }
   try {
+    const attestation::Evidence evidence = attestation::evidence_from_json(file);
+    attestation::Expectations expected;
+    expected.nonce = evidence.nonce;
+    expected.received_unix_s = unix_now_s();
+    expected.software_deadline = true;
+    attestation::Trust own;
+    own.enrolled_public = evidence.attestation_key_public;
     static_cast<void>(attestation::verify(evidence, expected, own));
   } catch (const attestation::Refused& refused) {
     throw Error(CKR_DEVICE_ERROR,
@@ -29,9 +36,14 @@ void check_own(const attestation::Evidence& evidence) {
 }
 
 attestation::DeviceEvidence ask(SessionKey& key, const DeviceKey::Challenge& challenge) {
-  SessionKey::Use use(key);
+  std::optional<SessionKey::Use> use;
   try {
-    return use.attest(challenge);
+    use.emplace(key);
+  } catch (const Error& error) {  // it was destroyed meanwhile, and no operation has begun
+    throw Error(CKR_KEY_HANDLE_INVALID, error.what());
+  }
+  try {
+    return use->attest(challenge);
   } catch (const Error& error) {
     if (error.rv() == CKR_FUNCTION_NOT_SUPPORTED) throw;
     throw Error(told_to_client(error.rv()), error.what());
@@ -40,10 +52,14 @@ attestation::DeviceEvidence ask(SessionKey& key, const DeviceKey::Challenge& cha
 
 }  // namespace
 
-std::string attest(const Task& task, SessionKey& key, ByteView nonce) {
+void check_nonce(ByteView nonce) {
   if (nonce.size() < attestation::kMinNonceSize || nonce.size() > attestation::kMaxNonceSize) {
     throw Error(CKR_ARGUMENTS_BAD, "a nonce for evidence has 8 to 64 bytes");
   }
+}
+
+std::string attest(const Task& task, SessionKey& key, ByteView nonce) {
+  check_nonce(nonce);
   attestation::Evidence evidence;
   evidence.task_id = task.id();
   evidence.serial = task.serial();
@@ -56,8 +72,9 @@ std::string attest(const Task& task, SessionKey& key, ByteView nonce) {
                                  nonce);
   };
   static_cast<attestation::DeviceEvidence&>(evidence) = ask(key, challenge);
-  check_own(evidence);
-  return attestation::to_json(evidence);
+  std::string file = attestation::to_json(evidence);
+  check_own(file);
+  return file;
 }
 
 }  // namespace mayfly

@@ -273,4 +273,8 @@ std::size_t HostedKeeper::sign(SessionKey::Use& key, const SignRequest& request,
   }
 }
 
+std::string HostedKeeper::attest(Task& task, const Object& key, ByteView nonce) {
+  return ask(task, [&] { return host_->attest(key.host_name().handle, nonce); });
+}
+
 }  // namespace mayfly

@@ -1,6 +1,7 @@
 #include "core/local_keeper.h"
 
 #include "base/error.h"
+#include "core/attestation.h"
 #include "core/attribute_rules.h"
 #include "core/device_answer.h"
 #include "core/key_template.h"
@@ -97,6 +98,10 @@ void LocalKeeper::destroy(Session& session, const std::shared_ptr<Object>& objec
 
 std::size_t LocalKeeper::sign(SessionKey::Use& key, const SignRequest& request, ByteSpan out) {
   return ask_device([&] { return key.sign(request, out); });
+}
+
+std::string LocalKeeper::attest(Task& task, const Object& key, ByteView nonce) {
+  return mayfly::attest(task, *key.session_key(), nonce);
 }
 
 }  // namespace mayfly

@@ -25,6 +25,7 @@ class LocalKeeper final : public TaskKeeper {
   void change(Session& session, Object& object, const Attributes& changes) override;
   void destroy(Session& session, const std::shared_ptr<Object>& object) override;
   std::size_t sign(SessionKey::Use& key, const SignRequest& request, ByteSpan out) override;
+  std::string attest(Task& task, const Object& key, ByteView nonce) override;
 };
 
 }  // namespace mayfly

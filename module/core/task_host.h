@@ -63,6 +63,9 @@ class TaskHost {
   /// @param half  The public half, as the object tells.
   [[nodiscard]] virtual std::unique_ptr<DeviceKey> key(std::uint64_t object, PublicKey half) = 0;
 
+  /// Evidence by the device of a private key.
+  [[nodiscard]] virtual std::string attest(std::uint64_t object, ByteView nonce) = 0;
+
   [[nodiscard]] virtual TaskStatus status() = 0;
 
   /// A number that is another one whenever token objects of the task came, changed or went. Costs

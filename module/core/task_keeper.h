@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "base/handle.h"
 #include "core/attributes.h"
@@ -66,6 +67,9 @@ class TaskKeeper {
   /// @return the bytes written to `out`, which has room for any signature of the key.
   /// @throws Error what a client may be told; CKR_DEVICE_REMOVED if the key was lost.
   virtual std::size_t sign(SessionKey::Use& key, const SignRequest& request, ByteSpan out) = 0;
+
+  /// Evidence by the device of a private key: see core/attestation.h.
+  virtual std::string attest(Task& task, const Object& key, ByteView nonce) = 0;
 };
 
 }  // namespace mayfly

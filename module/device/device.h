@@ -165,6 +165,9 @@ class Device {
   /// Whether the device can sign so, and what it wants to be given.
   [[nodiscard]] virtual SignInput sign_input(Scheme scheme, Hash hash) const noexcept = 0;
 
+  /// Whether it gives evidence of its keys: DeviceKey::attest().
+  [[nodiscard]] virtual bool attests() const noexcept { return false; }
+
   virtual std::shared_ptr<KeyScope> open_scope(const ScopeOwner& owner) = 0;
 
   /// Tries again to destroy the keys that are still owed. Never throws, never blocks for long.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fcntl.h>
 
+#include "base/device_evidence.h"
 #include "base/secret.h"
 #include "wire/seqpacket.h"
 #include "wire/wire_error.h"
@@ -18,6 +19,9 @@ constexpr std::size_t kOnePacket = kMaxPacket - 8;
 // A template at the door of p11-kit's client has this at most as well.
 constexpr std::size_t kMaxTemplates = std::size_t{1} << 20;
 constexpr std::size_t kMaxObjects = std::size_t{4} << 20;
+
+// The code, a length, and the text.
+constexpr std::size_t kMaxEvidence = attestation::kMaxEvidenceSize + 12;
 
 constexpr std::size_t kMaxSpecs = 64;
 constexpr std::size_t kMaxSignInputs = 64;
@@ -79,6 +83,8 @@ const char* name_of(Kind kind) noexcept {
       return "SIGN";
     case Kind::task_info:
       return "TASK_INFO";
+    case Kind::attest:
+      return "ATTEST";
   }
   return "an unknown request";
 }
@@ -111,6 +117,8 @@ std::size_t most_of_answer(std::uint8_t kind) noexcept {
     case Kind::set_attributes:
     case Kind::changes:
       return kMaxObjects;
+    case Kind::attest:
+      return kMaxEvidence;
     default:
       return kOnePacket;
   }
@@ -194,6 +202,7 @@ void HelloAnswer::write(Writer& out) const {
     out.flag(row.message);
   }
   out.u64(max_sessions);
+  out.flag(attests);
 }
 
 HelloAnswer HelloAnswer::read(Reader& in) {
@@ -221,6 +230,7 @@ HelloAnswer HelloAnswer::read(Reader& in) {
     row.message = in.flag();
   }
   result.max_sessions = in.u64();
+  result.attests = in.flag();
   return result;
 }
 
@@ -376,6 +386,24 @@ TaskInfoAnswer TaskInfoAnswer::read(Reader& in) {
   result.state = in.u64();
   result.keys = in.u64();
   result.login_flags = in.u64();
+  return result;
+}
+
+void AttestRequest::write(Writer& out) const {
+  out.u64(key);
+  out.bytes(nonce);
+}
+
+AttestRequest AttestRequest::read(Reader& in) {
+  AttestRequest result;
+  result.key = in.u64();
+  result.nonce = in.bytes(attestation::kMaxNonceSize);
+  return result;
+}
+
+Evidence Evidence::read(Reader& in) {
+  Evidence result{in.bytes(attestation::kMaxEvidenceSize)};
+  if (result.text.empty()) malformed("evidence that is empty");
   return result;
 }
 

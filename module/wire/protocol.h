@@ -35,8 +35,9 @@ enum class Kind : std::uint8_t {
   changes = 11,
   sign = 12,
   task_info = 13,
+  attest = 14,
 };
-inline constexpr std::uint8_t kLastKind = 13;
+inline constexpr std::uint8_t kLastKind = 14;
 
 /// "SIGN": for messages.
 [[nodiscard]] const char* name_of(Kind kind) noexcept;
@@ -130,6 +131,7 @@ struct HelloAnswer {
   std::vector<KeySpec> key_specs;
   std::vector<SignInputRow> sign_inputs;  ///< what is not listed is not supported
   std::uint64_t max_sessions = 0;
+  bool attests = false;  ///< the device gives evidence of its keys
 
   void write(Writer& out) const;
   [[nodiscard]] static HelloAnswer read(Reader& in);
@@ -268,6 +270,25 @@ struct TaskInfoAnswer {
 
   void write(Writer& out) const;
   [[nodiscard]] static TaskInfoAnswer read(Reader& in);
+};
+
+// ATTEST -----------------------------------------------------------------------------------------
+
+/// Asks for evidence of a key by the device. The answer is an Evidence.
+struct AttestRequest {
+  std::uint64_t key = 0;  ///< the handle of a private key
+  ByteView nonce;
+
+  void write(Writer& out) const;
+  [[nodiscard]] static AttestRequest read(Reader& in);
+};
+
+/// The file of docs/attestation.md.
+struct Evidence {
+  ByteView text;
+
+  void write(Writer& out) const { out.bytes(text); }
+  [[nodiscard]] static Evidence read(Reader& in);
 };
 
 // The change page --------------------------------------------------------------------------------

@@ -2,14 +2,18 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <sys/wait.h>
 #include <thread>
 
+#include "conformance/device_behind.h"
 #include "conformance/fixture.h"
 #include "conformance/process.h"
+#include "credential/attestation/evidence.h"
+#include "credential/attestation/verify.h"
 
-// LeakSanitizer can't search a process that has unloaded copies of a library with thread-local data:
-// its own tracer dies of it.
+// LeakSanitizer can't search a process that has unloaded copies of a library with thread-local
+// data: its own tracer dies of it.
 extern "C" __attribute__((visibility("default"))) int __lsan_is_turned_off();
 extern "C" int __lsan_is_turned_off() { return 1; }
 
@@ -84,6 +88,43 @@ TEST_F(DoorTest, TokenObjectsOfOneClientAreTheOthersToo) {
     EXPECT_RV(CKR_OK, p11_->C_DestroyObject(session, pair.private_key));
     EXPECT_RV(CKR_OK, p11_->C_DestroyObject(session, pair.public_key));
     EXPECT_EQ(info().keys, 0U);
+  }
+}
+
+TEST_F(DoorTest, GivesEvidenceWhereTheDeviceDoes) {
+  const CK_SESSION_HANDLE session = open_session();
+  const Bytes nonce(16, 0x5a);
+  for (const bool on_token : {false, true}) {
+    const KeyPair pair = generate(session, kP256, {}, {{CKA_TOKEN, on_token}});
+    Bytes room(MAYFLY_EVIDENCE_MAX);
+    CK_ULONG size = 0;
+    const auto ask = [&](CK_ULONG key, std::uint8_t* buffer) {
+      return vendor_->MAYFLY_Attest(slot_, key, nonce.data(), nonce.size(), buffer, &size);
+    };
+    if (!device_behind().attests()) {
+      EXPECT_RV(CKR_FUNCTION_NOT_SUPPORTED, ask(pair.private_key, nullptr));
+      continue;
+    }
+    ASSERT_RV(CKR_OK, ask(pair.private_key, nullptr));
+    EXPECT_EQ(size, MAYFLY_EVIDENCE_MAX);
+    size -= 1;
+    EXPECT_RV(CKR_BUFFER_TOO_SMALL, ask(pair.private_key, room.data()));
+    EXPECT_EQ(size, MAYFLY_EVIDENCE_MAX);
+    EXPECT_EQ(room, Bytes(room.size())) << "nothing was written";
+    ASSERT_RV(CKR_OK, ask(pair.private_key, room.data()));
+    const auto evidence = attestation::evidence_from_json(as_text(ByteView(room).first(size)));
+    attestation::Expectations expected;
+    expected.nonce = nonce;
+    expected.received_unix_s = static_cast<std::uint64_t>(std::time(nullptr));
+    expected.task_id = kTask;
+    attestation::Trust trust;
+    trust.enrolled_public = evidence.attestation_key_public;
+    const auto verified = attestation::verify(evidence, expected, trust);
+    EXPECT_EQ(verified.serial, std::string(info().serial));
+    EXPECT_EQ(encode_ec_point(verified.key.point()), get(session, pair.public_key, CKA_EC_POINT));
+    EXPECT_RV(CKR_KEY_HANDLE_INVALID, ask(pair.public_key, room.data()));
+    EXPECT_RV(CKR_OK, p11_->C_DestroyObject(session, pair.private_key));
+    EXPECT_RV(CKR_KEY_HANDLE_INVALID, ask(pair.private_key, room.data()));
   }
 }
 

@@ -66,6 +66,9 @@ class Agent {
     attempt([&] { session_->login(as_bytes("pin")); });
     attempt([&] { session_->logout(); });
     attempt([&] { static_cast<void>(task().keeper().status(task())); });
+    for (const ObjectHandle handle : found_too_) {
+      attempt([&] { read_ += application_.attest(slot_, handle, Bytes(16, 1)).size(); });
+    }
   }
 
  private:

@@ -52,6 +52,8 @@ void check_request(Kind kind, ByteView body) {
       return check<wire::SignRequest>(body);
     case Kind::task_info:
       return check<wire::Nothing>(body);
+    case Kind::attest:
+      return check<wire::AttestRequest>(body);
   }
 }
 
@@ -82,6 +84,8 @@ void check_answer(Kind kind, ByteView body) {
       return check<wire::Signature>(rest);
     case Kind::task_info:
       return check<wire::TaskInfoAnswer>(rest);
+    case Kind::attest:
+      return check<wire::Evidence>(rest);
     case Kind::close_session:
     case Kind::login:
     case Kind::logout:

@@ -161,6 +161,13 @@ void task_info(AgentApplication& agent, const wire::Nothing&, Writer& out) {
                                          status.login_flags});
 }
 
+void attest(AgentApplication& agent, const wire::AttestRequest& request, Writer& out) {
+  const SlotId slot = agent.token().task().slot();
+  const std::string evidence =
+      agent.application().attest(slot, ObjectHandle{request.key}, request.nonce);
+  write_answer(out, wire::Evidence{as_bytes(evidence)});
+}
+
 template <typename Request>
 void call(void (*function)(AgentApplication&, const Request&, Writer&), AgentApplication& agent,
           Reader& in, Writer& out) {
@@ -196,6 +203,8 @@ void dispatch(AgentApplication& agent, Kind kind, Reader& in, Writer& out) {
       return call(sign, agent, in, out);
     case Kind::task_info:
       return call(task_info, agent, in, out);
+    case Kind::attest:
+      return call(attest, agent, in, out);
     case Kind::hello:
       break;
   }

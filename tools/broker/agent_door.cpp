@@ -183,6 +183,7 @@ wire::HelloAnswer AgentDoor::describe(const AgentApplication& agent) const {
   answer.key_specs = specs_of(device);
   answer.sign_inputs = sign_inputs_of(device);
   answer.max_sessions = sessions_;
+  answer.attests = device.attests();
   return answer;
 }
 

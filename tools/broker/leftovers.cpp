@@ -44,15 +44,33 @@ bool is_unfinished(int folder, const struct stat& status) {
          fstatat(folder, kLockName.data(), &lock, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
 }
 
+/// Opens the folder of a run of this user's; nothing if it is none.
+Descriptor open_run(const fs::path& path, struct stat& status) {
+  if (!is_named_like_a_run(path.filename().string())) return {};
+  Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!folder || fstat(folder.number(), &status) != 0) return {};
+  if (status.st_uid != geteuid() || (status.st_mode & 07777U) != 0700U) return {};
+  return folder;
+}
+
 bool is_dead_run(const fs::path& path) {
-  const Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat status {};
-  if (!folder || fstat(folder.number(), &status) != 0) return false;
-  if (status.st_uid != geteuid() || (status.st_mode & 07777U) != 0700U) return false;
-  return is_abandoned(folder.number()) || is_unfinished(folder.number(), status);
+  const Descriptor folder = open_run(path, status);
+  return folder && (is_abandoned(folder.number()) || is_unfinished(folder.number(), status));
 }
 
 }  // namespace
+
+std::vector<fs::path> run_folders(const fs::path& place) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  struct stat status {};
+  for (fs::directory_iterator entry(place, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (open_run(entry->path(), status)) found.push_back(entry->path());
+  }
+  return found;
+}
 
 void remove_folder(const fs::path& folder) noexcept {
   try {
@@ -65,14 +83,10 @@ void remove_folder(const fs::path& folder) noexcept {
 
 void remove_leftovers(const fs::path& place) noexcept {
   try {
-    std::error_code error;
-    for (fs::directory_iterator entry(place, error), end; !error && entry != end;
-         entry.increment(error)) {
-      if (!is_named_like_a_run(entry->path().filename().string()) || !is_dead_run(entry->path())) {
-        continue;
-      }
-      log::info("removing " + entry->path().string() + ", left behind by a run that was killed");
-      remove_folder(entry->path());
+    for (const fs::path& folder : run_folders(place)) {
+      if (!is_dead_run(folder)) continue;
+      log::info("removing " + folder.string() + ", left behind by a run that was killed");
+      remove_folder(folder);
     }
   } catch (const std::exception& problem) {
     log::warn("the folders of dead runs can't be removed: " + std::string(problem.what()));

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 namespace mayfly::broker {
 
@@ -12,6 +13,9 @@ inline constexpr std::string_view kFolderPrefix = "mayfly-";
 inline constexpr std::string_view kLockName = "lock";
 /// The lock file's name until it is locked.
 inline constexpr std::string_view kNewLockName = "lock.new";
+
+/// The folders of this user's runs in a place, of living and of dead ones.
+[[nodiscard]] std::vector<std::filesystem::path> run_folders(const std::filesystem::path& place);
 
 /// Removes a folder of a run with all that is in it. What can't be removed is logged.
 void remove_folder(const std::filesystem::path& folder) noexcept;

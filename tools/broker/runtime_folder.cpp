@@ -103,6 +103,14 @@ void write_file(const fs::path& file, std::string_view content) {
 
 }  // namespace
 
+std::vector<fs::path> doors_of_runs(const BrokerConfig& config) {
+  std::vector<fs::path> doors;
+  for (const fs::path& folder : run_folders(find_place(config).folder)) {
+    doors.push_back(folder / kDoorName);
+  }
+  return doors;
+}
+
 RuntimeFolder::RuntimeFolder(const BrokerConfig& config) {
   const Place place = find_place(config);
   if (place.may_be_made && mkdir(place.folder.c_str(), 0700) != 0 && errno != EEXIST) {

@@ -4,11 +4,19 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/descriptor.h"
 #include "config/config.h"
 
 namespace mayfly::broker {
+
+/// The name, in a run's folder, of the socket where libmayfly.so comes in.
+inline constexpr std::string_view kDoorName = "door";
+
+/// The doors of this user's runs, also of such as are over or have not begun yet.
+[[nodiscard]] std::vector<std::filesystem::path> doors_of_runs(const BrokerConfig& config);
 
 /// RuntimeFolder models the folder of one run: mode 0700, with the task's sockets, configurations
 /// for p11-kit, and a lock file that is locked as long as the run lives. It is removed with its
@@ -29,7 +37,7 @@ class RuntimeFolder {
   /// Where p11-kit's clients come in.
   [[nodiscard]] std::filesystem::path socket_path() const { return path_ / "socket"; }
   /// Where libmayfly.so comes in.
-  [[nodiscard]] std::filesystem::path door_path() const { return path_ / "door"; }
+  [[nodiscard]] std::filesystem::path door_path() const { return path_ / kDoorName; }
   /// A p11-kit module configuration that names this run's socket.
   [[nodiscard]] std::filesystem::path p11kit_config_path() const { return path_ / "mayfly.module"; }
   /// One that names libmayfly.so, and has all mechanisms.

@@ -1,7 +1,6 @@
 // Evidence that a task's key lives in a TPM: what the file holds. docs/attestation.md describes it.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,12 +18,6 @@ struct Evidence : DeviceEvidence {
   Bytes policy_digest;  ///< as in TaskBinding: 32 bytes
   Bytes nonce;          ///< the verifier's, 8 to 64 bytes
 };
-
-/// The most bytes that a file of evidence has.
-inline constexpr std::size_t kMaxEvidenceSize = 256 * 1024;
-/// The least and the most bytes of a nonce.
-inline constexpr std::size_t kMinNonceSize = 8;
-inline constexpr std::size_t kMaxNonceSize = 64;
 
 [[nodiscard]] std::string to_json(const Evidence& evidence);
 

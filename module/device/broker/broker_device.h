@@ -17,6 +17,7 @@ class BrokerDevice final : public Device {
   [[nodiscard]] const DeviceInfo& info() const noexcept override { return info_; }
   [[nodiscard]] bool supports(const KeySpec& spec) const noexcept override;
   [[nodiscard]] SignInput sign_input(Scheme scheme, Hash hash) const noexcept override;
+  [[nodiscard]] bool attests() const noexcept override { return link_->hello().attests; }
   /// @throws Error CKR_FUNCTION_NOT_SUPPORTED
   std::shared_ptr<KeyScope> open_scope(const ScopeOwner& owner) override;
   std::size_t retry_pending() noexcept override { return 0; }

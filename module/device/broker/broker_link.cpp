@@ -49,6 +49,7 @@ bool takes_the_device_long(Kind kind) noexcept {
     case Kind::logout:
     case Kind::generate:
     case Kind::destroy_object:
+    case Kind::attest:
       return true;
     default:
       return false;

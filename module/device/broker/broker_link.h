@@ -29,7 +29,7 @@ class BrokerLink {
 
   struct Patience {
     std::chrono::milliseconds usual = std::chrono::seconds(60);
-    /// For what has a device make or destroy keys: those of others may come first.
+    /// For what has a device make or destroy keys, or attest one: others may come first.
     std::chrono::milliseconds device = std::chrono::minutes(10);
   };
 

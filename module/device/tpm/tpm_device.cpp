@@ -73,6 +73,8 @@ class TpmDevice final : public Device {
     return chip_->algorithms().sign_input(scheme, hash);
   }
 
+  [[nodiscard]] bool attests() const noexcept override { return true; }
+
   std::shared_ptr<KeyScope> open_scope(const ScopeOwner& owner) override {
     return std::make_shared<TpmScope>(chip_, owner.deadline);
   }

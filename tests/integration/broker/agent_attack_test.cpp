@@ -71,7 +71,7 @@ TEST_F(AgentAttack, WhatIsNoRequestEndsTheConnection) {
   };
   EXPECT_TRUE(is_refused(HostileAgent::packet(number_of(Kind::sign), {}), false)) << "no HELLO";
   EXPECT_TRUE(is_refused(HostileAgent::packet(Kind::hello, wire::HelloRequest{}))) << "a second";
-  for (const int kind : {0, 14, 255}) {
+  for (const int kind : {0, wire::kLastKind + 1, 255}) {
     EXPECT_TRUE(is_refused(HostileAgent::packet(static_cast<std::uint8_t>(kind), {}))) << kind;
   }
   for (const std::size_t size : {1U, 4U, 7U}) EXPECT_TRUE(is_refused(Bytes(size, 1))) << size;
@@ -88,6 +88,8 @@ TEST_F(AgentAttack, WhatIsNoRequestEndsTheConnection) {
   EXPECT_TRUE(is_refused(HostileAgent::packet(number_of(Kind::sign), Bytes(wire::kMaxPacket))));
   EXPECT_TRUE(
       is_refused(HostileAgent::packet(Kind::login, wire::LoginRequest{1, Bytes(kMaxPinSize + 1)})));
+  EXPECT_TRUE(is_refused(HostileAgent::packet(Kind::attest, wire::AttestRequest{1, Bytes(65)})));
+  EXPECT_TRUE(is_refused(HostileAgent::packet(number_of(Kind::attest), Bytes(13))));
   // A list that says that it has 4 billion of them, and a value of 4 GiB.
   Bytes huge(8, 0);
   huge.resize(12, 0xff);
@@ -192,6 +194,7 @@ TEST_F(AgentAttack, HandlesOfOthersMeanNothing) {
            CKR_SESSION_HANDLE_INVALID);
     sign.key = stranger;
     expect(Kind::sign, sign, CKR_KEY_HANDLE_INVALID);
+    expect(Kind::attest, wire::AttestRequest{stranger, Bytes(16)}, CKR_KEY_HANDLE_INVALID);
   }
   const std::uint64_t own =
       attacker.get<wire::SessionName>(Kind::open_session, wire::OpenSessionRequest{true}).session;
@@ -222,6 +225,21 @@ TEST_F(AgentAttack, WhatSignsIsJudgedByTheWorker) {
   EXPECT_EQ(answer_to(CKM_EDDSA, 32), CKR_KEY_TYPE_INCONSISTENT);
   EXPECT_EQ(answer_to(CKM_SHA256, 32), CKR_MECHANISM_INVALID);
   EXPECT_EQ(answer_to(0x80000001, 32), CKR_MECHANISM_INVALID);
+  EXPECT_TRUE(attacker.sign()) << "the connection goes on";
+}
+
+TEST_F(AgentAttack, EvidenceIsAskedForByTheRules) {
+  HostileAgent attacker = enter();
+  attacker.open_session();
+  const std::uint64_t key = attacker.generate();
+  const auto answer_to = [&](std::size_t nonce_size) {
+    const Bytes nonce(nonce_size, 1);
+    const auto answer = attacker.call(Kind::attest, wire::AttestRequest{key, nonce});
+    return answer ? answer->rv : CKR_GENERAL_ERROR;
+  };
+  EXPECT_EQ(answer_to(0), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(answer_to(7), CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(answer_to(64), CKR_FUNCTION_NOT_SUPPORTED) << "SoftHSM2 gives none";
   EXPECT_TRUE(attacker.sign()) << "the connection goes on";
 }
 

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "compose/broker_host.h"
 #include "compose/library.h"
 #include "core/attestation.h"
 #include "integration/tools/mayfly_sandbox.h"
+#include "support/server_process.h"
 #include "support/swtpm.h"
 
 namespace mayfly::test {
@@ -16,6 +18,21 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr char kNonce[] = "00112233445566778899aabbccddeeff";
+
+/// A key pair on the token of a task that another process runs.
+void generate_in(const std::string& door, const char* label) {
+  const auto link = std::make_shared<agent::BrokerLink>(door);
+  BrokerHost host(link);
+  Attributes public_wanted;
+  public_wanted.set(CKA_EC_PARAMS, ec_params({CKK_EC, 256}));
+  public_wanted.set_flag(CKA_TOKEN, true);
+  Attributes private_wanted;
+  private_wanted.set_flag(CKA_TOKEN, true);
+  private_wanted.set(CKA_LABEL, as_bytes(label));
+  private_wanted.set(CKA_ID, Bytes{0xab, static_cast<std::uint8_t>(label[0])});
+  static_cast<void>(
+      host.generate(host.open_session(true), CKM_EC_KEY_PAIR_GEN, public_wanted, private_wanted));
+}
 
 class TpmToolsTest : public testing::Test {
  protected:
@@ -42,6 +59,33 @@ class TpmToolsTest : public testing::Test {
     const auto file = sandbox_.root() / "evidence.json";
     std::ofstream(file) << evidence;
     return file.string();
+  }
+
+  /// A task that runs, and tells where its door is.
+  [[nodiscard]] ServerProcess run_task(const std::string& id) const {
+    return ServerProcess({"/usr/bin/env", "XDG_RUNTIME_DIR=" + sandbox_.root().string(),
+                          MAYFLY_COMMAND, "run", "--config", config().string(), "--task", id, "--",
+                          "sh", "-c", "echo door=$MAYFLY_SOCKET; exec sleep 3600"},
+                         "door=");
+  }
+
+  /// What `mayfly attest --nonce … MORE…` says, to somebody who is in no task, or at a door.
+  [[nodiscard]] Outcome ask(const std::vector<std::string>& more,
+                            const std::optional<std::string>& door = {}) const {
+    std::vector<std::string> arguments = {"attest", "--nonce", kNonce};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return sandbox_.mayfly(
+        arguments, {{"MAYFLY_SOCKET", door}, {"XDG_RUNTIME_DIR", sandbox_.root().string()}});
+  }
+  /// Whether that is evidence for a task, and which key it is of.
+  [[nodiscard]] std::string verified_key(const Outcome& outcome, const std::string& task) const {
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    const auto file = sandbox_.root() / "asked.json";
+    std::ofstream(file) << outcome.out;
+    const Outcome verdict =
+        verify(file.string(), kNonce, {"--key", key_file(), "--task", task, "--json"});
+    EXPECT_EQ(verdict.status, 0) << verdict.out << verdict.err;
+    return verdict.status == 0 ? json::parse(verdict.out).at("key").get<std::string>() : "";
   }
 
   [[nodiscard]] Outcome verify(const std::string& file, const std::string& nonce,
@@ -109,6 +153,42 @@ TEST_F(TpmToolsTest, EvidenceOfATaskIsVerified) {
   EXPECT_THAT(result.at("key").get<std::string>(), HasSubstr("-----BEGIN PUBLIC KEY-----"));
   EXPECT_LE(result.at("chip_deadline"), result.at("deadline").get<std::uint64_t>() + 5);
   EXPECT_THAT(verify(file, kNonce, {"--key", key_file()}).out, HasSubstr("refused by"));
+}
+
+TEST_F(TpmToolsTest, EvidenceOfARunningTaskIsThereForTheAsking) {
+  ASSERT_EQ(init().status, 0);
+  const ServerProcess run = run_task("invoice-4711");
+  EXPECT_THAT(ask({"--task", "invoice-4711"}).err, HasSubstr("no private key on its token"));
+  generate_in(run.address(), "first");
+  const std::string key = verified_key(ask({"--task", "invoice-4711"}), "invoice-4711");
+  EXPECT_THAT(key, HasSubstr("-----BEGIN PUBLIC KEY-----"));
+  EXPECT_EQ(verified_key(ask({}, run.address()), "invoice-4711"), key)
+      << "inside of the task nothing needs to be said";
+
+  generate_in(run.address(), "second");
+  const Outcome which = ask({"--task", "invoice-4711"});
+  EXPECT_EQ(which.status, 66);
+  EXPECT_THAT(which.err, HasSubstr("\"first\" (ID ab66), \"second\" (ID ab73)"));
+  EXPECT_EQ(verified_key(ask({"--task", "invoice-4711", "--key", "first"}), "invoice-4711"), key);
+  EXPECT_EQ(verified_key(ask({"--task", "invoice-4711", "--key", "ab66"}), "invoice-4711"), key);
+  EXPECT_NE(verified_key(ask({"--task", "invoice-4711", "--key", "second"}), "invoice-4711"), key);
+  EXPECT_EQ(ask({"--task", "invoice-4711", "--key", "third"}).status, 66);
+}
+
+TEST_F(TpmToolsTest, AttestSaysWhyThereIsNoEvidence) {
+  ASSERT_EQ(init().status, 0);
+  {
+    const ServerProcess run = run_task("another");
+    const Outcome none = ask({"--task", "invoice-4711"});
+    EXPECT_EQ(none.status, 66);
+    EXPECT_THAT(none.err, HasSubstr("no task \"invoice-4711\""));
+    EXPECT_EQ(ask({"--task", "invoice-4711"}, run.address()).status, 66);
+  }
+  EXPECT_EQ(ask({"--task", "another"}).status, 66) << "it has ended";
+  EXPECT_EQ(ask({}).status, 2) << "no task";
+  EXPECT_EQ(sandbox_.mayfly({"attest", "--task", "another"}).status, 2) << "no nonce";
+  EXPECT_EQ(sandbox_.mayfly({"attest", "--task", "another", "--nonce", "00"}).status, 2);
+  EXPECT_EQ(sandbox_.mayfly({"attest"}).status, 2);
 }
 
 TEST_F(TpmToolsTest, EvidenceThatDoesNotHoldIsRefusedWithItsCheck) {

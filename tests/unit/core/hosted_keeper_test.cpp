@@ -45,6 +45,7 @@ class ScriptedHost final : public TaskHost {
   }
   void destroy(SessionNumber, std::uint64_t) override { on_destroy(); }
   std::unique_ptr<DeviceKey> key(std::uint64_t, PublicKey) override { return nullptr; }
+  std::string attest(std::uint64_t, ByteView) override { return {}; }
   TaskStatus status() override { return {}; }
   std::uint64_t change_count() const noexcept override { return count; }
   Changes changes_since(const Position& told) override {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/device_evidence.h"
 #include "base/secret.h"
 #include "wire/wire_error.h"
 
@@ -59,6 +60,7 @@ HelloAnswer hello() {
   answer.key_specs = {{CKK_EC, 256}, {CKK_RSA, 4096}};
   answer.sign_inputs = {{Scheme::rsa_pss, Hash::sha512, true}, {Scheme::ecdsa, Hash::none, false}};
   answer.max_sessions = 100;
+  answer.attests = true;
   return answer;
 }
 
@@ -81,6 +83,8 @@ TEST(Protocol, EachBodyIsExact) {
                "SIGN with PSS");
   expect_exact(Signature{kValue}, "SIGN's answer");
   expect_exact(TaskInfoAnswer{1, 2, 3}, "TASK_INFO's answer");
+  expect_exact(AttestRequest{17, Bytes(64, 7)}, "ATTEST");
+  expect_exact(Evidence{as_bytes("{}")}, "ATTEST's answer");
   expect_exact(AnswerHead{CKR_DEVICE_ERROR, "why"}, "a refusal");
   expect_exact(AnswerHead{}, "no refusal");
 }
@@ -133,6 +137,17 @@ TEST(Protocol, ListsAndNamesHaveLimits) {
   const Bytes too_long(kMaxPinSize + 1);
   const LoginRequest pin{1, too_long};
   EXPECT_THROW(static_cast<void>(read_whole<LoginRequest>(bytes_of(pin))), WireError);
+  const Bytes long_nonce(attestation::kMaxNonceSize + 1);
+  const AttestRequest question{1, long_nonce};
+  EXPECT_THROW(static_cast<void>(read_whole<AttestRequest>(bytes_of(question))), WireError);
+  for (const std::size_t size : {std::size_t{0}, attestation::kMaxEvidenceSize + 1}) {
+    const Bytes text(size, 'x');
+    EXPECT_THROW(static_cast<void>(read_whole<Evidence>(bytes_of(Evidence{text}))), WireError);
+  }
+  const Bytes most(attestation::kMaxEvidenceSize, 'x');
+  EXPECT_EQ(read_whole<Evidence>(bytes_of(Evidence{most})).text.size(), most.size());
+  EXPECT_EQ(bytes_of(Evidence{most}).size() + sizeof(std::uint64_t),
+            most_of_answer(static_cast<std::uint8_t>(Kind::attest)));
 }
 
 TEST(Protocol, EachKindHasANameAndLimits) {
