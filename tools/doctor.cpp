@@ -4,7 +4,7 @@
 #include <optional>
 #include <sys/stat.h>
 
-#include "config/guarded_file.h"
+#include "base/guarded_file.h"
 #include "tools/commands.h"
 #include "tools/configuration.h"
 #include "tools/doctor_device.h"

@@ -7,9 +7,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/guarded_file.h"
 #include "base/utf8.h"
 #include "compose/library.h"
-#include "config/guarded_file.h"
 #include "device/pkcs11/token_search.h"
 #include "tools/commands.h"
 #include "tools/config_text.h"

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/descriptor.h"
-#include "config/guarded_file.h"
+#include "base/guarded_file.h"
 #include "tools/failure.h"
 
 namespace mayfly::tools {

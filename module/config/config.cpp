@@ -1,17 +1,13 @@
 #include "config/config.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cstring>
 #include <limits>
 #include <stdexcept>
-#include <system_error>
 #include <vector>
 
 #include "base/error.h"
+#include "base/guarded_file.h"
 #include "base/utf8.h"
-#include "config/bounded_read.h"
-#include "config/guarded_file.h"
 #include "config/keys.h"
 #include "config/suggestion.h"
 #include "config/toml_guard.h"
@@ -24,20 +20,7 @@ constexpr std::size_t kMaxFileSize = 256 * 1024;
 
 std::string read_file(const std::filesystem::path& file) {
   const Descriptor descriptor = open_guarded(file.string(), Exposure::readable);
-  Bytes content(kMaxFileSize + 1);
-  try {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    content.resize(read_to_end(descriptor.number(), content, deadline));
-  } catch (const std::system_error& error) {
-    throw Error(CKR_GENERAL_ERROR,
-                file.string() + ": can't be read: " + std::strerror(error.code().value()));
-  }
-  if (content.size() > kMaxFileSize) {
-    throw Error(CKR_GENERAL_ERROR, file.string() +
-                                       ": is larger than 256 KiB, which no configuration is; name "
-                                       "the right file");
-  }
-  return std::string(as_text(content));
+  return read_guarded(descriptor, file.string(), kMaxFileSize);
 }
 
 toml::table parse(const std::string& text, const std::filesystem::path& file) {

@@ -10,9 +10,9 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "base/bounded_read.h"
 #include "base/descriptor.h"
 #include "base/error.h"
-#include "config/bounded_read.h"
 
 namespace mayfly {
 namespace {

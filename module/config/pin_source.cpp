@@ -8,11 +8,11 @@
 #include <system_error>
 #include <vector>
 
+#include "base/bounded_read.h"
 #include "base/descriptor.h"
 #include "base/error.h"
-#include "config/bounded_read.h"
+#include "base/guarded_file.h"
 #include "config/config.h"
-#include "config/guarded_file.h"
 #include "config/pin_command.h"
 
 namespace mayfly {

@@ -1,6 +1,8 @@
 #include "credential/attestation/enrolment.h"
 
-#include "credential/attestation/json_reader.h"
+#include "base/json_reader.h"
+#include "credential/attestation/evidence.h"
+#include "credential/attestation/refused.h"
 
 namespace mayfly::attestation {
 namespace {
@@ -8,6 +10,20 @@ namespace {
 constexpr char kEnrolmentFormat[] = "mayfly-attestation-key";
 constexpr std::uint64_t kEnrolmentVersion = 1;
 constexpr std::size_t kMaxPublicArea = 2048;
+
+Enrolment read_enrolment(std::string_view text) {
+  const nlohmann::json json = parse_json(text, kMaxEvidenceSize);
+  JsonObject object(json, "enrolment");
+  if (object.text("format") != kEnrolmentFormat) object.refuse("format", "is another");
+  if (object.number("version", kEnrolmentVersion) != kEnrolmentVersion)
+    object.refuse("version", "is another");
+  Enrolment enrolment;
+  enrolment.attestation_key_public = object.bytes("attestation_key", 1, kMaxPublicArea);
+  enrolment.endorsement_key_public = object.bytes("endorsement_key", 1, kMaxPublicArea);
+  enrolment.endorsement_certificate = object.text("endorsement_certificate");
+  object.finish();
+  return enrolment;
+}
 
 }  // namespace
 
@@ -22,17 +38,7 @@ std::string to_json(const Enrolment& enrolment) {
 }
 
 Enrolment enrolment_from_json(std::string_view text) {
-  const nlohmann::json json = parse_json(text);
-  JsonObject object(json, "enrolment");
-  if (object.text("format") != kEnrolmentFormat) object.refuse("format", "is another");
-  if (object.number("version", kEnrolmentVersion) != kEnrolmentVersion)
-    object.refuse("version", "is another");
-  Enrolment enrolment;
-  enrolment.attestation_key_public = object.bytes("attestation_key", 1, kMaxPublicArea);
-  enrolment.endorsement_key_public = object.bytes("endorsement_key", 1, kMaxPublicArea);
-  enrolment.endorsement_certificate = object.text("endorsement_certificate");
-  object.finish();
-  return enrolment;
+  return read_format([text] { return read_enrolment(text); });
 }
 
 }  // namespace mayfly::attestation

@@ -1,7 +1,8 @@
 #include "credential/attestation/evidence.h"
 
+#include "base/json_reader.h"
 #include "base/task_binding.h"
-#include "credential/attestation/json_reader.h"
+#include "credential/attestation/refused.h"
 
 namespace mayfly::attestation {
 namespace {
@@ -88,6 +89,27 @@ void read_attestation_key(JsonObject object, Evidence& evidence) {
   object.finish();
 }
 
+Evidence read_evidence(std::string_view text) {
+  const nlohmann::json json = parse_json(text, kMaxEvidenceSize);
+  JsonObject object(json, "evidence");
+  if (object.text("format") != kEvidenceFormat) object.refuse("format", "is another");
+  if (object.number("version", kMaxNumber) != kEvidenceVersion)
+    object.refuse("version", "is another");
+  Evidence evidence;
+  read_task(object.object("task"), evidence);
+  evidence.nonce = object.bytes("nonce", kMinNonceSize, kMaxNonceSize);
+  JsonObject key = object.object("key");
+  evidence.key_public = key.bytes("public", 1, kMaxStructure);
+  evidence.parent_public = key.bytes("parent", 1, kMaxStructure);
+  key.finish();
+  evidence.policy = read_policy(object.object("policy"));
+  evidence.certification = read_statement(object.object("certification"));
+  if (object.has("time")) evidence.time = read_statement(object.object("time"));
+  read_attestation_key(object.object("attestation_key"), evidence);
+  object.finish();
+  return evidence;
+}
+
 }  // namespace
 
 std::string to_json(const Evidence& evidence) {
@@ -112,24 +134,7 @@ std::string to_json(const Evidence& evidence) {
 }
 
 Evidence evidence_from_json(std::string_view text) {
-  const nlohmann::json json = parse_json(text);
-  JsonObject object(json, "evidence");
-  if (object.text("format") != kEvidenceFormat) object.refuse("format", "is another");
-  if (object.number("version", kMaxNumber) != kEvidenceVersion)
-    object.refuse("version", "is another");
-  Evidence evidence;
-  read_task(object.object("task"), evidence);
-  evidence.nonce = object.bytes("nonce", kMinNonceSize, kMaxNonceSize);
-  JsonObject key = object.object("key");
-  evidence.key_public = key.bytes("public", 1, kMaxStructure);
-  evidence.parent_public = key.bytes("parent", 1, kMaxStructure);
-  key.finish();
-  evidence.policy = read_policy(object.object("policy"));
-  evidence.certification = read_statement(object.object("certification"));
-  if (object.has("time")) evidence.time = read_statement(object.object("time"));
-  read_attestation_key(object.object("attestation_key"), evidence);
-  object.finish();
-  return evidence;
+  return read_format([text] { return read_evidence(text); });
 }
 
 }  // namespace mayfly::attestation

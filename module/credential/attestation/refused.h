@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/json_reader.h"
 
 namespace mayfly::attestation {
 
@@ -19,5 +20,16 @@ class Refused : public Error {
  private:
   std::string check_;
 };
+
+/// Runs a reader of JSON.
+/// @throws Refused "format" for what is not as it should be.
+template <typename Reader>
+auto read_format(const Reader& reader) {
+  try {
+    return reader();
+  } catch (const JsonError& error) {
+    throw Refused("format", error.what());
+  }
+}
 
 }  // namespace mayfly::attestation

@@ -7,10 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/guarded_file.h"
 #include "config/config.h"
-#include "config/guarded_file.h"
-#include "unit/config/message_of.h"
 #include "support/temp_folder.h"
+#include "unit/config/message_of.h"
 
 namespace mayfly {
 namespace {
@@ -95,7 +95,7 @@ TEST(ConfigFile, ThatIsNotThereOrTooLargeIsRefused) {
   const auto large = folder.write("large.toml", std::string(256 * 1024 + 1, '#'));
   EXPECT_EQ(
       test::message_of([&] { return Config::load(large); }),
-      large.string() + ": is larger than 256 KiB, which no configuration is; name the right file");
+      large.string() + ": is larger than 256 KiB, which no such file is; name the right file");
 }
 
 TEST(ShellWord, QuotesWhatAShellWouldSplit) {

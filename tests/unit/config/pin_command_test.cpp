@@ -14,8 +14,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/bounded_read.h"
 #include "base/descriptor.h"
-#include "config/bounded_read.h"
 #include "support/temp_folder.h"
 #include "unit/config/message_of.h"
 

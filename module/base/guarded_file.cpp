@@ -1,12 +1,15 @@
-#include "config/guarded_file.h"
+#include "base/guarded_file.h"
 
-#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 
+#include "base/bounded_read.h"
+#include "base/bytes.h"
 #include "base/error.h"
 
 namespace mayfly {
@@ -57,6 +60,23 @@ Descriptor open_guarded(const std::string& path, Exposure allowed) {
   check_owner(path, status);
   check_exposure(path, status, allowed);
   return file;
+}
+
+std::string read_guarded(const Descriptor& file, const std::string& path, std::size_t most) {
+  std::string content(most + 1, '\0');
+  try {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    content.resize(read_to_end(file.number(),
+                               {reinterpret_cast<std::uint8_t*>(content.data()), content.size()},
+                               deadline));
+  } catch (const std::system_error& error) {
+    refuse(path, std::string("can't be read: ") + std::strerror(error.code().value()));
+  }
+  if (content.size() > most) {
+    refuse(path, "is larger than " + std::to_string(most / 1024) +
+                     " KiB, which no such file is; name the right file");
+  }
+  return content;
 }
 
 std::string shell_word(std::string_view text) {

@@ -1,6 +1,7 @@
 // Opening files that nobody else may tamper with, or read.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,12 @@ enum class Exposure {
 ///         no regular file, belongs to a user other than root and this process's, or is more
 ///         exposed than allowed.
 [[nodiscard]] Descriptor open_guarded(const std::string& path, Exposure allowed);
+
+/// All of a file that open_guarded() opened, waiting ten seconds at most.
+/// @param most  The longest that such a file can be, in bytes.
+/// @throws Error CKR_GENERAL_ERROR "PATH: what is wrong" when it can't be read or is longer.
+[[nodiscard]] std::string read_guarded(const Descriptor& file, const std::string& path,
+                                       std::size_t most);
 
 /// The text as one word of a shell's command line, for messages that say what to run.
 [[nodiscard]] std::string shell_word(std::string_view text);

@@ -1,22 +1,25 @@
-#include "credential/attestation/json_reader.h"
+#include "base/json_reader.h"
 
 #include <vector>
 
 #include "base/utf8.h"
-#include "credential/attestation/evidence.h"
-#include "credential/attestation/refused.h"
 
-namespace mayfly::attestation {
+namespace mayfly {
 namespace {
 
 constexpr int kMaxDepth = 10;
+constexpr std::size_t kMostShown = 64;  // of a name that anybody may have made up
+
+std::string shown_name(const std::string& name) {
+  return printable_utf8(utf8_prefix(name, kMostShown));
+}
 
 /// Sees what the parser's result does not show any more: that a member was there twice.
 class Watcher {
  public:
   bool operator()(int depth, nlohmann::json::parse_event_t event, const nlohmann::json& value) {
     using Event = nlohmann::json::parse_event_t;
-    if (depth > kMaxDepth) throw Refused("format", "the JSON lies too deep");
+    if (depth > kMaxDepth) throw JsonError(JsonFault::malformed, "the JSON lies too deep");
     if (event == Event::object_start) {
       open_.emplace_back();
     } else if (event == Event::object_end) {
@@ -24,7 +27,7 @@ class Watcher {
     } else if (event == Event::key) {
       const auto& name = value.get_ref<const std::string&>();
       if (!open_.back().insert(name).second) {
-        throw Refused("format", "the member " + printable_utf8(name) + " is there twice");
+        throw JsonError(JsonFault::duplicate, "the member " + shown_name(name) + " is there twice");
       }
     }
     return true;
@@ -42,30 +45,33 @@ int hex_digit(char c) noexcept {
 
 }  // namespace
 
-nlohmann::json parse_json(std::string_view text) {
-  if (text.size() > kMaxEvidenceSize) throw Refused("format", "the file is too large");
+nlohmann::json parse_json(std::string_view text, std::size_t most) {
+  if (text.size() > most) throw JsonError(JsonFault::malformed, "the text is too large");
+  // nlohmann's parser would pass over a byte order mark, which RFC 8259 does not allow.
+  if (text.starts_with("\xef")) throw JsonError(JsonFault::malformed, "the text is no JSON");
   Watcher watcher;
   try {
     return nlohmann::json::parse(text, [&watcher](int depth, auto event, auto& value) {
       return watcher(depth, event, value);
     });
   } catch (const nlohmann::json::exception&) {
-    throw Refused("format", "the file is no JSON");
+    throw JsonError(JsonFault::malformed, "the text is no JSON");
   }
 }
 
 JsonObject::JsonObject(const nlohmann::json& value, std::string name)
     : value_(value), name_(std::move(name)) {
-  if (!value.is_object()) throw Refused("format", name_ + " is no JSON object");
+  if (!value.is_object()) throw JsonError(JsonFault::invalid, name_ + " is no JSON object");
 }
 
-void JsonObject::refuse(const std::string& member, const std::string& reason) const {
-  throw Refused("format", name_ + "." + printable_utf8(member) + " " + reason);
+void JsonObject::refuse(const std::string& member, const std::string& reason,
+                        JsonFault fault) const {
+  throw JsonError(fault, name_ + "." + shown_name(member) + " " + reason);
 }
 
 const nlohmann::json& JsonObject::at(const char* member) {
   const auto found = value_.find(member);
-  if (found == value_.end()) refuse(member, "is missing");
+  if (found == value_.end()) refuse(member, "is missing", JsonFault::missing);
   read_.insert(member);
   return *found;
 }
@@ -76,6 +82,21 @@ std::string JsonObject::text(const char* member) {
   const nlohmann::json& value = at(member);
   if (!value.is_string()) refuse(member, "is no text");
   return value.get<std::string>();
+}
+
+std::string JsonObject::printable_text(const char* member, std::size_t most) {
+  std::string value = text(member);
+  if (value.empty() || value.size() > most) {
+    refuse(member, "has not 1 to " + std::to_string(most) + " bytes");
+  }
+  if (!is_printable_utf8(value)) refuse(member, "holds control characters");
+  return value;
+}
+
+bool JsonObject::boolean(const char* member) {
+  const nlohmann::json& value = at(member);
+  if (!value.is_boolean()) refuse(member, "is neither true nor false");
+  return value.get<bool>();
 }
 
 std::uint64_t JsonObject::number(const char* member, std::uint64_t most) {
@@ -104,8 +125,8 @@ Bytes JsonObject::bytes(const char* member, std::size_t least, std::size_t most)
 
 void JsonObject::finish() const {
   for (const auto& [member, ignored] : value_.items()) {
-    if (!read_.contains(member)) refuse(member, "is not known here");
+    if (!read_.contains(member)) refuse(member, "is not known here", JsonFault::unknown);
   }
 }
 
-}  // namespace mayfly::attestation
+}  // namespace mayfly

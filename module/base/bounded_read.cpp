@@ -1,4 +1,4 @@
-#include "config/bounded_read.h"
+#include "base/bounded_read.h"
 
 #include <algorithm>
 #include <cerrno>
