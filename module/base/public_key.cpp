@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 #include <mutex>
+#include <utility>
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -118,6 +119,33 @@ PublicEvpKey make_rsa_key(const Bytes& modulus, const Bytes& exponent) {
   }
   const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
   return make_key("RSA", params.get());
+}
+
+Bytes number_of(EVP_PKEY* key, const char* name) {
+  BIGNUM* read = nullptr;
+  EVP_PKEY_get_bn_param(key, name, &read);
+  const BigNumber number(read);
+  if (number == nullptr) return {};
+  Bytes bytes(static_cast<std::size_t>(BN_num_bytes(number.get())));
+  BN_bn2bin(number.get(), bytes.data());
+  return bytes;
+}
+
+/// Modulus and exponent out of a SubjectPublicKeyInfo.
+std::pair<Bytes, Bytes> rsa_numbers(ByteView der) {
+  const unsigned char* at = der.data();
+  ERR_set_mark();
+  const PublicEvpKey key(
+      d2i_PUBKEY_ex(nullptr, &at, static_cast<long>(der.size()), crypto::context(), nullptr));
+  const bool rsa = key != nullptr && EVP_PKEY_is_a(key.get(), "RSA") == 1;
+  std::pair<Bytes, Bytes> numbers;
+  if (rsa) {
+    numbers = {number_of(key.get(), OSSL_PKEY_PARAM_RSA_N),
+               number_of(key.get(), OSSL_PKEY_PARAM_RSA_E)};
+  }
+  ERR_pop_to_mark();
+  if (!rsa) throw Error(CKR_ATTRIBUTE_VALUE_INVALID, "a public key is of a kind that is not known");
+  return numbers;
 }
 
 /// Uncompressed, of the right size and on the curve (SEC 1, 2.3.4). Ed25519 has no cheap check:
@@ -283,6 +311,19 @@ PublicKey PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
   result.spec_ = {CKK_RSA, static_cast<unsigned>(
                                n.size() * 8 - static_cast<unsigned>(std::countl_zero(n.front())))};
   return result;
+}
+
+PublicKey PublicKey::from_subject_public_key_info(ByteView der) {
+  for (const Curve& curve : curves()) {
+    if (der.size() > curve.spki_prefix.size() &&
+        equal(der.first(curve.spki_prefix.size()), curve.spki_prefix)) {
+      return from_point(curve.spec, der.subspan(curve.spki_prefix.size()));
+    }
+  }
+  const auto [modulus, exponent] = rsa_numbers(der);
+  PublicKey key = from_rsa(modulus, exponent);
+  if (equal(key.subject_public_key_info(), der)) return key;
+  throw Error(CKR_ATTRIBUTE_VALUE_INVALID, "a public key is not written in the usual way");
 }
 
 EVP_PKEY* PublicKey::libcrypto_key() const {

@@ -66,6 +66,10 @@ class PublicKey {
   /// @throws Error CKR_ATTRIBUTE_VALUE_INVALID otherwise.
   static PublicKey from_rsa(ByteView modulus, ByteView exponent);
 
+  /// @param der  A SubjectPublicKeyInfo as subject_public_key_info() writes it.
+  /// @throws Error CKR_ATTRIBUTE_VALUE_INVALID for any other, so also for a compressed point.
+  static PublicKey from_subject_public_key_info(ByteView der);
+
   [[nodiscard]] const KeySpec& spec() const noexcept { return spec_; }
   [[nodiscard]] ByteView point() const noexcept { return point_; }        ///< empty for RSA
   [[nodiscard]] ByteView modulus() const noexcept { return modulus_; }    ///< no leading zeros
