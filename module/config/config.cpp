@@ -67,6 +67,7 @@ class Loader {
     check_ttl();
     check_login();
     check_registry();
+    check_grants();
     return std::move(config_);
   }
 
@@ -81,6 +82,7 @@ class Loader {
   void check_ttl() const;
   void check_login() const;
   void check_registry() const;
+  void check_grants() const;
   [[nodiscard]] const Entry* find(std::string_view full_name) const;
 
   const std::filesystem::path& file_;
@@ -246,6 +248,25 @@ void Loader::check_registry() const {
   fail_at(file_, keys == nullptr ? 1 : keys->line(),
           "device.keys is \"stored\", but registry.file is missing; add file = "
           "\"/var/lib/mayfly/registry.db\" under [registry]");
+}
+
+void Loader::check_grants() const {
+  static constexpr std::chrono::minutes kMostSkew(5);
+  const GrantsConfig& grants = config_.grants;
+  if (grants.clock_skew > kMostSkew) {
+    const Entry* skew = find("grants.clock-skew");
+    fail_at(file_, skew == nullptr ? 1 : skew->line(),
+            "grants.clock-skew is " + format_duration(grants.clock_skew) +
+                ", by which every grant would live longer; choose 5m at most, and set the clocks");
+  }
+  if (!grants.required || (!grants.approvers.empty() && !grants.audience.empty())) return;
+  const Entry* required = find("grants.required");
+  const bool no_approvers = grants.approvers.empty();
+  fail_at(file_, required == nullptr ? 1 : required->line(),
+          std::string("grants.required is true, but grants.") +
+              (no_approvers ? "approvers is missing; add approvers = \"approvers.json\""
+                            : "audience is missing; add audience = \"NAME OF THIS BROKER\"") +
+              " under [grants]");
 }
 
 }  // namespace

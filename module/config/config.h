@@ -65,7 +65,7 @@ struct DeviceConfig {
 struct TpmConfig {
   std::string tcti = "device:/dev/tpmrm0";                ///< tpm.tcti: as tss2-tctildr takes it
   bool software_deadline = false;                         ///< tpm.deadline = "software"
-  bool kill_switch = false;                 ///< tpm.kill-switch
+  bool kill_switch = false;                               ///< tpm.kill-switch
   std::chrono::seconds timeout{std::chrono::minutes(1)};  ///< tpm.timeout: for one command
   std::filesystem::path attestation_certificates;         ///< tpm.attestation-certificates
 };
@@ -91,6 +91,15 @@ struct LoginConfig {
 struct PolicyConfig {
   bool strict_usage =
       false;  ///< policy.usage = "strict": refuse usages that are else narrowed away
+};
+
+/// [grants]: signed permissions to open a task.
+struct GrantsConfig {
+  bool required = false;            ///< grants.required
+  std::filesystem::path approvers;  ///< grants.approvers: empty for none
+  std::string audience;             ///< grants.audience: this broker's name; empty for none
+  std::chrono::seconds max_life{std::chrono::hours(1)};  ///< grants.max-life: from iat to exp
+  std::chrono::seconds clock_skew{30};                   ///< grants.clock-skew
 };
 
 /// [limits]: bounds on what one process holds.
@@ -122,6 +131,7 @@ struct Config {
   TaskConfig task;
   LoginConfig login;
   PolicyConfig policy;
+  GrantsConfig grants;
   LimitsConfig limits;
   LogConfig log;
   BrokerConfig broker;

@@ -39,19 +39,20 @@ std::string show_environment(const Config& config) {
   return text + " }";
 }
 
-constexpr std::array<ConfigTable, 9> kTables = {{
+constexpr std::array<ConfigTable, 10> kTables = {{
     {"device", "What holds the keys: a token of a PKCS#11 module, or a TPM."},
     {"tpm", "Which TPM, and how keys in it are guarded. For device.type = \"tpm\"."},
     {"registry", "What outlives a process: the record of keys that a device stores."},
     {"task", "How long tasks may live."},
     {"login", "Whether clients log in to a task's token."},
     {"policy", "What a task's keys may do."},
+    {"grants", "Signed permissions to open a task."},
     {"limits", "Bounds on what one process holds."},
     {"log", "Where refusals and faults are written."},
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 27> kKeys = {{
+constexpr std::array<ConfigKey, 32> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -168,6 +169,31 @@ constexpr std::array<ConfigKey, 27> kKeys = {{
      "", false, KeyFor::any,
      [](Config& c, const Value& v) { c.policy.strict_usage = v.choice(kUsages) == 1; },
      [](const Config& c) { return toml_text(entry(kUsages, c.policy.strict_usage ? 1 : 0)); }},
+    {"grants", "required", "true or false",
+     "Whether a task can be opened with a grant only. Needs grants.approvers and grants.audience.",
+     "", false, KeyFor::any, [](Config& c, const Value& v) { c.grants.required = v.boolean(); },
+     [](const Config& c) { return show_bool(c.grants.required); }},
+    {"grants", "approvers", "path",
+     "The public keys of those who may give grants, as a JWK Set (RFC 7517). It must belong to its "
+     "user or to root and must not be writable by others. It is read again when it has changed; "
+     "one that is not good makes every grant refused.",
+     "\"approvers.json\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.grants.approvers = v.path(); },
+     [](const Config& c) { return show_text(c.grants.approvers.native()); }},
+    {"grants", "audience", "text",
+     "The name of this broker: a grant must have it in its aud. Brokers of one name, that should "
+     "be of one fleet, take each other's grants.",
+     "\"broker.example\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.grants.audience = v.text(); },
+     [](const Config& c) { return show_text(c.grants.audience); }},
+    {"grants", "max-life", "length of time",
+     "The longest that a grant can be valid, from iat to exp.", "", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.grants.max_life = v.duration(); },
+     [](const Config& c) { return show_duration(c.grants.max_life); }},
+    {"grants", "clock-skew", "length of time, 5m at most",
+     "How much the clocks of approvers and of this machine may differ.", "", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.grants.clock_skew = v.duration(); },
+     [](const Config& c) { return show_duration(c.grants.clock_skew); }},
     {"limits", "tasks", "whole number, 1 to 1000000", "The most tasks that are open at once.", "",
      false, KeyFor::any,
      [](Config& c, const Value& v) { c.limits.max_tasks = v.number(1, kMostOfAnything); },

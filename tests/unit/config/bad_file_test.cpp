@@ -37,7 +37,7 @@ const char kToken[] = "token = \"pkcs11:token=t\"";
 const char kPinSource[] = "pin-source = \"file:pin\"";
 
 const std::string kAllTables =
-    "[device], [tpm], [registry], [task], [login], [policy], [limits], [log], [broker]";
+    "[device], [tpm], [registry], [task], [login], [policy], [grants], [limits], [log], [broker]";
 const std::string kPinSourceKinds =
     "a pin-source says where the PIN is, not what it is; write file:PATH, fd:NUMBER, "
     "credential:NAME or command:PROGRAM ARGUMENTS";
@@ -99,6 +99,15 @@ std::vector<BadFile> missing_keys() {
       {"LoginWithoutPinSource", device_with("[login]\nrequired = true"),
        ":6: login.required is true, but login.pin-source is missing; add pin-source = "
        "\"file:PATH\" under [login]"},
+      {"GrantsWithoutApprovers", device_with("[grants]\nrequired = true\naudience = \"b\""),
+       ":6: grants.required is true, but grants.approvers is missing; add approvers = "
+       "\"approvers.json\" under [grants]"},
+      {"GrantsWithoutAudience", device_with("[grants]\nrequired = true\napprovers = \"a.json\""),
+       ":6: grants.required is true, but grants.audience is missing; add audience = \"NAME OF THIS "
+       "BROKER\" under [grants]"},
+      {"ClockSkewTooLong", device_with("[grants]\nclock-skew = \"301s\""),
+       ":6: grants.clock-skew is 301s, by which every grant would live longer; choose 5m at most, "
+       "and set the clocks"},
       {"StoredKeysWithoutRegistry", device_with("keys = \"stored\""),
        ":5: device.keys is \"stored\", but registry.file is missing; add file = "
        "\"/var/lib/mayfly/registry.db\" under [registry]"},
