@@ -41,8 +41,10 @@ TEST(Layers, ArrowsRunDownwardsOnly) {
       {"config", {"base", "config"}},
       {"registry", {"base", "registry"}},
       {"credential", {"base", "credential"}},
-      {"core", {"base", "device", "credential", "core"}},
-      {"compose", {"base", "device", "registry", "credential", "config", "core", "compose"}},
+      {"grant", {"base", "grant"}},
+      {"core", {"base", "device", "credential", "grant", "core"}},
+      {"compose",
+       {"base", "device", "registry", "credential", "grant", "config", "core", "compose"}},
       {"api", {"base", "config", "core", "compose", "api"}},
   };
   const Includes includes = module_includes();
