@@ -81,6 +81,12 @@ const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) noexcept {
   return found == std::end(kMechanisms) ? nullptr : &*found;
 }
 
+const Mechanism* find_mechanism(std::string_view name) noexcept {
+  const auto found =
+      std::ranges::find_if(kMechanisms, [name](const Mechanism& row) { return row.name == name; });
+  return found == std::end(kMechanisms) ? nullptr : &*found;
+}
+
 bool is_offered(const Mechanism& mechanism, const Device& device) noexcept {
   switch (mechanism.use) {
     case MechanismUse::digest:

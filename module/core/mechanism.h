@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/hash.h"
@@ -30,6 +31,8 @@ struct Mechanism {
 
 /// The row of a mechanism, or null if the module does not know it.
 [[nodiscard]] const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) noexcept;
+/// The same by its name, "CKM_ECDSA".
+[[nodiscard]] const Mechanism* find_mechanism(std::string_view name) noexcept;
 
 /// Whether the device can do it. Digests need no device.
 [[nodiscard]] bool is_offered(const Mechanism& mechanism, const Device& device) noexcept;

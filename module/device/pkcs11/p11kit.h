@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace mayfly::pkcs11::p11kit {
@@ -24,14 +25,25 @@ void release_module(void* functions) noexcept;
 /// What a CK_RV means, in English.
 [[nodiscard]] std::string meaning(unsigned long rv);
 
-/// A PKCS#11 URI (RFC 7512) that names a token.
+/// What a URI may name.
+enum class UriOf {
+  token,  ///< a token
+  key,    ///< a key on a token: by object, id and type as well
+};
+
+/// A PKCS#11 URI (RFC 7512) that names a token, or a key on one.
 class Uri {
  public:
   /// Reads the URI; complaint() tells whether it is a good one.
-  explicit Uri(const std::string& text);
+  explicit Uri(const std::string& text, UriOf kind = UriOf::token);
 
-  /// What is wrong with it as the name of a token; empty when nothing is. Holds no part of the URI.
+  /// What is wrong with it as the name of what it is for; empty when nothing is. Holds no part of
+  /// the URI.
   [[nodiscard]] const std::string& complaint() const noexcept { return complaint_; }
+
+  /// CKA_LABEL (object=) or CKA_ID (id=) of the key; nothing if the URI leaves it open.
+  [[nodiscard]] std::optional<std::string> object_label() const;
+  [[nodiscard]] std::optional<std::string> object_id() const;
 
   /// Whether the token is meant.
   /// @param token_info  Its CK_TOKEN_INFO.

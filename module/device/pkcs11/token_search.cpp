@@ -55,11 +55,11 @@ std::string describe_all(const std::vector<Token>& tokens) {
 }
 
 [[noreturn]] void complain(const VendorModule& module, const std::string& uri,
-                           const std::vector<Token>& all, const std::vector<Token>& matching) {
+                           const std::string& setting, const std::vector<Token>& all,
+                           const std::vector<Token>& matching) {
   if (matching.size() > 1) {
-    throw Error(CKR_TOKEN_NOT_PRESENT,
-                uri + " names more than one token of the device: " + describe_all(matching) +
-                    "; add serial= to device.token");
+    throw Error(CKR_TOKEN_NOT_PRESENT, uri + " names more than one token of the device: " +
+                                           describe_all(matching) + "; add serial= to " + setting);
   }
   if (matching.size() == 1) {
     throw Error(CKR_TOKEN_NOT_PRESENT, "the token in slot " + std::to_string(matching[0].slot) +
@@ -68,8 +68,7 @@ std::string describe_all(const std::vector<Token>& tokens) {
                                            "vendor's tool, and set its user PIN");
   }
   throw Error(CKR_TOKEN_NOT_PRESENT, "no token of " + module.path() + " is named by " + uri +
-                                         "; it has: " + describe_all(all) +
-                                         "; correct device.token");
+                                         "; it has: " + describe_all(all) + "; correct " + setting);
 }
 
 }  // namespace
@@ -98,6 +97,11 @@ Token find_token(const VendorModule& module, const std::string& uri) {
     throw Error(CKR_GENERAL_ERROR, "device.token is no PKCS#11 URI of a token: " +
                                        wanted.complaint() + "; write it as pkcs11:token=LABEL");
   }
+  return find_token(module, wanted, uri, "device.token");
+}
+
+Token find_token(const VendorModule& module, const p11kit::Uri& wanted, const std::string& uri,
+                 const std::string& setting) {
   const std::vector<Token> all = tokens_of(module.functions());
   std::vector<Token> matching;
   std::copy_if(all.begin(), all.end(), std::back_inserter(matching),
@@ -107,7 +111,8 @@ Token find_token(const VendorModule& module, const std::string& uri) {
   if (std::any_of(matching.begin(), matching.end(), is_initialized)) {
     std::erase_if(matching, [](const Token& token) { return !is_initialized(token); });
   }
-  if (matching.size() != 1 || !is_initialized(matching[0])) complain(module, uri, all, matching);
+  if (matching.size() != 1 || !is_initialized(matching[0]))
+    complain(module, uri, setting, all, matching);
   return matching[0];
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/pkcs11.h"
+#include "device/pkcs11/p11kit.h"
 #include "device/pkcs11/vendor_module.h"
 
 namespace mayfly::pkcs11 {
@@ -28,5 +29,10 @@ struct Token {
 /// match;
 ///         the message lists the tokens that there are.
 [[nodiscard]] Token find_token(const VendorModule& module, const std::string& uri);
+
+/// The same for a URI that was read before, and that is somebody's who names it otherwise.
+/// @param setting  What messages call the place where it was said: "device.token".
+[[nodiscard]] Token find_token(const VendorModule& module, const p11kit::Uri& wanted,
+                               const std::string& uri, const std::string& setting);
 
 }  // namespace mayfly::pkcs11
