@@ -11,6 +11,7 @@
 #include "credential/attestation/verify.h"
 #include "tools/failure.h"
 #include "tools/nonce.h"
+#include "tools/utc_text.h"
 #include "tools/whole_file.h"
 
 namespace mayfly::tools {
@@ -71,22 +72,13 @@ void print(const Verified& verified, bool json) {
     std::cout << result.dump(2) << '\n';
     return;
   }
-  const auto time = [](std::uint64_t unix_s) {
-    const auto seconds = static_cast<std::time_t>(unix_s);
-    std::tm parts{};
-    char text[32] = "";
-    if (gmtime_r(&seconds, &parts) != nullptr) {
-      std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-    }
-    return std::string(text);
-  };
   std::cout << "verified     " << to_string(verified.key.spec()) << " key in a TPM\n"
             << "task         " << verified.task_id << '\n'
             << "serial       " << verified.serial << '\n'
-            << "deadline     " << time(verified.deadline_unix_s) << '\n'
+            << "deadline     " << utc_text(verified.deadline_unix_s) << '\n'
             << "in the chip  "
             << (verified.chip_deadline_unix_s
-                    ? "refused by " + time(*verified.chip_deadline_unix_s) + " at the latest"
+                    ? "refused by " + utc_text(*verified.chip_deadline_unix_s) + " at the latest"
                     : "not enforced")
             << (verified.kill_switch ? ", with a kill switch" : "") << '\n'
             << "attested by  " << to_hex(verified.attestation_key_thumbprint) << '\n'

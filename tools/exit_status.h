@@ -11,7 +11,7 @@ enum ExitStatus : int {
   kOk = 0,
   kChecksFailed = 1,  ///< `mayfly doctor` found something that does not work, `mayfly attest
                       ///< verify` something that does not hold
-  kUsage = 2,  ///< the command line makes no sense
+  kUsage = 2,         ///< the command line makes no sense
 
   kBadTaskId = 64,  ///< a task ID is empty, too long, or holds control characters
   kBadTtl = 65,     ///< a length of time that is none, or longer than the configuration allows
@@ -26,6 +26,7 @@ enum ExitStatus : int {
   kCannotWrite = 73,   ///< a folder or file can't be made or written: permission, read-only
   kDiskFull = 74,      ///< no space is left
   kTryAgain = 75,      ///< a limit is reached that time may lift
+  kGrantRefused = 76,  ///< `mayfly grant verify`, `show`: the grant is not one, or does not hold
   kWrongPin = 77,      ///< the device refused the PIN, or its source can't be read
   kBadConfiguration = 78,  ///< the configuration file is wrong, or not safe to use
 

@@ -33,7 +33,10 @@ constexpr std::chrono::seconds kPatience{2};
 /// make them do something. A program that is started can be read until it says so.
 void harden(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
-  if (command != "run" && command != broker::kWorkerCommand) return;
+  const bool holds_secrets =
+      command == "run" || command == broker::kWorkerCommand ||
+      (command == "grant" && argc > 2 && argv[2] == std::string_view("issue"));
+  if (!holds_secrets) return;
   if (prctl(PR_SET_DUMPABLE, 0) != 0) {
     throw std::system_error(errno, std::generic_category(), "core dumps can't be switched off");
   }
@@ -58,6 +61,7 @@ int run(int argc, char** argv) {
   add_doctor(app, status);
   add_reap(app, status);
   add_attest(app, status);
+  add_grant(app, status);
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
 #endif

@@ -64,7 +64,25 @@ void sync_file_system(const fs::path& folder) {
   if (!descriptor || syncfs(descriptor.number()) != 0) throw file_failure(folder, errno);
 }
 
+/// @param shown  What the file will be called, and messages call it.
+Descriptor create(const fs::path& path, const fs::path& shown) {
+  Descriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file) throw file_failure(shown, errno);
+  return file;
+}
+
 }  // namespace
+
+void write_new_file(const fs::path& path, ByteView content) {
+  const Descriptor file = create(path, path);
+  try {
+    write_all(file.number(), content, path);
+    if (fsync(file.number()) != 0) throw file_failure(path, errno);
+  } catch (...) {
+    unlink(path.c_str());
+    throw;
+  }
+}
 
 NewFiles::NewFiles(fs::path folder, std::vector<std::string> names)
     : folder_(std::move(folder)), names_(std::move(names)), existed_(is_usable_folder(folder_)) {
@@ -115,10 +133,7 @@ void NewFiles::make_parents() {
 }
 
 void NewFiles::write(const std::string& name, ByteView content) const {
-  const std::string path = (staging_ / name).string();
-  const Descriptor file(
-      open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file) throw file_failure(folder_ / name, errno);
+  const Descriptor file = create(staging_ / name, folder_ / name);
   write_all(file.number(), content, folder_ / name);
 }
 

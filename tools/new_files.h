@@ -10,6 +10,11 @@
 
 namespace mayfly::tools {
 
+/// Writes a new file, mode 0600, to the disk; what is there already is left alone.
+/// @param content  Memory that is not copied.
+/// @throws Failure kAlreadyExists, kCannotWrite, kDiskFull or kSystem; then there is no file.
+void write_new_file(const std::filesystem::path& path, ByteView content);
+
 /// Builds files in a folder beside their place, and moves them into place at the end. Whatever goes
 /// wrong before that: the destructor removes everything that was made.
 ///

@@ -17,6 +17,8 @@ class TokenSession {
   TokenSession(const TokenSession&) = delete;
   TokenSession& operator=(const TokenSession&) = delete;
 
+  [[nodiscard]] CK_SESSION_HANDLE handle() const noexcept { return handle_; }
+
   /// One attempt.
   void log_in(CK_USER_TYPE user, SecretBuffer& pin);
 

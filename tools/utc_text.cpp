@@ -1,0 +1,17 @@
+#include "tools/utc_text.h"
+
+#include <ctime>
+
+namespace mayfly::tools {
+
+std::string utc_text(std::uint64_t unix_s) {
+  const auto seconds = static_cast<std::time_t>(unix_s);
+  std::tm parts{};
+  char text[32] = "";
+  if (gmtime_r(&seconds, &parts) != nullptr) {
+    std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
+  }
+  return text;
+}
+
+}  // namespace mayfly::tools
