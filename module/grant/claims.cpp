@@ -155,6 +155,7 @@ Reason reason_of(JsonFault fault) noexcept {
 }  // namespace
 
 Grant parse_claims(std::string_view json) {
+  if (json.size() > kMaxGrantSize) throw Refused(Reason::too_long);
   try {
     return read_claims(json);
   } catch (const JsonError& error) {

@@ -25,6 +25,31 @@ CK_RV rv_of(const auto& call) {
   return CKR_OK;
 }
 
+TEST(PublicKey, IsReadFromWhatItWrites) {
+  std::vector<PublicKey> keys = {PublicKey::from_rsa(modulus_of_bits(2048), kF4),
+                                 PublicKey::from_point({CKK_EC_EDWARDS, 255}, Bytes(32, 7))};
+  for (const test::Vector& vector : test::read_vectors("rfc6979.txt")) {
+    keys.push_back(PublicKey::from_point(test::curve(vector.text("key")), vector.bytes("point")));
+  }
+  for (const PublicKey& key : keys) {
+    const Bytes info = key.subject_public_key_info();
+    const PublicKey read = PublicKey::from_subject_public_key_info(info);
+    EXPECT_EQ(read.spec(), key.spec());
+    EXPECT_EQ(read.subject_public_key_info(), info);
+    for (const std::size_t cut : {std::size_t{1}, info.size() / 2, info.size()}) {
+      EXPECT_EQ(
+          rv_of([&] {
+            return PublicKey::from_subject_public_key_info(ByteView(info).first(info.size() - cut));
+          }),
+          CKR_ATTRIBUTE_VALUE_INVALID);
+    }
+    Bytes longer = info;
+    longer.push_back(0);
+    EXPECT_EQ(rv_of([&] { return PublicKey::from_subject_public_key_info(longer); }),
+              CKR_ATTRIBUTE_VALUE_INVALID);
+  }
+}
+
 TEST(PublicKey, KnowsItself) {
   const auto vectors = test::read_vectors("rfc6979.txt");
   const std::map<std::string, std::string> names = {
