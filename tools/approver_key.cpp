@@ -1,8 +1,10 @@
 #include "tools/approver_key.h"
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <system_error>
+#include <unistd.h>
 
 #include "base/bounded_read.h"
 #include "base/guarded_file.h"
@@ -97,12 +99,13 @@ void add_token_options(CLI::App& command, ApproverKeyOptions& options) {
 }
 
 std::optional<Config> find_configuration_if_any(const std::string& explicit_path) {
+  if (!explicit_path.empty()) return load_configuration(explicit_path);
   try {
-    return load_configuration(explicit_path);
-  } catch (const Failure& failure) {
-    if (!explicit_path.empty() || failure.status() != kNoConfiguration) throw;
+    if (access(Config::find("").c_str(), R_OK) != 0 && errno == EACCES) return std::nullopt;
+  } catch (const Error&) {  // there is none
     return std::nullopt;
   }
+  return load_configuration("");
 }
 
 std::unique_ptr<grant::Signer> open_approver_key(const ApproverKeyOptions& options,

@@ -22,8 +22,8 @@ struct ApproverKeyOptions {
 /// Adds --module and --pin-source.
 void add_token_options(CLI::App& command, ApproverKeyOptions& options);
 
-/// The configuration, if one is named or there is one in the usual places. Approvers may work on a
-/// machine that has none.
+/// The configuration, if one is named, or there is one in the usual places that this user can read.
+/// Approvers may work on a machine that has none, or where it is somebody else's.
 /// @throws Failure kNoConfiguration for a named one that is not there, kBadConfiguration.
 [[nodiscard]] std::optional<Config> find_configuration_if_any(const std::string& explicit_path);
 
