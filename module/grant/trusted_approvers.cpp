@@ -1,5 +1,7 @@
 #include "grant/trusted_approvers.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <ctime>
 
@@ -10,16 +12,8 @@
 namespace mayfly::grant {
 namespace {
 
-/// Times of files go by the kernel's ticks, or coarser: two changes within one look the same.
-constexpr std::time_t kCoarsestTick = 2;
-
 bool equal(const timespec& a, const timespec& b) noexcept {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-bool is_older_than_a_tick(const timespec& changed) noexcept {
-  const std::time_t now = std::time(nullptr);
-  return changed.tv_sec < now - kCoarsestTick;
 }
 
 }  // namespace
@@ -41,6 +35,11 @@ bool TrustedApprovers::is_as_read() const noexcept {
   return settled_ && stat(file_.c_str(), &status) == 0 && Stamp(status) == stamp_;
 }
 
+bool TrustedApprovers::is_settled() const noexcept {
+  return std::max(stamp_.changed.tv_sec, stamp_.modified.tv_sec) <
+         std::time(nullptr) - coarsest_tick_.count();
+}
+
 void TrustedApprovers::read() {
   list_ = nullptr;
   settled_ = false;
@@ -53,7 +52,7 @@ void TrustedApprovers::read() {
     }
     // Before the content: a change in between shows at the next look.
     stamp_ = Stamp(status);
-    settled_ = is_older_than_a_tick(stamp_.changed) && is_older_than_a_tick(stamp_.modified);
+    settled_ = is_settled();
     const std::string content = read_guarded(descriptor, file_, kMaxApproversSize);
     try {
       list_ = std::make_shared<const std::vector<Approver>>(parse_approvers(content));

@@ -1,6 +1,7 @@
 // The file of approvers, as it is now.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -19,7 +20,11 @@ class TrustedApprovers {
 
   /// @param file  A JWK Set, guarded as the configuration is: it must belong to root or to this
   ///              process's user, and nobody else may write it. It is read at the first need.
-  explicit TrustedApprovers(std::string file) : file_(std::move(file)) {}
+  /// @param coarsest_tick  Within which two changes of a file may have the same times: a file that
+  ///              was changed so lately is read again at each need.
+  explicit TrustedApprovers(std::string file,
+                            std::chrono::seconds coarsest_tick = std::chrono::seconds(2))
+      : file_(std::move(file)), coarsest_tick_(coarsest_tick) {}
 
   /// Those who are trusted now. Looks at the file each time; what was read before a change is never
   /// used after it.
@@ -42,9 +47,11 @@ class TrustedApprovers {
   };
 
   [[nodiscard]] bool is_as_read() const noexcept;
+  [[nodiscard]] bool is_settled() const noexcept;
   void read();
 
   const std::string file_;
+  const std::chrono::seconds coarsest_tick_;
   std::mutex mutex_;
   List list_;            // null: nobody is trusted
   std::string problem_;  // why

@@ -242,6 +242,8 @@ void add_odd_rsa_signatures(Vectors& all, const People& people) {
   add("PSS without salt", [&](EVP_PKEY_CTX* p) { pss(p, 0, EVP_sha256()); });
   add("PSS with a long salt", [&](EVP_PKEY_CTX* p) { pss(p, 100, EVP_sha256()); });
   add("PSS with another mask", [&](EVP_PKEY_CTX* p) { pss(p, 32, EVP_sha384()); });
+  add("PSS as PS256 has it", [&](EVP_PKEY_CTX* p) { pss(p, 32, EVP_sha256()); });
+  all.back().reason = "accepted";
 }
 
 void add_signatures(Vectors& all, const People& people) {
@@ -358,6 +360,19 @@ TEST(RefusedGrants, EachForItsOwnReason) {
   EXPECT_GE(all.size(), 140U);
   EXPECT_GE(reasons.size(), 16U);
   RecordProperty("vectors", static_cast<int>(all.size()));
+}
+
+TEST(RefusedGrants, ABrokerWithoutANameIsToldToTakeOne) {
+  const TestApprover approver(Algorithm::eddsa);
+  Expectations expected = sample_expectations();
+  expected.audience.clear();
+  try {
+    static_cast<void>(
+        grant::verify(approver.token(good_claims()), {approver.approver()}, expected));
+    FAIL() << "a broker without a name took a grant";
+  } catch (const grant::Refused& refused) {
+    EXPECT_NE(std::string(refused.what()).find("set grants.audience"), std::string::npos);
+  }
 }
 
 TEST(RefusedGrants, NobodyIsTrustedWhereNobodyIsNamed) {

@@ -119,6 +119,47 @@ TEST_F(TrustedApproversTest, AFileThatOthersMayWriteIsBadAlsoIfOnlyThatHasChange
   EXPECT_EQ(trusted(), "no-approvers");
 }
 
+TEST_F(TrustedApproversTest, OfAFileThatHasSettledEachChangeShowsInItsTimes) {
+  // As if every file had: then nothing but the stamp says that there was a change.
+  TrustedApprovers settled(file_, std::chrono::hours(-1));
+  const auto names = [&] {
+    std::string all;
+    for (const grant::Approver& approver : *settled.current()) all += approver.key_id + " ";
+    return all;
+  };
+  const auto changed = [&] {
+    struct stat status {};
+    EXPECT_EQ(stat(file_.c_str(), &status), 0);
+    return std::pair(status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+  };
+  /// Makes a change in a tick of the file's clock that has seen none yet.
+  const auto in_a_later_tick = [&](const auto& change) {
+    const auto before = changed();
+    do {
+      change();
+    } while (changed() == before);
+  };
+  write(jwk_set({a_.jwk()}));
+  age();
+  EXPECT_EQ(names(), "a ");
+  const TrustedApprovers::List first = settled.current();
+  EXPECT_EQ(settled.current(), first) << "not read again without need";
+  in_a_later_tick([&] {
+    write(jwk_set({b_.jwk()}));
+    age();
+  });
+  EXPECT_EQ(names(), "b ") << "of the same size, inode and time of modification";
+  in_a_later_tick([&] { ASSERT_EQ(chmod(file_.c_str(), 0666), 0); });
+  EXPECT_EQ(outcome_of([&] { return settled.current(); }), "no-approvers");
+}
+
+TEST_F(TrustedApproversTest, AFileThatMayChangeUnseenIsReadEachTime) {
+  write(jwk_set({a_.jwk()}));
+  TrustedApprovers fresh(file_, std::chrono::hours(1));
+  const TrustedApprovers::List first = fresh.current();
+  EXPECT_NE(fresh.current(), first);
+}
+
 TEST_F(TrustedApproversTest, SaysOnceWhatIsWrongAndThatItIsGoodAgain) {
   const auto log_file = folder_.path() / "log";
   log::configure(log::Level::warn, log_file);
