@@ -121,7 +121,11 @@ TaskHost::Changes BrokerHost::changes_since(const ChangeLog::Position& told) {
 }
 
 std::optional<TaskState> BrokerHost::end() const noexcept {
-  if (link_->page().ended()) return TaskState::closed;
+  if (const std::uint32_t told = link_->page().ended(); told != 0) {
+    const bool is_one = told <= static_cast<std::uint32_t>(TaskState::lost) &&
+                        is_final(static_cast<TaskState>(told));
+    return is_one ? static_cast<TaskState>(told) : TaskState::lost;
+  }
   if (!link_->is_up()) return TaskState::lost;
   return std::nullopt;
 }

@@ -36,6 +36,10 @@ class BrokerHost final : public TaskHost {
   [[nodiscard]] std::uint64_t change_count() const noexcept override;
   [[nodiscard]] Changes changes_since(const ChangeLog::Position& told) override;
 
+  [[nodiscard]] std::chrono::milliseconds patience() const noexcept override {
+    return link_->patience().usual;
+  }
+
   [[nodiscard]] std::optional<TaskState> end() const noexcept override;
   void look_after() noexcept override { link_->look_after(); }
   [[nodiscard]] Error give_up(const std::string& why) override { return link_->give_up(why); }

@@ -1,5 +1,6 @@
 #include "core/hosted_keeper.h"
 
+#include <chrono>
 #include <optional>
 
 #include "base/error.h"
@@ -119,13 +120,16 @@ void HostedKeeper::refresh(Task& task) {
 void HostedKeeper::take_changes(Task& task) {
   // More than the objects that the quota lets in: a host that goes on for ever is given up.
   static constexpr std::size_t kMostAnswers = 10'000;
+  const auto deadline = std::chrono::steady_clock::now() + host_->patience();
   // What came in by now is in the host's list, or gone. What comes in later may be missing there.
   const ObjectMirror::Moment moment = mirror_.now();
   std::unordered_set<std::uint64_t> listed;
   bool all = false;
   bool more = true;
   for (std::size_t answers = 0; more; ++answers) {
-    if (answers == kMostAnswers) throw host_->give_up("there is no end of changes");
+    if (answers == kMostAnswers || std::chrono::steady_clock::now() > deadline) {
+      throw host_->give_up("there is no end of changes");
+    }
     const TaskHost::Changes changes = host_->changes_since(told_);
     if (changes.from_start) told_ = {};
     if (told_.changed == 0) {
@@ -254,6 +258,16 @@ void HostedKeeper::destroy(Session& session, const std::shared_ptr<Object>& obje
   if (object->is_token_object()) mirror_.drop(token.task(), object->host_name().number);
   token.discard(object);
   if (owed) throw Error(*owed);
+}
+
+TaskState HostedKeeper::cause_of_loss() noexcept {
+  if (const auto cause = host_->end()) return *cause;
+  try {
+    const TaskState told = host_->status().state;  // it may be ending there just now
+    if (is_final(told)) return told;
+  } catch (const std::exception&) {  // then how it ended stands on the page, or nowhere
+  }
+  return host_->end().value_or(TaskState::lost);
 }
 
 std::size_t HostedKeeper::sign(SessionKey::Use& key, const SignRequest& request, ByteSpan out) {

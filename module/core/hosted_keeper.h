@@ -41,6 +41,7 @@ class HostedKeeper final : public TaskKeeper {
                           const Attributes& private_wanted) override;
   void change(Session& session, Object& object, const Attributes& changes) override;
   void destroy(Session& session, const std::shared_ptr<Object>& object) override;
+  [[nodiscard]] TaskState cause_of_loss() noexcept override;
   std::size_t sign(SessionKey::Use& key, const SignRequest& request, ByteSpan out) override;
   std::string attest(Task& task, const Object& key, ByteView nonce) override;
 

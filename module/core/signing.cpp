@@ -95,7 +95,7 @@ std::size_t make_signature(const Token& token, const StillOpen& still_open, cons
   } catch (const Error&) {
     // The device lost the key, and with it whatever else the task had there. Ending a task waits
     // for the uses of its keys, so this one had to be over first.
-    if (key_lost) token.task().end(TaskState::lost);
+    if (key_lost) token.task().end(token.task().keeper().cause_of_loss());
     throw;
   }
 }

@@ -150,7 +150,7 @@ std::optional<EndReport> Task::end(TaskState cause) noexcept {
     report.add(late_);
   }
   for (const auto& observer : observers) {
-    if (const auto view = observer.lock()) view->task_ended();
+    if (const auto view = observer.lock()) view->task_ended(cause);
   }
   for (const auto& [number, object] : objects_.shut()) object->retire();
   listener_(*this, report);

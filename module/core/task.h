@@ -68,7 +68,8 @@ struct TaskStatus {
 class TaskObserver {
  public:
   virtual ~TaskObserver() = default;
-  virtual void task_ended() noexcept = 0;
+  /// @param cause  A final state.
+  virtual void task_ended(TaskState cause) noexcept = 0;
 };
 
 class TaskKeeper;

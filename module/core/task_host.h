@@ -1,6 +1,7 @@
 // A task that another process holds, as core meets it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -81,6 +82,9 @@ class TaskHost {
   /// Which token objects came, changed or went since the host told last.
   /// @param told  How far: nothing yet, or Changes::now.
   [[nodiscard]] virtual Changes changes_since(const ChangeLog::Position& told) = 0;
+
+  /// How long all of its changes may take to be told.
+  [[nodiscard]] virtual std::chrono::milliseconds patience() const noexcept = 0;
 
   /// How the task ended, if the host says that it did or was given up. Costs next to nothing.
   [[nodiscard]] virtual std::optional<TaskState> end() const noexcept = 0;

@@ -63,6 +63,9 @@ class TaskKeeper {
   virtual void change(Session& session, Object& object, const Attributes& changes) = 0;
   virtual void destroy(Session& session, const std::shared_ptr<Object>& object) = 0;
 
+  /// How the task ends whose key turns out to be lost.
+  [[nodiscard]] virtual TaskState cause_of_loss() noexcept = 0;
+
   /// Has a key sign.
   /// @return the bytes written to `out`, which has room for any signature of the key.
   /// @throws Error what a client may be told; CKR_DEVICE_REMOVED if the key was lost.

@@ -167,8 +167,9 @@ void TaskTable::task_ended(const Task& task, const EndReport& report) noexcept {
     announce(task.slot());
   }
   try {
-    const std::string story = "task " + task.id() + " ended (" + to_string(task.state()) + "), " +
-                              std::to_string(report.destroyed) + " keys destroyed";
+    std::string story = "task " + task.id() + " ended (" + to_string(task.state()) + ")";
+    // A host destroys its keys, and tells of it.
+    if (!is_hosted()) story += ", " + std::to_string(report.destroyed) + " keys destroyed";
     if (report.pending == 0) {
       log::info(story);
     } else {

@@ -104,6 +104,11 @@ std::size_t most_of_request(std::uint8_t kind) noexcept {
   }
 }
 
+std::size_t most_of_digest_request(std::uint8_t kind) noexcept {
+  const std::size_t most = most_of_request(kind);
+  return static_cast<Kind>(kind) == Kind::sign ? std::min(most, kOnePacket) : most;
+}
+
 std::size_t most_of_first_request(std::uint8_t kind) noexcept {
   return std::min(most_of_request(kind), kOnePacket);
 }

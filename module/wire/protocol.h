@@ -44,6 +44,8 @@ inline constexpr std::uint8_t kLastKind = 14;
 
 /// How much a request of a kind may have in its body, and an answer; 0 for kinds that are none.
 [[nodiscard]] std::size_t most_of_request(std::uint8_t kind) noexcept;
+/// The same where no mechanism of the task takes a whole message: SIGN has one packet.
+[[nodiscard]] std::size_t most_of_digest_request(std::uint8_t kind) noexcept;
 /// The same before a HELLO: nothing that takes more than a packet.
 [[nodiscard]] std::size_t most_of_first_request(std::uint8_t kind) noexcept;
 [[nodiscard]] std::size_t most_of_answer(std::uint8_t kind) noexcept;
@@ -297,7 +299,7 @@ struct Evidence {
 /// worker writes them, an agent maps them read-only. Both are atomic.
 struct ChangePageLayout {
   std::uint64_t changes;  ///< differs from gone_now if token objects came, changed, went
-  std::uint32_t ended;    ///< 0 while the task lives
+  std::uint32_t ended;    ///< 0 while the task lives, then its final state: MAYFLY_TASK_…
 };
 inline constexpr std::size_t kChangePageSize = 4096;
 /// The seals that the page has, at least: it can't shrink under an agent, and nobody but the worker

@@ -93,11 +93,12 @@ struct Seqpacket::Header {
 Seqpacket::Seqpacket(Descriptor socket, Patience patience, Limits limits, Budget* budget)
     : socket_(std::move(socket)),
       patience_(patience),
+      timeout_(patience.first),
       limits_(limits),
       budget_(budget),
       packet_(std::make_unique_for_overwrite<std::uint8_t[]>(kMaxPacket)) {
   static_assert(sizeof(Header) == 8);
-  if (patience.first) set_timeout(socket_.number(), SO_RCVTIMEO, *patience.first);
+  if (timeout_) set_timeout(socket_.number(), SO_RCVTIMEO, *timeout_);
   set_timeout(socket_.number(), SO_SNDTIMEO, patience.next);
 }
 
@@ -230,13 +231,12 @@ void Seqpacket::collect(const Header& first, ByteView part) {
 
 Message Seqpacket::receive(Descriptor* passed, std::optional<milliseconds> first) {
   drop();
-  if (first && patience_.first) {
-    set_timeout(socket_.number(), SO_RCVTIMEO, *first);
-    receive_packet(passed, first);
-    set_timeout(socket_.number(), SO_RCVTIMEO, *patience_.first);
-  } else {
-    receive_packet(passed, patience_.first);
+  const std::optional<milliseconds> patience = patience_.first && first ? first : patience_.first;
+  if (patience != timeout_) {  // most messages have the patience of the one before
+    set_timeout(socket_.number(), SO_RCVTIMEO, *patience);
+    timeout_ = patience;
   }
+  receive_packet(passed, patience);
   const Header header = read_header();
   if (limits_(header.kind) == 0) {
     malformed("no message has the kind " + std::to_string(header.kind));

@@ -109,6 +109,7 @@ class Seqpacket {
 
   Descriptor socket_;
   const Patience patience_;
+  std::optional<std::chrono::milliseconds> timeout_;  // what the socket's SO_RCVTIMEO is
   Limits limits_;
   Budget* const budget_;
   // Not initialised: what no packet ever filled takes no memory.

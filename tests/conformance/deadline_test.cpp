@@ -67,7 +67,7 @@ TEST_F(DeadlineTest, IsNotPassedByACallThatHurries) {
 }
 
 TEST_F(DeadlineTest, EndsOperationsThatBeganBefore) {
-  CK_MECHANISM ecdsa{CKM_ECDSA_SHA256, nullptr, 0};
+  CK_MECHANISM ecdsa{kP256.hashing_mechanism, nullptr, 0};
   Bytes data(100);
   Bytes signature(64);
   const CK_SESSION_HANDLE sessions[] = {open_session(), open_session(0), open_session(0),

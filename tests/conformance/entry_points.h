@@ -89,7 +89,8 @@ struct EntryPoint {
   CK_RV (*call)(Call&);
 };
 
-/// All rows, one for each function, in the order of Function.
-[[nodiscard]] std::span<const EntryPoint> entry_points() noexcept;
+/// All rows, one for each function, in the order of Function; up to C_WaitForSlotEvent where the
+/// front door has 2.40 only.
+[[nodiscard]] std::span<const EntryPoint> entry_points();
 
 }  // namespace mayfly::test

@@ -10,6 +10,12 @@
 namespace mayfly::test {
 namespace {
 
+/// What p11-kit's client answers by itself, whatever it is asked.
+bool is_answered_by_p11kit(const EntryPoint& row) {
+  return door_under_test() == "p11kit" && (row.function == Function::C_GetFunctionStatus ||
+                                           row.function == Function::C_CancelFunction);
+}
+
 class EntryPointTest : public ConformanceTest {
  protected:
   void SetUp() override {
@@ -31,7 +37,7 @@ class EntryPointTest : public ConformanceTest {
 
   void begin(const Call& call, Begin what) {
     CK_MECHANISM digest{CKM_SHA256, nullptr, 0};
-    CK_MECHANISM ecdsa{CKM_ECDSA_SHA256, nullptr, 0};
+    CK_MECHANISM ecdsa{kP256.hashing_mechanism, nullptr, 0};
     const auto message_sign = [&] {
       EXPECT_RV(CKR_OK, p11_->C_MessageSignInit(call.session, &ecdsa, call.private_key));
     };
@@ -84,7 +90,7 @@ TEST_F(EntryPointTest, NothingWorksBeforeInitialization) {
   Call call = new_call();
   ASSERT_RV(CKR_OK, finalize());
   for (const EntryPoint& row : entry_points()) {
-    if (row.function == Function::C_Initialize) continue;
+    if (row.function == Function::C_Initialize || is_answered_by_p11kit(row)) continue;
     SCOPED_TRACE(row.name);
     const CK_RV rv = row.call(call);
     if (row.needs == Needs::nothing) {
@@ -119,7 +125,7 @@ TEST_F(EntryPointTest, RefusesWhatIsNoSession) {
       {"the next handle", good.private_key + 1},
   };
   for (const EntryPoint& row : entry_points()) {
-    if (row.needs != Needs::session) continue;
+    if (row.needs != Needs::session || is_answered_by_p11kit(row)) continue;
     for (const auto& [what, handle] : handles) {
       SCOPED_TRACE(std::string(row.name) + " with " + what);
       Call call = good;
@@ -179,6 +185,7 @@ TEST_F(EntryPointTest, RefusesWhatIsNoObject) {
       {Function::C_MessageVerifyInit, CKR_KEY_HANDLE_INVALID},
   };
   for (const auto& [function, answer] : users) {
+    if (static_cast<std::size_t>(function) >= entry_points().size()) continue;
     const EntryPoint& row = entry_points()[static_cast<std::size_t>(function)];
     for (const CK_OBJECT_HANDLE wrong :
          {CK_OBJECT_HANDLE{0}, ~0UL, good.session, slot_, gone.private_key, gone.public_key}) {

@@ -18,7 +18,8 @@ struct KeyKind {
   CK_ULONG modulus_bits;                ///< 0 but for RSA
   std::size_t point_size;               ///< bytes of the point inside of CKA_EC_POINT; 0 for RSA
   std::size_t signature_size;           ///< bytes
-  CK_MECHANISM_TYPE hashing_mechanism;  ///< a mechanism that takes data of any length
+  CK_MECHANISM_TYPE hashing_mechanism;  ///< a mechanism that takes data of any length, or of a
+                                        ///< digest's, where the front door has none such
 
   [[nodiscard]] bool is_rsa() const noexcept { return type == CKK_RSA; }
   /// What C_GenerateKeyPair can't do without in the public template.

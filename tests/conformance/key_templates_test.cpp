@@ -212,7 +212,9 @@ class KeyTemplateTest : public ConformanceTest {
     wanted[row.half == private_key ? 1 : 0].add(row.wanted);
     KeyPair pair;
     const CK_RV rv = try_generate(session_, kind, wanted[0], wanted[1], pair);
-    EXPECT_RV(row.answer, rv);
+    if (row.answer != CKR_ATTRIBUTE_VALUE_INVALID || !is_unsent_value(rv)) {
+      EXPECT_RV(row.answer, rv);
+    }
     if (rv != CKR_OK) {
       EXPECT_EQ(pair.private_key, CK_INVALID_HANDLE);
       EXPECT_EQ(device_keys(), 0U) << "a refused key is on the device";

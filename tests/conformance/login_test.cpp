@@ -119,11 +119,13 @@ TEST_F(LoginTest, IsNeededForWhatIsPrivate) {
 
   EXPECT_TRUE(find(session, {{CKA_CLASS, CKO_PRIVATE_KEY}}).empty());
   EXPECT_EQ(find(session, {{CKA_CLASS, CKO_PUBLIC_KEY}}), std::vector{stored.public_key});
-  CK_MECHANISM ecdsa{CKM_ECDSA_SHA256, nullptr, 0};
+  CK_MECHANISM ecdsa{kP256.hashing_mechanism, nullptr, 0};
   EXPECT_RV_OF(p11_->C_SignInit(session, &ecdsa, stored.private_key), CKR_USER_NOT_LOGGED_IN,
                CKR_KEY_HANDLE_INVALID);
-  EXPECT_RV_OF(p11_->C_MessageSignInit(session, &ecdsa, stored.private_key), CKR_USER_NOT_LOGGED_IN,
-               CKR_KEY_HANDLE_INVALID);
+  if (p11_->C_MessageSignInit != nullptr) {  // a front door of 2.40 has none
+    EXPECT_RV_OF(p11_->C_MessageSignInit(session, &ecdsa, stored.private_key),
+                 CKR_USER_NOT_LOGGED_IN, CKR_KEY_HANDLE_INVALID);
+  }
   EXPECT_RV(CKR_OBJECT_HANDLE_INVALID, p11_->C_DestroyObject(session, stored.private_key));
   EXPECT_RV(CKR_OBJECT_HANDLE_INVALID, get_answer(session, stored.private_key, CKA_CLASS));
   EXPECT_RV(CKR_OBJECT_HANDLE_INVALID,
@@ -172,7 +174,7 @@ TEST_F(LoginTest, EndsWithEverythingPrivate) {
 TEST_F(LoginTest, EndsWithWhatItBegan) {
   const CK_SESSION_HANDLE session = open_session();
   const CK_SESSION_HANDLE other = open_session(0);
-  CK_MECHANISM ecdsa{CKM_ECDSA_SHA256, nullptr, 0};
+  CK_MECHANISM ecdsa{kP256.hashing_mechanism, nullptr, 0};
   Bytes data(5);
   for (const bool login_again : {false, true}) {
     SCOPED_TRACE(login_again ? "after the next login" : "after the logout");

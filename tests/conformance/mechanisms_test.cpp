@@ -34,7 +34,7 @@ TEST_F(MechanismTest, AreListedOnceAndInFull) {
   for (const SigningMechanism& row : signing_mechanisms()) expected.push_back(row.type);
   expected.insert(expected.end(), std::begin(kGenerators), std::end(kGenerators));
   expected.insert(expected.end(), std::begin(kDigests), std::end(kDigests));
-  std::erase_if(expected, [](CK_MECHANISM_TYPE type) { return device_behind().lacks(type); });
+  std::erase_if(expected, [](CK_MECHANISM_TYPE type) { return out_of_reach(type); });
   std::vector<CK_MECHANISM_TYPE> list = listed();
   std::sort(expected.begin(), expected.end());
   std::sort(list.begin(), list.end());
@@ -71,6 +71,7 @@ TEST_F(MechanismTest, TellWhatTheyDo) {
                              CKF_VERIFY | CKF_VERIFY_RECOVER | CKF_GENERATE |
                              CKF_GENERATE_KEY_PAIR | CKF_WRAP | CKF_UNWRAP | CKF_DERIVE;
   for (const Row& row : rows) {
+    if (out_of_reach(row.type)) continue;
     SCOPED_TRACE(row.type);
     CK_MECHANISM_INFO info;
     ASSERT_RV(CKR_OK, p11_->C_GetMechanismInfo(slot_, row.type, &info));
@@ -321,6 +322,7 @@ TEST_F(MechanismTest, ComputeTheDigestsTheyName) {
                                                             {CKM_SHA384, "SHA384"},
                                                             {CKM_SHA512, "SHA512"}};
   for (const auto& [type, name] : rows) {
+    if (out_of_reach(type)) continue;
     for (const std::size_t size : {0, 1, 55, 64, 111, 128, 1000}) {
       SCOPED_TRACE(std::string(name) + " of " + std::to_string(size));
       CK_MECHANISM choice{type, nullptr, 0};

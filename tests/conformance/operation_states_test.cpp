@@ -66,7 +66,7 @@ class OperationStateTest : public ConformanceTest {
   CK_SESSION_HANDLE session_ = CK_INVALID_HANDLE;
   KeyPair pair_;
   CK_MECHANISM sha256_{CKM_SHA256, nullptr, 0};
-  CK_MECHANISM ecdsa_{CKM_ECDSA_SHA256, nullptr, 0};
+  CK_MECHANISM ecdsa_{kP256.hashing_mechanism, nullptr, 0};
   CK_MECHANISM raw_ecdsa_{CKM_ECDSA, nullptr, 0};
   Bytes data_ = Bytes(32, 0x42);
   Bytes signature_ = Bytes(64);

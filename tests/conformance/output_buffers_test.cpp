@@ -126,6 +126,7 @@ TEST_F(OutputBufferTest, OfDigestsKeepTheConvention) {
     std::size_t size;
   } digests[] = {{CKM_SHA224, 28}, {CKM_SHA256, 32}, {CKM_SHA384, 48}, {CKM_SHA512, 64}};
   for (const auto& [type, size] : digests) {
+    if (out_of_reach(type)) continue;
     SCOPED_TRACE(size);
     CK_MECHANISM mechanism{type, nullptr, 0};
     const auto begin = [&] { EXPECT_RV(CKR_OK, p11_->C_DigestInit(session_, &mechanism)); };

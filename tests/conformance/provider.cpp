@@ -2,12 +2,11 @@
 
 #include <cstdlib>
 #include <dlfcn.h>
-#include <fstream>
 #include <stdexcept>
 #include <string_view>
-#include <vector>
 
 #include "conformance/device_behind.h"
+#include "conformance/p11kit_provider.h"
 
 namespace mayfly::test {
 namespace {
@@ -22,11 +21,25 @@ void* interface_functions(CK_C_GetInterface get_interface, const char* name, CK_
 
 }  // namespace
 
-std::unique_ptr<Provider> make_provider(const std::filesystem::path& config_file) {
+std::string_view door_under_test() {
   const char* const door = std::getenv("MAYFLY_TEST_DOOR");
-  const std::string_view name = door == nullptr ? "module" : door;
+  return door == nullptr ? "module" : door;
+}
+
+bool out_of_reach(CK_MECHANISM_TYPE mechanism) {
+  return device_behind().lacks(mechanism) ||
+         (door_under_test() == "p11kit" && !P11KitProvider::carries(mechanism));
+}
+
+bool is_unsent_value(CK_RV answer) {
+  return answer == CKR_HOST_MEMORY && door_under_test() == "p11kit";
+}
+
+std::unique_ptr<Provider> make_provider(const std::filesystem::path& config_file) {
+  const std::string_view name = door_under_test();
   if (name == "module") return std::make_unique<ModuleProvider>(config_file);
   if (name == "door") return std::make_unique<DoorProvider>(config_file);
+  if (name == "p11kit") return std::make_unique<P11KitProvider>(config_file);
   throw std::runtime_error("MAYFLY_TEST_DOOR names no front door");
 }
 
@@ -65,7 +78,7 @@ DoorProvider::DoorProvider(std::filesystem::path config_file)
     : config_file_(std::move(config_file)), library_(config_file_) {}
 
 CK_RV DoorProvider::end_task(CK_SLOT_ID) {
-  run_.reset();
+  task_.reset();
   return CKR_OK;
 }
 
@@ -77,31 +90,13 @@ std::size_t DoorProvider::device_keys() {
   return vendor().MAYFLY_TaskInfo(slot, &info) == CKR_OK ? 2 * info.keys : 0;
 }
 
-void DoorProvider::start(const std::string& task, const std::string& ttl) {
-  const std::string says = "MAYFLY_SOCKET=";
-  std::vector<std::string> command = {MAYFLY_COMMAND,        "run",    "--config",
-                                      config_file_.string(), "--task", task};
-  if (!ttl.empty()) command.insert(command.end(), {"--ttl", ttl});
-  command.insert(command.end(),
-                 {"--", "sh", "-c", "echo " + says + "$MAYFLY_SOCKET; exec sleep 3600"});
-  run_.emplace(command, says);
-}
-
 std::string DoorProvider::reserved(const std::string& task, const std::string& ttl) {
-  const std::filesystem::path folder = config_file_.parent_path();
-  const std::filesystem::path client = folder / "client.toml";
   CK_INFO info;
-  if (!run_ || functions().C_GetInfo(&info) != CKR_OK) {
-    run_.reset();
-    start(task, ttl);
-    // The worker's log, so that a test finds all that was said in one file.
-    std::ofstream(client) << "[broker]\nsocket = \"" << run_->address()
-                          << "\"\n[log]\nlevel = \"info\"\nfile = \""
-                          << (folder / "mayfly.log").string() << "\"\n";
-    std::filesystem::permissions(
-        client, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  if (!task_ || functions().C_GetInfo(&info) != CKR_OK) {
+    task_.reset();
+    task_.emplace(config_file_, task, ttl);
   }
-  return "conf='" + client.string() + "'";
+  return task_->reserved(config_file_.parent_path());
 }
 
 }  // namespace mayfly::test

@@ -6,9 +6,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/pkcs11.h"
-#include "support/server_process.h"
+#include "conformance/brokered_task.h"
 
 namespace mayfly::test {
 
@@ -38,8 +39,18 @@ class Provider {
   [[nodiscard]] virtual std::string reserved(const std::string& task, const std::string& ttl) = 0;
 };
 
-/// The front door that $MAYFLY_TEST_DOOR names ("module" without it, or "door"), over the device
-/// that a configuration names.
+/// What $MAYFLY_TEST_DOOR says: "module" without it, "door" or "p11kit".
+[[nodiscard]] std::string_view door_under_test();
+/// Whether a mechanism that mayfly knows can't be reached: the device lacks it, or the front door
+/// does not carry it.
+[[nodiscard]] bool out_of_reach(CK_MECHANISM_TYPE mechanism);
+
+/// Whether an answer is the front door's own in place of CKR_ATTRIBUTE_VALUE_INVALID: p11-kit's
+/// client can't send a number, a flag or a date of another length than the standard's, and says
+/// CKR_HOST_MEMORY.
+[[nodiscard]] bool is_unsent_value(CK_RV answer);
+
+/// The front door that $MAYFLY_TEST_DOOR names, over the device that a configuration names.
 [[nodiscard]] std::unique_ptr<Provider> make_provider(const std::filesystem::path& config_file);
 
 /// ModuleProvider is the front door of a client that loads libmayfly.so itself.
@@ -100,11 +111,9 @@ class DoorProvider final : public Provider {
   [[nodiscard]] std::string reserved(const std::string& task, const std::string& ttl) override;
 
  private:
-  void start(const std::string& task, const std::string& ttl);
-
   const std::filesystem::path config_file_;
   ModuleProvider library_;
-  std::optional<ServerProcess> run_;
+  std::optional<BrokeredTask> task_;
 };
 
 }  // namespace mayfly::test

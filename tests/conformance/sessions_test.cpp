@@ -87,7 +87,7 @@ TEST_F(SessionTest, ObjectsDieWithTheirSession) {
   // Session objects can be used by all sessions of the application while they live.
   EXPECT_RV(CKR_OK, sign_answer(other, mine.private_key, kP256));
 
-  CK_MECHANISM mechanism{CKM_ECDSA_SHA256, nullptr, 0};
+  CK_MECHANISM mechanism{kP256.hashing_mechanism, nullptr, 0};
   Bytes data(5);
   Bytes signature(64);
   CK_ULONG size = signature.size();
@@ -183,7 +183,7 @@ TEST_F(SessionTest, DestroyingOneNameKeepsTheOther) {
 TEST_F(SessionTest, OperationsEndWithTheirKey) {
   const CK_SESSION_HANDLE session = open_session();
   const CK_SESSION_HANDLE other = open_session();
-  CK_MECHANISM mechanism{CKM_ECDSA_SHA256, nullptr, 0};
+  CK_MECHANISM mechanism{kP256.hashing_mechanism, nullptr, 0};
   Bytes data(5);
   Bytes signature(64);
   const struct {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "conformance/device_behind.h"
+#include "conformance/provider.h"
 
 namespace mayfly::test {
 namespace {
@@ -54,8 +54,7 @@ const std::vector<SigningMechanism>& signing_mechanisms() {
   static const std::vector<SigningMechanism> kOffered = [] {
     std::vector<SigningMechanism> rows(std::begin(kSigningMechanisms),
                                        std::end(kSigningMechanisms));
-    std::erase_if(rows,
-                  [](const SigningMechanism& row) { return device_behind().lacks(row.type); });
+    std::erase_if(rows, [](const SigningMechanism& row) { return out_of_reach(row.type); });
     return rows;
   }();
   return kOffered;

@@ -1,5 +1,6 @@
 #include "support/lying_worker.h"
 
+#include <cstddef>
 #include <cstring>
 #include <fcntl.h>
 #include <stdexcept>
@@ -12,7 +13,9 @@ namespace mayfly::test {
 
 Descriptor make_change_page(const PageShape& shape) {
   Descriptor page(memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  constexpr off_t kEnded = offsetof(wire::ChangePageLayout, ended);
   if (!page || ftruncate(page.number(), static_cast<off_t>(shape.size)) != 0 ||
+      (shape.ended != 0 && pwrite(page.number(), &shape.ended, sizeof shape.ended, kEnded) < 0) ||
       fcntl(page.number(), F_ADD_SEALS, shape.seals) != 0) {
     throw std::runtime_error("no change page");
   }

@@ -20,6 +20,7 @@ namespace mayfly::test {
 struct PageShape {
   std::size_t size = wire::kChangePageSize;
   unsigned seals = wire::kChangePageSeals;
+  std::uint32_t ended = 0;  ///< ChangePageLayout::ended
 };
 [[nodiscard]] Descriptor make_change_page(const PageShape& shape = {});
 

@@ -65,7 +65,7 @@ class AgentDoor::Conversation {
   /// @throws WireError when it is over.
   void run() {
     greet();
-    lane_.set_limits(wire::most_of_request);
+    lane_.set_limits(door_.takes_messages_ ? wire::most_of_request : wire::most_of_digest_request);
     while (true) {
       const wire::Message request = lane_.receive();
       answer_agent(presence_->application(), static_cast<Kind>(request.kind), request.body,
@@ -133,6 +133,9 @@ AgentDoor::AgentDoor(TaskTable& tasks, std::shared_ptr<Task> task, std::size_t s
     : tasks_(tasks),
       task_(std::move(task)),
       sessions_(sessions),
+      takes_messages_(
+          std::ranges::any_of(sign_inputs_of(task_->device()),
+                              [](const wire::SignInputRow& row) { return row.message; })),
       page_(std::make_shared<ChangeNotice>()),
       long_requests_(kLongRequests) {
   task_->objects().keep_changes([page = page_](ChangeLog::Moment now) { page->tell_changes(now); });

@@ -35,6 +35,7 @@ class AgentDoor final : public FrontDoor {
   TaskTable& tasks_;
   const std::shared_ptr<Task> task_;
   const std::size_t sessions_;
+  const bool takes_messages_;  // whether a SIGN may be long
   const std::shared_ptr<ChangeNotice> page_;
 
   wire::Budget long_requests_;  // of all clients together

@@ -25,9 +25,22 @@ std::optional<ucred> peer_of(int socket) noexcept {
   return peer;
 }
 
+#ifdef SO_PEERPIDFD
+constexpr int kPeerPidfd = SO_PEERPIDFD;
+#else
+constexpr int kPeerPidfd = 77;  // Linux 6.5
+#endif
+
+/// A pidfd of the process that made a connection; none if it can't be seen from here: it is in
+/// another PID namespace, and the kernel older than Linux 6.5.
 /// @throws std::system_error also if the process is gone.
-Descriptor open_process(pid_t process) {
-  Descriptor result(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+Descriptor open_peer(int socket, const ucred& peer) {
+  int number = -1;
+  socklen_t size = sizeof number;
+  if (getsockopt(socket, SOL_SOCKET, kPeerPidfd, &number, &size) == 0) return Descriptor(number);
+  if (errno != ENOPROTOOPT) throw std::system_error(errno, std::generic_category(), "SO_PEERPIDFD");
+  if (peer.pid <= 0) return {};
+  Descriptor result(static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0)));
   if (!result) throw std::system_error(errno, std::generic_category(), "pidfd_open");
   return result;
 }
@@ -86,8 +99,8 @@ void ConnectionSet::serve(Descriptor socket, FrontDoor& door) {
 }
 
 void ConnectionSet::watch(Connection& connection, const ucred& peer) const {
-  if (peer.pid <= 0) return;  // in another namespace, where we can't see it
-  connection.peer = open_process(peer.pid);
+  connection.peer = open_peer(connection.socket.number(), peer);
+  if (!connection.peer) return;
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.ptr = &connection;

@@ -117,7 +117,8 @@ RpcTemplate RpcTemplate::with_values(RpcReader& message) {
     }
     const CK_ULONG told = message.u32();
     CK_ULONG size = told;
-    switch (const Form form = form_of(attribute.type)) {
+    const Form form = form_of(attribute.type);
+    switch (form) {
       case Form::byte:
         attribute.pValue = message.raw(1).data();
         size = 1;
@@ -141,7 +142,9 @@ RpcTemplate RpcTemplate::with_values(RpcReader& message) {
     }
     // A value that is left empty is written as something all the same.
     if (told == 0) attribute.pValue = nullptr;
-    if (told != 0 && told != size) {
+    // A number is sent whole even if its holder cut it short: then that is what was given.
+    const bool cut = form == Form::number && told < size;
+    if (told != 0 && told != size && !cut) {
       throw Error(CKR_ATTRIBUTE_VALUE_INVALID,
                   "template: " + attribute_name(attribute.type) + " has the wrong length");
     }

@@ -23,7 +23,7 @@ using Run = CK_RV (*)(const Functions&, In&, Out&);
 constexpr std::string_view kHandshake("PRIVATE-GNOME-KEYRING-PKCS11-PROTOCOL-V-1");
 
 /// Most results are short; a client may say that it has room for 4 GiB.
-constexpr std::size_t kMaxResult = 64 * 1024;
+constexpr std::size_t kMaxResult = 128 * 1024;
 
 template <std::size_t kSize>
 ByteView view(const CK_BYTE (&text)[kSize]) noexcept {

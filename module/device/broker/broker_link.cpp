@@ -70,10 +70,10 @@ BrokerLink::BrokerLink(std::string socket, Patience patience)
   lanes_.reserve(kMostLanes);
   free_.reserve(kMostLanes);
   try {
-    std::unique_ptr<Lane> first = connect();
+    std::unique_ptr<Lane> first = connect(patience_.usual);
     Descriptor memory;
     try {
-      hello_ = say_hello(*first, {}, &memory);
+      hello_ = say_hello(*first, patience_.usual, {}, &memory);
     } catch (const Error& refusal) {  // its CK_RV is the worker's choice
       throw Error(CKR_DEVICE_ERROR, "the broker at " + socket_ + ": " + refusal.what());
     }
@@ -87,7 +87,7 @@ BrokerLink::BrokerLink(std::string socket, Patience patience)
 
 BrokerLink::~BrokerLink() { shut(); }
 
-std::unique_ptr<BrokerLink::Lane> BrokerLink::connect() const {
+std::unique_ptr<BrokerLink::Lane> BrokerLink::connect(milliseconds patience) const {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (socket_.empty() || socket_.size() >= sizeof address.sun_path) {
@@ -96,7 +96,7 @@ std::unique_ptr<BrokerLink::Lane> BrokerLink::connect() const {
   socket_.copy(address.sun_path, sizeof address.sun_path - 1);
   Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (!socket) fail("a socket for the broker");
-  wire::set_timeout(socket.number(), SO_SNDTIMEO, patience_.usual);  // connect(2) heeds it
+  wire::set_timeout(socket.number(), SO_SNDTIMEO, patience);  // connect(2) heeds it
   int result = 0;
   do {
     result =
@@ -108,10 +108,11 @@ std::unique_ptr<BrokerLink::Lane> BrokerLink::connect() const {
   return std::make_unique<Lane>(std::move(socket), patience_);
 }
 
-wire::HelloAnswer BrokerLink::say_hello(Lane& lane, ByteView join, Descriptor* page) {
+wire::HelloAnswer BrokerLink::say_hello(Lane& lane, milliseconds patience, ByteView join,
+                                        Descriptor* page) {
   wire::Writer writer(lane.request);
   wire::HelloRequest{wire::kVersion, join}.write(writer);
-  wire::Reader reader = exchange(lane, Kind::hello, page);
+  wire::Reader reader = exchange(lane, Kind::hello, patience, page);
   wire::HelloAnswer answer = wire::HelloAnswer::read(reader);
   reader.require_end();
   if (answer.version != wire::kVersion || answer.lane_key.size() != wire::kLaneKeySize) {
@@ -120,7 +121,13 @@ wire::HelloAnswer BrokerLink::say_hello(Lane& lane, ByteView join, Descriptor* p
   return answer;
 }
 
-wire::Reader BrokerLink::exchange(Lane& lane, Kind kind, Descriptor* passed) {
+wire::Reader BrokerLink::exchange(Lane& lane, Kind kind) {
+  return exchange(lane, kind, takes_the_device_long(kind) ? patience_.device : patience_.usual,
+                  nullptr);
+}
+
+wire::Reader BrokerLink::exchange(Lane& lane, Kind kind, milliseconds patience,
+                                  Descriptor* passed) {
   const auto number = static_cast<std::uint8_t>(kind);
   if (lane.request.size() > wire::most_of_request(number)) {
     throw Error(CKR_ARGUMENTS_BAD,
@@ -130,8 +137,7 @@ wire::Reader BrokerLink::exchange(Lane& lane, Kind kind, Descriptor* passed) {
     const SentRequest sent(lane.request, kind == Kind::login);
     lane.connection.send({number, ++lane.number, lane.request});
   }
-  const wire::Message answer = lane.connection.receive(
-      passed, takes_the_device_long(kind) ? patience_.device : patience_.usual);
+  const wire::Message answer = lane.connection.receive(passed, patience);
   if (answer.kind != number || answer.number != lane.number) {
     wire::malformed("an answer to something else");
   }
@@ -147,7 +153,7 @@ Error BrokerLink::gone() {
 }
 
 BrokerLink::Lane& BrokerLink::take_lane() {
-  const auto deadline = std::chrono::steady_clock::now() + patience_.device;
+  const Clock::time_point deadline = Clock::now() + patience_.device;
   std::unique_lock lock(mutex_);
   while (true) {
     if (down_.load()) throw gone();
@@ -156,24 +162,28 @@ BrokerLink::Lane& BrokerLink::take_lane() {
       free_.pop_back();
       return lane;
     }
-    if (lanes_.size() + opening_ < most_lanes_) {
+    const Clock::time_point now = Clock::now();
+    const bool is_room = lanes_.size() + opening_ < kMostLanes;
+    if (is_room && now >= next_lane_) {
       ++opening_;
       lock.unlock();
       Lane* const lane = open_lane();
       if (lane != nullptr) return *lane;
       lock.lock();
-    } else if (lane_freed_.wait_until(lock, deadline) == std::cv_status::timeout) {
+    } else if (now >= deadline) {
       throw Error(CKR_FUNCTION_FAILED, "all connections to the broker are busy for too long");
+    } else {
+      lane_freed_.wait_until(lock, is_room ? std::min(deadline, next_lane_) : deadline);
     }
   }
 }
 
-/// Null if there is none to be had, which is no reason to ask again: those that are there do.
+/// Null if there is none to be had for a while: those that are there do.
 BrokerLink::Lane* BrokerLink::open_lane() noexcept {
   std::unique_ptr<Lane> lane;
   try {
-    lane = connect();
-    static_cast<void>(say_hello(*lane, hello_.lane_key, nullptr));
+    lane = connect(patience_.extra_lane);
+    static_cast<void>(say_hello(*lane, patience_.extra_lane, hello_.lane_key, nullptr));
   } catch (const std::exception& error) {
     log::warn("one more connection to the broker was not to be had", error);
     lane.reset();
@@ -181,7 +191,7 @@ BrokerLink::Lane* BrokerLink::open_lane() noexcept {
   const std::scoped_lock lock(mutex_);
   --opening_;
   if (lane == nullptr || down_.load()) {
-    most_lanes_ = lanes_.size();
+    next_lane_ = Clock::now() + patience_.pause;
     return nullptr;
   }
   return lanes_.emplace_back(std::move(lane)).get();
@@ -208,7 +218,7 @@ bool BrokerLink::shut() noexcept {
 }
 
 Error BrokerLink::give_up(const std::string& why) {
-  if (shut() && !page_->ended()) {  // else it hung up because the task has ended
+  if (shut() && page_->ended() == 0) {  // else it hung up because the task has ended
     log::error("the broker at " + socket_ + " is given up, and the task with it: " + why);
   }
   return gone();
@@ -220,7 +230,7 @@ void BrokerLink::look_after() noexcept {
   const ssize_t size =
       recv(lanes_.front()->connection.descriptor(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
   if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) {
-    if (shut() && !page_->ended()) log::error("the broker hung up: the task is lost");
+    if (shut() && page_->ended() == 0) log::error("the broker hung up: the task is lost");
   }
 }
 

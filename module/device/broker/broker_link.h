@@ -31,6 +31,10 @@ class BrokerLink {
     std::chrono::milliseconds usual = std::chrono::seconds(60);
     /// For what has a device make or destroy keys, or attest one: others may come first.
     std::chrono::milliseconds device = std::chrono::minutes(10);
+    /// For one more lane, to connect and for its HELLO each: the lanes that are there do as well.
+    std::chrono::milliseconds extra_lane = std::chrono::seconds(1);
+    /// How long to do with the lanes that are there when one more was not to be had.
+    std::chrono::milliseconds pause = std::chrono::seconds(5);
   };
 
   /// Connects and says HELLO.
@@ -43,6 +47,7 @@ class BrokerLink {
   BrokerLink& operator=(const BrokerLink&) = delete;
 
   [[nodiscard]] const wire::HelloAnswer& hello() const noexcept { return hello_; }
+  [[nodiscard]] const Patience& patience() const noexcept { return patience_; }
   [[nodiscard]] const ChangePage& page() const noexcept { return *page_; }
   [[nodiscard]] bool is_up() const noexcept { return !down_.load(); }
 
@@ -117,9 +122,14 @@ class BrokerLink {
     Lane& lane_;
   };
 
-  [[nodiscard]] std::unique_ptr<Lane> connect() const;
-  [[nodiscard]] wire::HelloAnswer say_hello(Lane& lane, ByteView join, Descriptor* page);
-  [[nodiscard]] wire::Reader exchange(Lane& lane, wire::Kind kind, Descriptor* passed = nullptr);
+  using Clock = std::chrono::steady_clock;
+
+  [[nodiscard]] std::unique_ptr<Lane> connect(std::chrono::milliseconds patience) const;
+  [[nodiscard]] wire::HelloAnswer say_hello(Lane& lane, std::chrono::milliseconds patience,
+                                            ByteView join, Descriptor* page);
+  [[nodiscard]] wire::Reader exchange(Lane& lane, wire::Kind kind);
+  [[nodiscard]] wire::Reader exchange(Lane& lane, wire::Kind kind,
+                                      std::chrono::milliseconds patience, Descriptor* passed);
   [[nodiscard]] Lane& take_lane();
   [[nodiscard]] Lane* open_lane() noexcept;
   void give_back(Lane& lane) noexcept;
@@ -137,7 +147,7 @@ class BrokerLink {
   std::vector<std::unique_ptr<Lane>> lanes_;  // none goes before the link does
   std::vector<Lane*> free_;                   // the last one is taken first: it is the warmest
   std::size_t opening_ = 0;
-  std::size_t most_lanes_ = kMostLanes;  // fewer where the worker takes no more
+  Clock::time_point next_lane_;  // when one more may be tried
 };
 
 }  // namespace mayfly::agent

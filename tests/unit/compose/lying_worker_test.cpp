@@ -97,10 +97,12 @@ Story telling(const Halves& halves, std::uint64_t number = 0) {
 /// A client of a worker that tells a story.
 class Client {
  public:
-  explicit Client(Story story)
-      : worker_([story = std::move(story)](int socket, const Message& request) {
-          return story.tell(socket, request);
-        }),
+  explicit Client(Story story, const PageShape& page = {})
+      : worker_([story = std::move(story)](
+                    int socket, const Message& request) { return story.tell(socket, request); },
+                [page](int socket, const Message& request) {
+                  return LyingWorker::say_hello(socket, request, make_change_page(page));
+                }),
         library_(config(worker_.socket())),
         application_(library_.tasks(), library_.max_sessions()),
         slot_(library_.tasks().slots().at(0)),
@@ -122,6 +124,8 @@ class Client {
     });
   }
   [[nodiscard]] Task& task() { return session_->token().task(); }
+  /// What each C function begins with.
+  void follow_host() { application_.tasks().end_due(BootClock::now()); }
   /// The task is over, as when its token was pulled.
   void expect_lost() {
     EXPECT_EQ(task().state(), TaskState::lost);
@@ -279,6 +283,33 @@ TEST(LyingWorker, CanNotGoOnForEver) {
   Client client(story);
   EXPECT_EQ(answer_of([&] { client.session().find_init({}); }), CKR_DEVICE_REMOVED);
   client.expect_lost();
+}
+
+TEST(LyingWorker, TellsHowTheTaskEndedWhateverIsAsked) {
+  Story story = telling(true_halves());
+  story.sign = {};  // an answer without its body
+  story.info = [](wire::Writer& out) {
+    wire::TaskInfoAnswer{static_cast<std::uint64_t>(TaskState::revoked), 0, 0}.write(out);
+  };
+  const std::pair<std::uint32_t, TaskState> rows[] = {{MAYFLY_TASK_CLOSED, TaskState::closed},
+                                                      {MAYFLY_TASK_EXPIRED, TaskState::expired},
+                                                      {MAYFLY_TASK_REVOKED, TaskState::revoked},
+                                                      {MAYFLY_TASK_EXHAUSTED, TaskState::exhausted},
+                                                      {MAYFLY_TASK_LOST, TaskState::lost},
+                                                      {MAYFLY_TASK_ACTIVE, TaskState::lost},
+                                                      {7, TaskState::lost},
+                                                      {~0U, TaskState::lost}};
+  for (const auto& [said, state] : rows) {
+    SCOPED_TRACE(said);
+    Client signing(story, PageShape{.ended = said});
+    Bytes signature;
+    EXPECT_EQ(signing.sign(signing.generate().private_key, signature), CKR_DEVICE_REMOVED);
+    EXPECT_EQ(signing.task().state(), state);
+
+    Client asking(story, PageShape{.ended = said});
+    asking.follow_host();
+    EXPECT_EQ(asking.task().state(), state);
+  }
 }
 
 TEST(LyingWorker, CanNotInventAState) {

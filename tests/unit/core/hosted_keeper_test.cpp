@@ -1,14 +1,17 @@
 // A mirror of another process's task, when what the host says comes at a bad moment.
 #include "core/hosted_keeper.h"
 
+#include <chrono>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "base/error.h"
 #include "core/application.h"
+#include "support/answer_of.h"
 #include "unit/core/fake_device.h"
 
 namespace mayfly {
@@ -46,21 +49,23 @@ class ScriptedHost final : public TaskHost {
   void destroy(SessionNumber, std::uint64_t) override { on_destroy(); }
   std::unique_ptr<DeviceKey> key(std::uint64_t, PublicKey) override { return nullptr; }
   std::string attest(std::uint64_t, ByteView) override { return {}; }
-  TaskStatus status() override { return {}; }
+  TaskStatus status() override { return on_status(); }
   std::uint64_t change_count() const noexcept override { return count; }
   Changes changes_since(const Position& told) override {
     asked.push_back(told);
     return on_changes(told);
   }
   std::optional<TaskState> end() const noexcept override {
-    return given_up ? std::optional(TaskState::lost) : std::nullopt;
+    return given_up ? std::optional(TaskState::lost) : ended;
   }
+  [[nodiscard]] std::chrono::milliseconds patience() const noexcept override { return patience_; }
   void look_after() noexcept override {}
   Error give_up(const std::string& why) override {
     given_up = true;
     return Error(CKR_DEVICE_REMOVED, why);
   }
 
+  std::function<TaskStatus()> on_status = [] { return TaskStatus{}; };
   std::function<void()> on_logout = [] {};
   std::function<void()> on_destroy = [] {};
   std::function<HostedObject()> on_create;
@@ -69,6 +74,8 @@ class ScriptedHost final : public TaskHost {
   std::uint64_t count = 5;
   std::vector<Position> asked;
   bool given_up = false;
+  std::optional<TaskState> ended;
+  std::chrono::milliseconds patience_ = std::chrono::minutes(1);
 };
 
 class HostedKeeperTest : public testing::Test {
@@ -127,6 +134,29 @@ TEST_F(HostedKeeperTest, AfterALogoutWhatWasHeardDuringItIsAskedForAgain) {
     ASSERT_EQ(objects.size(), 1U);
     EXPECT_EQ(objects[0]->host_name().handle, 11U);
   }
+}
+
+TEST_F(HostedKeeperTest, AllPagesOfChangesHaveOneTimeTogether) {
+  host_->patience_ = std::chrono::milliseconds(50);
+  std::size_t pages = 0;
+  host_->on_changes = [&](const Position&) -> TaskHost::Changes {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // each in time, for itself
+    ++pages;
+    return {{pages, pages}, pages == 1, true, {}, {}};
+  };
+  EXPECT_EQ(test::answer_of([&] { static_cast<void>(found()); }), CKR_DEVICE_REMOVED);
+  EXPECT_LT(pages, 1000U);
+  EXPECT_TRUE(host_->given_up);
+}
+
+TEST_F(HostedKeeperTest, ATaskWhoseKeyIsLostEndsAsTheHostSays) {
+  EXPECT_EQ(task_->keeper().cause_of_loss(), TaskState::lost);
+  host_->on_status = [] { return TaskStatus{TaskState::expired, 0, 0}; };
+  EXPECT_EQ(task_->keeper().cause_of_loss(), TaskState::expired) << "it is ending there";
+  host_->on_status = []() -> TaskStatus { throw Error(CKR_DEVICE_REMOVED, "hung up"); };
+  EXPECT_EQ(task_->keeper().cause_of_loss(), TaskState::lost);
+  host_->ended = TaskState::revoked;
+  EXPECT_EQ(task_->keeper().cause_of_loss(), TaskState::revoked);
 }
 
 TEST_F(HostedKeeperTest, AListThatBreaksOffIsBegunAgain) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <fcntl.h>
+#include <future>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -303,6 +304,64 @@ TEST(BrokerLink, OneLaneDoesWhereTheWorkerTakesNoMore) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(answered, 8 * 50);
+}
+
+/// Answers HELLOs of a first lane; `join` answers the others.
+LyingWorker::Script greeting(const LyingWorker::Script& join) {
+  return [join](int socket, const Message& request) {
+    wire::Reader reader(request.body);
+    if (!wire::HelloRequest::read(reader).join.empty()) return join(socket, request);
+    return LyingWorker::say_hello(socket, request, make_change_page());
+  };
+}
+
+TEST(BrokerLink, OneMoreLaneIsTriedAgainLater) {
+  Crowd crowd(2);  // two requests are there only if there are two lanes
+  std::atomic<int> refused{0};
+  LyingWorker worker(
+      [&](int socket, const Message& request) {
+        crowd.wait();
+        return truth(socket, request);
+      },
+      greeting([&](int socket, const Message& request) {
+        if (refused++ < 2) return false;
+        return LyingWorker::say_hello(socket, request, Descriptor());
+      }));
+  BrokerLink::Patience patience;
+  patience.device = std::chrono::seconds(20);
+  patience.pause = milliseconds(20);
+  BrokerLink link(worker.socket(), patience);
+  std::thread other([&] { EXPECT_EQ(ask_changes(link), CKR_OK); });
+  EXPECT_EQ(ask_changes(link), CKR_OK);
+  other.join();
+  EXPECT_EQ(refused, 3);
+}
+
+TEST(BrokerLink, AThreadDoesNotWaitLongForOneMoreLane) {
+  std::promise<void> asked_for_more;
+  std::atomic<int> lanes{0};
+  LyingWorker worker(
+      [&](int socket, const Message& request) {
+        if (lanes == 0) asked_for_more.get_future().wait();
+        return truth(socket, request);
+      },
+      greeting([&](int, const Message&) {
+        if (lanes++ == 0) asked_for_more.set_value();
+        return true;  // says nothing
+      }));
+  BrokerLink::Patience patience;
+  patience.usual = std::chrono::minutes(10);
+  patience.extra_lane = milliseconds(50);
+  BrokerLink link(worker.socket(), patience);
+  auto first = std::async(std::launch::async, [&] { return ask_changes(link); });
+  auto second = std::async(std::launch::async, [&] { return ask_changes(link); });
+  // Where it waits as long as for an answer, that is ten minutes.
+  const bool in_time = second.wait_for(std::chrono::seconds(60)) == std::future_status::ready &&
+                       first.wait_for(std::chrono::seconds(60)) == std::future_status::ready;
+  EXPECT_TRUE(in_time);
+  if (!in_time) link.close();
+  EXPECT_EQ(first.get(), CKR_OK);
+  EXPECT_EQ(second.get(), CKR_OK);
 }
 
 TEST(BrokerLink, AThreadThatWaitsIsToldWhenTheLinkGoesDown) {
