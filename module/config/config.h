@@ -65,14 +65,20 @@ struct DeviceConfig {
 struct TpmConfig {
   std::string tcti = "device:/dev/tpmrm0";                ///< tpm.tcti: as tss2-tctildr takes it
   bool software_deadline = false;                         ///< tpm.deadline = "software"
-  bool kill_switch = false;                 ///< tpm.kill-switch
+  bool kill_switch = false;                               ///< tpm.kill-switch
   std::chrono::seconds timeout{std::chrono::minutes(1)};  ///< tpm.timeout: for one command
   std::filesystem::path attestation_certificates;         ///< tpm.attestation-certificates
 };
 
-/// [registry]: what outlives a process.
+/// [registry]: what outlives a process. Stored keys need it.
 struct RegistryConfig {
-  std::filesystem::path file;  ///< registry.file: empty for none; needed for stored keys
+  std::filesystem::path file;                ///< registry.file: empty for none
+  std::string url;                           ///< registry.url: instead of a file; empty for none
+  std::optional<PinSource> password_source;  ///< registry.password-source: for the url
+  std::chrono::seconds lease{30};            ///< registry.lease
+  std::chrono::seconds timeout{5};           ///< registry.timeout
+
+  [[nodiscard]] bool is_there() const noexcept { return !file.empty() || !url.empty(); }
 };
 
 /// [task]: how long tasks may live.
