@@ -19,8 +19,8 @@ struct StoredKeyRecord {
   std::string label;
   std::string device;
   std::string task_id;
-  std::string task_serial;  ///< of the task it was made in; empty for what belongs to none
-  bool given_up = false;    ///< its process could not destroy it and does not try any more
+  std::string task_serial{};  ///< of the task it was made in; empty for what belongs to none
+  bool given_up = false;      ///< its process could not destroy it and does not try any more
 
   bool operator==(const StoredKeyRecord&) const = default;
 };

@@ -44,10 +44,13 @@ constexpr const char* kVersion2[] = {
     "CREATE TABLE task_transition(number COUNTER, serial TEXT NOT NULL, was NUMBER, "
     "became NUMBER NOT NULL, at NUMBER NOT NULL, cause TEXT NOT NULL, actor TEXT NOT NULL)",
     "CREATE INDEX transition_of_task ON task_transition(serial)",
-    // issuer '' is any
     "CREATE TABLE spent_grant(issuer TEXT NOT NULL, id TEXT NOT NULL, revoked NUMBER NOT NULL, "
     "keep_until NUMBER NOT NULL, PRIMARY KEY(id, issuer))",
     "CREATE INDEX spent_grant_to_purge ON spent_grant(keep_until)",
+    // Grants that are revoked whoever issued them. A table of their own: what all openings write
+    // and
+    // read would make each of them meet all others.
+    "CREATE TABLE revoked_grant(id TEXT NOT NULL PRIMARY KEY, keep_until NUMBER NOT NULL)",
     "CREATE TABLE revocation(number COUNTER, target NUMBER NOT NULL, value TEXT NOT NULL, "
     "grant_issuer TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL, at NUMBER NOT NULL)",
     "CREATE TABLE ticket(hash BYTES NOT NULL PRIMARY KEY, grant_text TEXT NOT NULL, "

@@ -27,26 +27,32 @@ void spend(SqlTransaction& transaction, const GrantUse& grant) {
   if (until <= transaction.now() / 1'000) {
     refuse(RegistryRefusal::grant_expired, name, "expired long ago");
   }
-  for (const SqlRow& row :
-       transaction.run("SELECT revoked FROM spent_grant WHERE id = $1 AND issuer IN ($2, '') "
-                       "ORDER BY revoked DESC",
-                       {name.id, name.issuer})) {
-    if (row.number(0) != 0) refuse(RegistryRefusal::grant_revoked, name, "was revoked");
-    refuse(RegistryRefusal::grant_spent, name, "has opened its one task");
+  if (!transaction.run("SELECT 1 FROM revoked_grant WHERE id = $1", {name.id}).empty()) {
+    refuse(RegistryRefusal::grant_revoked, name, "was revoked");
   }
   const SqlRows spent = transaction.run(
       "INSERT INTO spent_grant(id, issuer, revoked, keep_until) VALUES ($1, $2, 0, $3) "
       "ON CONFLICT DO NOTHING RETURNING id",
       {name.id, name.issuer, until});
-  if (spent.empty()) refuse(RegistryRefusal::grant_spent, name, "has opened its one task");
+  if (!spent.empty()) return;
+  const SqlRows before = transaction.run(
+      "SELECT revoked FROM spent_grant WHERE id = $1 AND issuer = $2", {name.id, name.issuer});
+  if (before.at(0).number(0) != 0) refuse(RegistryRefusal::grant_revoked, name, "was revoked");
+  refuse(RegistryRefusal::grant_spent, name, "has opened its one task");
 }
 
 void revoke(SqlTransaction& transaction, const GrantName& name) {
+  const std::int64_t until = transaction.now() / 1'000 + std::chrono::seconds(kLongestLife).count();
+  if (name.issuer.empty()) {
+    transaction.run(
+        "INSERT INTO revoked_grant(id, keep_until) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        {name.id, until});
+    return;
+  }
   transaction.run(
       "INSERT INTO spent_grant(id, issuer, revoked, keep_until) VALUES ($1, $2, 1, $3) "
       "ON CONFLICT (id, issuer) DO UPDATE SET revoked = 1",
-      {name.id, name.issuer,
-       transaction.now() / 1'000 + std::chrono::seconds(kLongestLife).count()});
+      {name.id, name.issuer, until});
 }
 
 }  // namespace mayfly

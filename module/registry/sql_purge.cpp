@@ -40,6 +40,7 @@ std::size_t SqlRegistry::purge(std::chrono::seconds history) {
                               "FROM spent_grant WHERE keep_until < $1") +
                       kSome + ") RETURNING id",
                   {now_s});
+    gone += purge("DELETE FROM revoked_grant WHERE keep_until < $1 RETURNING id", {now_s});
     gone += purge(std::string("DELETE FROM ticket WHERE hash IN (SELECT hash FROM ticket WHERE "
                               "expires <= $1") +
                       kSome + ") RETURNING expires",

@@ -14,19 +14,19 @@ using Access = SqlDatabase::Access;
 
 constexpr std::uint32_t kMostAtOnce = 100'000;
 
-/// Whether the task is there already, as it is to be: its opening was done and not answered.
-bool is_open_as_asked(SqlTransaction& transaction, const NewTask& task,
+/// The serial is taken. That is well if its task is the one that is to be: its opening was done and
+/// not answered.
+void require_the_same(SqlTransaction& transaction, const NewTask& task,
                       const std::optional<GrantUse>& grant) {
-  const auto found = tasks_in(
-      transaction.run(std::string("SELECT ") + kTaskColumns + " FROM task AS t WHERE t.serial = $1",
-                      {task.serial}));
-  if (found.empty()) return false;
-  const TaskRecord& there = found[0];
+  const TaskRecord there = tasks_in(transaction.run(std::string("SELECT ") + kTaskColumns +
+                                                        " FROM task AS t WHERE t.serial = $1",
+                                                    {task.serial}))
+                               .at(0);
   const auto name = grant ? std::optional(grant->name) : std::nullopt;
   const bool same = there.id == task.id && there.agent == task.agent &&
                     there.parent == task.parent && there.broker == task.broker &&
                     there.deadline == task.deadline && there.grant == name;
-  if (same && !is_final(there.state)) return true;
+  if (same && !is_final(there.state)) return;
   throw Error(CKR_ARGUMENTS_BAD, "the serial " + task.serial + " was given to a task before");
 }
 
@@ -44,7 +44,8 @@ void require_parent(SqlTransaction& transaction, const NewTask& task) {
   }
 }
 
-void insert(SqlTransaction& transaction, const NewTask& task, const std::optional<GrantUse>& grant,
+/// @return false if there is a task of its serial.
+bool insert(SqlTransaction& transaction, const NewTask& task, const std::optional<GrantUse>& grant,
             const std::string& actor) {
   SqlValue issuer;
   SqlValue id;
@@ -52,15 +53,18 @@ void insert(SqlTransaction& transaction, const NewTask& task, const std::optiona
     issuer = grant->name.issuer;
     id = grant->name.id;
   }
-  transaction.run(
+  const SqlRows inserted = transaction.run(
       "INSERT INTO task(serial, id, agent, parent, broker, deadline, grant_issuer, grant_id, "
-      "state, opened) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+      "state, opened) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+      "ON CONFLICT (serial) DO NOTHING RETURNING number",
       {task.serial, task.id, task.agent, task.parent, task.broker,
        static_cast<std::int64_t>(task.deadline), issuer, id, as_value(TaskState::open),
        transaction.now()});
+  if (inserted.empty()) return false;
   transaction.run(
       "INSERT INTO task_transition(serial, became, at, cause, actor) VALUES ($1, $2, $3, $4, $5)",
       {task.serial, as_value(TaskState::open), transaction.now(), std::string("opened"), actor});
+  return true;
 }
 
 /// The state of a task that must be known.
@@ -89,11 +93,13 @@ void SqlRegistry::open_task(const NewTask& task, const std::optional<GrantUse>& 
   check_actor(actor);
   if (grant) check(*grant);
   database().transact(Access::write, [&](SqlTransaction& transaction) {
-    if (is_open_as_asked(transaction, task, grant)) return;
+    if (!insert(transaction, task, grant, actor)) {
+      require_the_same(transaction, task, grant);
+      return;
+    }
     require_registered(transaction, task.broker);
     if (!task.parent.empty()) require_parent(transaction, task);
     if (grant) spend(transaction, *grant);
-    insert(transaction, task, grant, actor);
   });
 }
 

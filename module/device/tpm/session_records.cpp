@@ -73,7 +73,7 @@ SessionRecords::SessionRecords(std::shared_ptr<KeyJournal> journal, std::string 
 Bytes SessionRecords::add(TPMI_SH_POLICY session, std::uint64_t restarts) {
   Bytes id(kIdBytes);
   fill_random(id, "the record of a session");
-  journal_->add({id, Record{session, restarts, self_}.text(), device_, "", ""});
+  journal_->add({id, Record{session, restarts, self_}.text(), device_, ""});
   return id;
 }
 
@@ -103,7 +103,7 @@ void SessionRecords::remember_parent(Tpm& tpm, ByteView qualified_name) {
   if (known) return;
   Bytes id(kIdBytes);
   fill_random(id, "the record of a parent");
-  journal_->add({id, label, device_, "", ""});
+  journal_->add({id, label, device_, ""});
 }
 
 ReapReport SessionRecords::reap(Tpm& tpm, EarlierBoots earlier_boots) {

@@ -172,13 +172,16 @@ void Connection::connect(const Server& server, Clock::time_point deadline) {
 
 void Connection::set_up(std::chrono::milliseconds patience, Clock::time_point deadline) {
   const auto milliseconds = [&](int times) { return std::to_string(patience.count() * times); };
-  run_all("SET search_path = mayfly, pg_temp; SET bytea_output = hex; SET statement_timeout = " +
-              milliseconds(1) + "; SET lock_timeout = " + milliseconds(1) +
-              "; SET idle_in_transaction_session_timeout = " + milliseconds(2) +
-              // What is committed is on the server's disk, whatever is usual there.
-              "; SELECT set_config('synchronous_commit', 'on', false) WHERE "
-              "current_setting('synchronous_commit') IN ('off', 'local')",
-          deadline);
+  run_all(
+      "SET search_path = mayfly, pg_temp; SET bytea_output = hex; "
+      // Who reads a whole table, though it be a small one, meets all who write into it.
+      "SET enable_seqscan = off; SET statement_timeout = " +
+          milliseconds(1) + "; SET lock_timeout = " + milliseconds(1) +
+          "; SET idle_in_transaction_session_timeout = " + milliseconds(2) +
+          // What is committed is on the server's disk, whatever is usual there.
+          "; SELECT set_config('synchronous_commit', 'on', false) WHERE "
+          "current_setting('synchronous_commit') IN ('off', 'local')",
+      deadline);
 }
 
 void Connection::wait(short events, Clock::time_point deadline) {

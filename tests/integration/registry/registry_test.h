@@ -86,7 +86,7 @@ class RegistryTest : public testing::TestWithParam<Backend> {
   BrokerRecord broker(milliseconds lease = kLongLease) const {
     BrokerRecord broker = make_broker(*registry_);
     // A process that can't be looked for, so that nothing but the lease counts.
-    broker.process.boot = "0123456789abcdef";
+    broker.process.boot = broker.id;
     registry_->register_broker(broker, lease);
     return broker;
   }
