@@ -5,12 +5,12 @@
 #include "base/log.h"
 #include "compose/broker_host.h"
 #include "compose/certificates.h"
+#include "compose/registry.h"
 #include "compose/registry_journal.h"
 #include "core/pin_login.h"
 #include "device/broker/broker_device.h"
 #include "device/pkcs11/pkcs11_device.h"
 #include "device/tpm/tpm_device.h"
-#include "registry/sqlite/sqlite_registry.h"
 
 namespace mayfly {
 namespace {
@@ -61,13 +61,13 @@ void reap_recorded(Device& device) noexcept {
 }
 
 std::shared_ptr<KeyJournal> open_journal(const Config& config) {
-  return std::make_shared<RegistryJournal>(open_sqlite_registry(config.registry.file));
+  return std::make_shared<RegistryJournal>(open_registry(config, RegistryUse::host));
 }
 
 /// Whether a process that is killed may leave something that another has to look for.
 bool may_leave_traces(const Config& config) {
   return config.device.stored_keys || (config.device.type == DeviceType::tpm &&
-                                       (config.tpm.kill_switch || !config.registry.file.empty()));
+                                       (config.tpm.kill_switch || config.registry.is_there()));
 }
 
 std::unique_ptr<Device> open_tpm(const Config& config, DeviceUse use) {
@@ -76,7 +76,7 @@ std::unique_ptr<Device> open_tpm(const Config& config, DeviceUse use) {
   options.timeout = config.tpm.timeout;
   if (config.tpm.software_deadline) options.deadline = TpmDeadline::software;
   options.kill_switch = config.tpm.kill_switch && use == DeviceUse::tasks;
-  if (!config.registry.file.empty()) options.journal = open_journal(config);
+  if (config.registry.is_there()) options.journal = open_journal(config);
   options.attestation_certificates = read_certificates(config.tpm.attestation_certificates);
   return open_tpm_device(std::move(options));
 }

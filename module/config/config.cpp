@@ -243,7 +243,19 @@ void Loader::check_login() const {
 }
 
 void Loader::check_registry() const {
-  if (!config_.device.stored_keys || !config_.registry.file.empty()) return;
+  const Entry* url = find("registry.url");
+  const Entry* password = find("registry.password-source");
+  if (url != nullptr && find("registry.file") != nullptr) {
+    fail_at(file_, url->line(),
+            "registry.url stands beside registry.file, but there is one registry; take one of the "
+            "two out");
+  }
+  if (url == nullptr && password != nullptr) {
+    fail_at(file_, password->line(),
+            "registry.password-source is for registry.url, which is missing; add it, or leave the "
+            "password-source out");
+  }
+  if (!config_.device.stored_keys || config_.registry.is_there()) return;
   const Entry* keys = find("device.keys");
   fail_at(file_, keys == nullptr ? 1 : keys->line(),
           "device.keys is \"stored\", but registry.file is missing; add file = "

@@ -70,9 +70,15 @@ struct TpmConfig {
   std::filesystem::path attestation_certificates;         ///< tpm.attestation-certificates
 };
 
-/// [registry]: what outlives a process.
+/// [registry]: what outlives a process. Stored keys need it.
 struct RegistryConfig {
-  std::filesystem::path file;  ///< registry.file: empty for none; needed for stored keys
+  std::filesystem::path file;                ///< registry.file: empty for none
+  std::string url;                           ///< registry.url: instead of a file; empty for none
+  std::optional<PinSource> password_source;  ///< registry.password-source: for the url
+  std::chrono::seconds lease{30};            ///< registry.lease
+  std::chrono::seconds timeout{5};           ///< registry.timeout
+
+  [[nodiscard]] bool is_there() const noexcept { return !file.empty() || !url.empty(); }
 };
 
 /// [task]: how long tasks may live.

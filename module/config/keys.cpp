@@ -42,7 +42,9 @@ std::string show_environment(const Config& config) {
 constexpr std::array<ConfigTable, 10> kTables = {{
     {"device", "What holds the keys: a token of a PKCS#11 module, or a TPM."},
     {"tpm", "Which TPM, and how keys in it are guarded. For device.type = \"tpm\"."},
-    {"registry", "What outlives a process: the record of keys that a device stores."},
+    {"registry",
+     "What outlives a process: the record of keys that a device stores, of open tasks and of spent "
+     "grants. A file for one machine, a database for a fleet."},
     {"task", "How long tasks may live."},
     {"login", "Whether clients log in to a task's token."},
     {"policy", "What a task's keys may do."},
@@ -52,7 +54,7 @@ constexpr std::array<ConfigTable, 10> kTables = {{
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 32> kKeys = {{
+constexpr std::array<ConfigKey, 36> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -140,11 +142,36 @@ constexpr std::array<ConfigKey, 32> kKeys = {{
      [](Config& c, const Value& v) { c.tpm.attestation_certificates = v.path(); },
      [](const Config& c) { return show_text(c.tpm.attestation_certificates.native()); }},
     {"registry", "file", "path",
-     "The file, made when it is missing, in a folder that nobody else can write. Needed when "
-     "device.keys is \"stored\".",
+     "The file, made when it is missing, in a folder that nobody else can write. It or url is "
+     "needed when device.keys is \"stored\".",
      "\"/var/lib/mayfly/registry.db\"", false, KeyFor::any,
      [](Config& c, const Value& v) { c.registry.file = v.path(); },
      [](const Config& c) { return show_text(c.registry.file.native()); }},
+    {"registry", "url", "PostgreSQL URL",
+     "The database that a fleet shares, instead of file: as libpq takes it, without a password. "
+     "Over a network it should say sslmode=verify-full.",
+     "\"postgresql://mayfly@db.example/mayfly?sslmode=verify-full\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.registry.url = v.postgresql_url(); },
+     [](const Config& c) { return show_text(c.registry.url); }},
+    {"registry", "password-source", "PIN source",
+     "Where the password of url's user comes from; read each time that somebody logs in. Without "
+     "it, the server must know the user by other means.",
+     "\"file:registry-password\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.registry.password_source = v.pin_source(); },
+     [](const Config& c) {
+       return c.registry.password_source ? show_pin_source(*c.registry.password_source)
+                                         : std::string();
+     }},
+    {"registry", "lease", "length of time",
+     "How long a broker may be silent before another takes it for dead: its tasks are lost then, "
+     "and their keys are destroyed. It tells that it lives three times as often.",
+     "", false, KeyFor::any, [](Config& c, const Value& v) { c.registry.lease = v.duration(); },
+     [](const Config& c) { return show_duration(c.registry.lease); }},
+    {"registry", "timeout", "length of time",
+     "How long the registry is waited for, whatever is the matter with it, before what needs it "
+     "fails. Signatures never wait for it.",
+     "", false, KeyFor::any, [](Config& c, const Value& v) { c.registry.timeout = v.duration(); },
+     [](const Config& c) { return show_duration(c.registry.timeout); }},
     {"task", "ttl", "length of time",
      "How long a task lives when nothing else is asked for: a whole number with s, m, h or d.", "",
      false, KeyFor::any, [](Config& c, const Value& v) { c.task.ttl = v.duration(); },

@@ -127,6 +127,25 @@ std::string Value::token_uri() const {
   return uri;
 }
 
+std::string Value::postgresql_url() const {
+  const std::string url = text();
+  const std::size_t scheme = url.find("://");
+  const std::string_view name = std::string_view(url).substr(0, scheme);
+  if (scheme == url.npos || (name != "postgresql" && name != "postgres")) {
+    fail("is no URL of PostgreSQL; write \"postgresql://USER@HOST/DATABASE\"");
+  }
+  const std::string_view rest = std::string_view(url).substr(scheme + 3);
+  const std::string_view before_path = rest.substr(0, rest.find_first_of("/?"));
+  const std::size_t at = before_path.rfind('@');
+  const bool in_user = at != rest.npos && before_path.substr(0, at).find(':') != rest.npos;
+  if (in_user || rest.find("password=") != rest.npos) {
+    fail(
+        "holds a password, but no password belongs into a URL; use the key "
+        "registry.password-source");
+  }
+  return url;
+}
+
 std::size_t Value::choice(std::string_view choices) const {
   const std::string_view text = string("a text");
   std::string listed;

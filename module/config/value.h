@@ -47,6 +47,8 @@ class Value {
   [[nodiscard]] PinSource pin_source() const;
   /// A PKCS#11 URI that names a token. Only what no token could ever match is refused here.
   [[nodiscard]] std::string token_uri() const;
+  /// A URL of a PostgreSQL database, without a password.
+  [[nodiscard]] std::string postgresql_url() const;
   /// The place of the text among `choices`, which are separated by `|`.
   [[nodiscard]] std::size_t choice(std::string_view choices) const;
   /// A table from names of environment variables to texts.

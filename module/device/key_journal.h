@@ -10,11 +10,12 @@ namespace mayfly {
 
 /// One stored key pair, as it was recorded before it was made.
 struct JournalEntry {
-  Bytes id;               ///< the CKA_ID of both halves; unique
-  std::string label;      ///< the CKA_LABEL of both halves: owner, task and deadline
-  std::string device;     ///< the device's identity, as Device gave it
-  std::string task_id;    ///< for people
-  bool given_up = false;  ///< its process could not destroy it and does not try any more
+  Bytes id;                   ///< the CKA_ID of both halves; unique
+  std::string label;          ///< the CKA_LABEL of both halves: owner, task and deadline
+  std::string device;         ///< the device's identity, as Device gave it
+  std::string task_id;        ///< for people
+  std::string task_serial{};  ///< of the task it was made in; empty for what belongs to none
+  bool given_up = false;      ///< its process could not destroy it and does not try any more
 };
 
 /// KeyJournal remembers each stored key from before it is made until it is known to be gone, so

@@ -22,7 +22,7 @@ using When = CallScript::When;
 class CrashPointTest : public testing::TestWithParam<KeyKeeping> {
  protected:
   /// Runs the scenario in a process of its own. @return its wait status.
-  int run_in_child(const Plan& plan, const RegistryKill& registry_kill = {}) {
+  int run_in_child(const Plan& plan, const RegistryFault& registry_kill = {}) {
     const pid_t child = fork();
     if (child == 0) {
       alarm(60);  // a child that hangs must not hang the test

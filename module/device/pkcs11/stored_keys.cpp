@@ -69,7 +69,7 @@ std::shared_ptr<StoredKeyEntry> StoredKeys::record(const ScopeOwner& owner) {
     entries_.emplace(name.id(), entry);
   }
   try {
-    journal_->add({name.id(), name.label(), device_, owner.task_id});
+    journal_->add({name.id(), name.label(), device_, owner.task_id, owner.serial});
   } catch (...) {
     settle(*entry);
     throw;

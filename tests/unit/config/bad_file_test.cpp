@@ -114,6 +114,34 @@ std::vector<BadFile> missing_keys() {
   };
 }
 
+std::vector<BadFile> registries() {
+  const std::string start = device_with("[registry]");
+  const std::string no_password =
+      " holds a password, but no password belongs into a URL; use the key registry.password-source";
+  const std::string no_url = " is no URL of PostgreSQL; write \"postgresql://USER@HOST/DATABASE\"";
+  return {
+      {"RegistryFileAndUrl", start + "file = \"r.db\"\nurl = \"postgresql://h/d\"\n",
+       ":7: registry.url stands beside registry.file, but there is one registry; take one of the "
+       "two out"},
+      {"RegistryPasswordOfAFile", start + "file = \"r.db\"\npassword-source = \"file:pin\"\n",
+       ":7: registry.password-source is for registry.url, which is missing; add it, or leave the "
+       "password-source out"},
+      {"RegistryUrlOfAnother", start + "url = \"mysql://h/d\"\n", ":6: registry.url" + no_url},
+      {"RegistryUrlIsAConnectionString", start + "url = \"host=h dbname=d\"\n",
+       ":6: registry.url" + no_url},
+      {"RegistryUrlWithPassword", start + "url = \"postgresql://u:s3cret@h/d\"\n",
+       ":6: registry.url" + no_password},
+      {"RegistryUrlWithPasswordBehind",
+       start + "url = \"postgresql://h/d?sslmode=require&password=s3cret\"\n",
+       ":6: registry.url" + no_password},
+      {"RegistryUrlWithPasswordOfAKey", start + "url = \"postgres://h?sslpassword=s3cret\"\n",
+       ":6: registry.url" + no_password},
+      {"RegistryLeaseNumber", start + "lease = 30\n",
+       ":6: registry.lease must be a length of time in quotes, not a whole number; put it in "
+       "quotes"},
+  };
+}
+
 std::vector<BadFile> keys_of_another_device() {
   const std::string tpm = "[device]\ntype = \"tpm\"\n";
   return {
@@ -287,6 +315,7 @@ TEST_P(BadFileTest, SaysWhereWhatAndHowToMend) {
 std::string name_of(const testing::TestParamInfo<BadFile>& bad) { return bad.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(UnknownNames, BadFileTest, testing::ValuesIn(unknown_names()), name_of);
+INSTANTIATE_TEST_SUITE_P(Registries, BadFileTest, testing::ValuesIn(registries()), name_of);
 INSTANTIATE_TEST_SUITE_P(MissingKeys, BadFileTest, testing::ValuesIn(missing_keys()), name_of);
 INSTANTIATE_TEST_SUITE_P(KeysOfAnotherDevice, BadFileTest,
                          testing::ValuesIn(keys_of_another_device()), name_of);

@@ -29,6 +29,10 @@ const std::map<std::string, std::string>& other_values() {
       {"device.max-sessions", "7"},
       {"device.env", "{ A = \"b\\\\c\", D = \"\" }"},
       {"registry.file", "\"/var/lib/mayfly/r.db\""},
+      {"registry.url", "\"postgres://u@h:5/d?sslmode=require\""},
+      {"registry.password-source", "\"credential:db\""},
+      {"registry.lease", "\"9s\""},
+      {"registry.timeout", "\"1s\""},
       {"task.ttl", "\"1m\""},
       {"task.max-ttl", "\"36h\""},
       {"login.required", "true"},
@@ -50,8 +54,12 @@ const std::map<std::string, std::string>& other_values() {
   return kValues;
 }
 
-/// Whether a key can stand beside all others: those of a client of a broker stand alone.
-bool goes_with_all(const ConfigKey& key) { return key.full_name() != "broker.socket"; }
+/// Whether a key can stand beside all others: those of a client of a broker stand alone, and a
+/// registry is a file or a database.
+bool goes_with_all(const ConfigKey& key) {
+  const std::string name = key.full_name();
+  return name != "broker.socket" && name != "registry.url" && name != "registry.password-source";
+}
 
 constexpr KeyFor kDevices[] = {KeyFor::pkcs11, KeyFor::tpm};
 
@@ -136,6 +144,23 @@ TEST(Keys, WritingTheDefaultsChangesNothing) {
   }
 }
 
+TEST(Keys, ARegistryIsADatabaseInsteadOfAFile) {
+  const test::TempFolder folder;
+  std::string text = write_out(KeyFor::pkcs11, [](const ConfigKey& key) {
+    return key.full_name() == "registry.file" ? std::string() : other_values().at(key.full_name());
+  });
+  for (const char* name : {"registry.url", "registry.password-source"}) {
+    text += std::string(name) + " = " + other_values().at(name) + "\n";
+  }
+  const Config config = Config::load(folder.write("mayfly.toml", text));
+  for (const ConfigKey& key : config_keys()) {
+    if (key.table != "registry" || key.name == "file") continue;
+    EXPECT_EQ(key.show(config), other_values().at(key.full_name())) << key.full_name();
+  }
+  EXPECT_TRUE(config.registry.is_there());
+  EXPECT_FALSE(Config{}.registry.is_there());
+}
+
 TEST(Keys, AClientOfABrokerSaysItsSocketAndItsLogAndNothingElse) {
   const test::TempFolder folder;
   const std::string start = "broker.socket = \"run/door\"\n";
@@ -143,7 +168,7 @@ TEST(Keys, AClientOfABrokerSaysItsSocketAndItsLogAndNothingElse) {
   EXPECT_EQ(config.broker.socket, folder.path() / "run/door");
   EXPECT_EQ(config.log.level, log::Level::info);
   for (const ConfigKey& key : config_keys()) {
-    if (key.table == "log" || !goes_with_all(key)) continue;
+    if (key.table == "log" || key.full_name() == "broker.socket") continue;
     const auto file = folder.write(
         "mayfly.toml", start + key.full_name() + " = " + other_values().at(key.full_name()) + "\n");
     EXPECT_EQ(test::message_of([&] { static_cast<void>(Config::load(file)); }),

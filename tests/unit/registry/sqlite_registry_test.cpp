@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
-#include "registry/sqlite/database.h"
+#include "registry/sqlite/connection.h"
 #include "support/temp_folder.h"
 
 namespace mayfly {
@@ -22,13 +22,17 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 StoredKeyRecord record(std::uint8_t number, const std::string& device = "device") {
-  return {Bytes(32, number), "label " + std::to_string(number), device, "task"};
+  return {Bytes(32, number), "label " + std::to_string(number), device, "task", ""};
 }
 
 class SqliteRegistryTest : public testing::Test {
  protected:
   [[nodiscard]] fs::path file() const { return folder_.path() / "registry.db"; }
   std::unique_ptr<Registry> open() const { return open_sqlite_registry(file()); }
+
+  [[nodiscard]] sqlite::Connection connect() const {
+    return {file(), sqlite::Connection::Clock::now() + std::chrono::seconds(10)};
+  }
 
   /// What opening complains about; empty when it does not.
   [[nodiscard]] std::string complaint() const {
@@ -70,17 +74,12 @@ TEST_F(SqliteRegistryTest, RemembersWhatWasGivenUp) {
 TEST_F(SqliteRegistryTest, LeavesAnotherProgramsDatabaseAlone) {
   std::ofstream(file()).close();
   fs::permissions(file(), fs::perms::owner_read | fs::perms::owner_write);
-  {
-    sqlite::Database database(file());
-    database.execute("CREATE TABLE precious(x)");
-    database.commit();
-  }
+  connect().run("CREATE TABLE precious(x)");
   EXPECT_THAT(complaint(), HasSubstr("another program's"));
-  sqlite::Database database(file());
-  sqlite::Statement tables = database.prepare("SELECT name FROM sqlite_master");
-  ASSERT_TRUE(tables.step());
-  EXPECT_EQ(tables.text(0), "precious");
-  EXPECT_FALSE(tables.step());
+  const SqlRows tables = connect().run("SELECT name FROM sqlite_master");
+  ASSERT_EQ(tables.size(), 1U);
+  EXPECT_EQ(tables[0].text(0), "precious");
+  EXPECT_EQ(connect().run("PRAGMA journal_mode").at(0).text(0), "delete");
 }
 
 TEST_F(SqliteRegistryTest, IsFoundBehindALinkedFolder) {
@@ -88,6 +87,11 @@ TEST_F(SqliteRegistryTest, IsFoundBehindALinkedFolder) {
   fs::create_directory_symlink(folder_.path() / "real", folder_.path() / "link");
   open_sqlite_registry(folder_.path() / "link" / "registry.db")->add_stored_key(record(1));
   EXPECT_TRUE(fs::exists(folder_.path() / "real" / "registry.db"));
+}
+
+TEST_F(SqliteRegistryTest, KeepsAWriteAheadLog) {
+  open();
+  EXPECT_EQ(connect().run("PRAGMA journal_mode").at(0).text(0), "wal");
 }
 
 TEST_F(SqliteRegistryTest, RefusesTheSameKeyTwice) {
@@ -138,9 +142,7 @@ TEST_F(SqliteRegistryTest, SaysThatTheFileIsNone) {
 
 TEST_F(SqliteRegistryTest, SaysThatAnotherMayflyWroteIt) {
   open();
-  sqlite::Database database(file());
-  database.execute("PRAGMA user_version = 99");
-  database.commit();
+  connect().run("PRAGMA user_version = 99");
   EXPECT_THAT(complaint(), HasSubstr("newer mayfly"));
 }
 
@@ -156,9 +158,10 @@ TEST_F(SqliteRegistryTest, SaysThatTheFolderIsMissing) {
 TEST_F(SqliteRegistryTest, WhatWasNotCommittedIsNotThere) {
   const auto registry = open();
   {
-    sqlite::Database database(file());
-    database.execute("DELETE FROM stored_key");
-    database.execute("INSERT INTO stored_key VALUES (x'00', 'l', 'device', 't', 0, 0)");
+    sqlite::Connection connection = connect();
+    connection.run("BEGIN IMMEDIATE");
+    connection.run("DELETE FROM stored_key");
+    connection.run("INSERT INTO stored_key VALUES (x'00', 'l', 'device', 't', 0, 0, '')");
   }
   EXPECT_THAT(registry->stored_keys("device"), IsEmpty());
 }

@@ -1,0 +1,29 @@
+#include "registry/sqlite/sqlite_watch.h"
+
+#include <utility>
+
+namespace mayfly::sqlite {
+
+SqliteWatch::SqliteWatch(std::filesystem::path file, std::chrono::milliseconds patience)
+    : file_(std::move(file)), patience_(patience) {}
+
+std::chrono::milliseconds SqliteWatch::longest_wait() const noexcept {
+  return std::chrono::milliseconds(100);
+}
+
+bool SqliteWatch::changed() noexcept {
+  try {
+    if (!connection_) {
+      connection_ = std::make_unique<Connection>(file_, Connection::Clock::now() + patience_);
+    }
+    // Counts the commits of all other connections. What it says means something for this one only.
+    const std::int64_t version = connection_->run("PRAGMA data_version").at(0).number(0);
+    return std::exchange(seen_, version) != version;
+  } catch (const std::exception&) {  // whoever reads the file is told why it can't be read
+    connection_.reset();
+    seen_.reset();
+    return false;
+  }
+}
+
+}  // namespace mayfly::sqlite
