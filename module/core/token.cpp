@@ -255,7 +255,7 @@ Token::SessionCounts Token::session_counts() const {
   return {sessions_.size(), read_write_sessions_};
 }
 
-void Token::task_ended() noexcept {
+void Token::task_ended(TaskState) noexcept {
   std::map<SessionHandle, OpenSession> closing;
   {
     const std::unique_lock lock(mutex_);

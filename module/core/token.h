@@ -91,7 +91,7 @@ class Token final : public TaskObserver {
   };
   [[nodiscard]] SessionCounts session_counts() const;
 
-  void task_ended() noexcept override;
+  void task_ended(TaskState cause) noexcept override;
 
  private:
   Destruction dispose(const std::shared_ptr<Object>& object) noexcept;

@@ -38,6 +38,8 @@ void ChangeNotice::tell_changes(std::uint64_t moment) noexcept {
   std::atomic_ref(page_->changes).store(moment);
 }
 
-void ChangeNotice::task_ended() noexcept { std::atomic_ref(page_->ended).store(1); }
+void ChangeNotice::task_ended(TaskState cause) noexcept {
+  std::atomic_ref(page_->ended).store(static_cast<std::uint32_t>(cause));
+}
 
 }  // namespace mayfly::broker

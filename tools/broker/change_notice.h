@@ -23,7 +23,7 @@ class ChangeNotice final : public TaskObserver {
 
   /// Token objects came, changed or went.
   void tell_changes(std::uint64_t moment) noexcept;
-  void task_ended() noexcept override;
+  void task_ended(TaskState cause) noexcept override;
 
  private:
   Descriptor memory_;

@@ -89,7 +89,7 @@ class FakeScope final : public KeyScope {
   std::mutex mutex_;  // one key after the other, as in a session of a real device
 };
 
-class FakeDevice final : public Device {
+class FakeDevice : public Device {
  public:
   FakeDeviceState state;
 
