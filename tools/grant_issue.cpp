@@ -8,7 +8,7 @@
 #include "base/base64url.h"
 #include "base/clock.h"
 #include "base/random.h"
-#include "core/mechanism.h"
+#include "base/mechanism.h"
 #include "grant/approvers.h"
 #include "tools/approver_key.h"
 #include "tools/commands.h"
@@ -49,7 +49,7 @@ std::string random_id() {
 /// Names are written as PKCS#11 has them. One that mayfly does not know would allow nothing.
 void check_mechanisms(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    if (find_mechanism(name) != nullptr) continue;
+    if (find_signing_mechanism(name) != nullptr) continue;
     throw Failure(kUsage,
                   "--mechanism wants the name of a mechanism as PKCS#11 has it, such as "
                   "CKM_ECDSA or CKM_EDDSA; docs/pkcs11.md lists them");

@@ -3,7 +3,7 @@
 #include <chrono>
 
 #include "base/error.h"
-#include "core/mechanism.h"
+#include "base/mechanism.h"
 
 namespace mayfly::tools {
 

@@ -8,8 +8,8 @@
 
 #include "api/frontend.h"
 #include "base/error.h"
+#include "base/mechanism.h"
 #include "core/attributes.h"
-#include "core/mechanism.h"
 
 namespace mayfly::api {
 

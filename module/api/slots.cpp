@@ -90,7 +90,7 @@ CK_RV C_GetMechanismList(CK_SLOT_ID slotID, CK_MECHANISM_TYPE_PTR pMechanismList
     const Application& application = entry.application();
     const auto task = application.task(SlotId{slotID});
     const std::vector<CK_MECHANISM_TYPE> mechanisms =
-        application.shown_keys().mechanisms(task->device());
+        application.shown_keys().mechanisms(task->offer());
     const CK_ULONG room = count;
     count = mechanisms.size();
     if (pMechanismList == nullptr) return CKR_OK;
@@ -105,7 +105,7 @@ CK_RV C_GetMechanismInfo(CK_SLOT_ID slotID, CK_MECHANISM_TYPE type, CK_MECHANISM
     CK_MECHANISM_INFO& info = required(pInfo, "pInfo");
     const Application& application = entry.application();
     const auto task = application.task(SlotId{slotID});
-    info = application.shown_keys().mechanism_info(type, task->device());
+    info = application.shown_keys().mechanism_info(type, task->offer());
     return CKR_OK;
   });
 }

@@ -29,4 +29,18 @@ CK_RV told_to_client(CK_RV device_answer) noexcept {
   }
 }
 
+bool is_refusal_to_sign(CK_RV told) noexcept {
+  switch (told) {
+    case CKR_DATA_INVALID:
+    case CKR_DATA_LEN_RANGE:
+    case CKR_DEVICE_MEMORY:
+    case CKR_KEY_SIZE_RANGE:
+    case CKR_MECHANISM_INVALID:
+    case CKR_MECHANISM_PARAM_INVALID:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace mayfly

@@ -11,6 +11,10 @@ namespace mayfly {
 /// operations that are mayfly's; a client would take that for its own, which are as good as before.
 [[nodiscard]] CK_RV told_to_client(CK_RV device_answer) noexcept;
 
+/// Whether an answer to a request for a signature, as clients are told it, says for certain that
+/// none was made: the request was refused for what it is, or there was no room to begin.
+[[nodiscard]] bool is_refusal_to_sign(CK_RV told) noexcept;
+
 /// Calls the device; what it throws is told as told_to_client() says.
 template <typename Call>
 decltype(auto) ask_device(Call&& call) {

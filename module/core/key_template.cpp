@@ -125,9 +125,11 @@ KeyPairTemplate key_pair_template(const Mechanism& mechanism, const Attributes& 
                                   const Attributes& private_wanted, const Task& task) {
   Attributes shared;
   const KeySpec spec = wanted_spec(mechanism, public_wanted, shared);
-  if (!task.device().supports(spec)) {
+  if (!task.offer().includes(spec)) {
     throw Error(spec.type == CKK_RSA ? CKR_KEY_SIZE_RANGE : CKR_CURVE_NOT_SUPPORTED,
-                "the device makes no " + to_string(spec) + " keys");
+                (task.policy().keys.contains(spec) ? "the device makes no "
+                                                   : "the task's policy allows no ") +
+                    to_string(spec) + " keys");
   }
   const bool strict = task.policy().strict_usage;
   return {spec,

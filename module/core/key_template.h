@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "base/mechanism.h"
 #include "core/attributes.h"
-#include "core/mechanism.h"
 #include "core/object.h"
 #include "core/task.h"
 
@@ -21,7 +21,8 @@ struct KeyPairTemplate {
 /// task's keys: sensitive, never extractable, private, for signing only.
 /// @throws Error what apply_template() gives; CKR_TEMPLATE_INCOMPLETE without curve or modulus
 /// size;
-///         CKR_CURVE_NOT_SUPPORTED, CKR_KEY_SIZE_RANGE for what the module or the device lacks.
+///         CKR_CURVE_NOT_SUPPORTED, CKR_KEY_SIZE_RANGE for what the module or the device lacks, or
+///         the task's policy leaves out.
 [[nodiscard]] KeyPairTemplate key_pair_template(const Mechanism& mechanism,
                                                 const Attributes& public_wanted,
                                                 const Attributes& private_wanted, const Task& task);

@@ -57,7 +57,7 @@ KeyPairHandles LocalKeeper::generate(Session& session, CK_MECHANISM_TYPE mechani
   Token& token = session.token();
   Task& task = token.task();
   const Mechanism& mechanism =
-      token.shown_keys().require_mechanism(mechanism_type, MechanismUse::generate, task.device());
+      token.shown_keys().require_mechanism(mechanism_type, MechanismUse::generate, task.offer());
   KeyPairTemplate pair = key_pair_template(mechanism, public_wanted, private_wanted, task);
   check_may_make(session, pair.public_key);
   check_may_make(session, pair.private_key);

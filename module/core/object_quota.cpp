@@ -1,5 +1,6 @@
 #include "core/object_quota.h"
 
+#include <limits>
 #include <string>
 
 #include "base/error.h"
@@ -9,7 +10,9 @@ namespace mayfly {
 void ObjectQuota::take(std::size_t objects, std::size_t bytes) {
   const std::size_t all_objects = objects_.fetch_add(objects) + objects;
   const std::size_t all_bytes = bytes_.fetch_add(bytes) + bytes;
-  const std::size_t most_bytes = most_objects_ * kBytesPerObject;
+  constexpr std::size_t kMost = std::numeric_limits<std::size_t>::max();
+  const std::size_t most_bytes =
+      most_objects_ > kMost / kBytesPerObject ? kMost : most_objects_ * kBytesPerObject;
   if (all_objects <= most_objects_ && all_bytes <= most_bytes) return;
   give_back(objects, bytes);
   throw Error(

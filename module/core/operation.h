@@ -7,7 +7,7 @@
 
 #include "base/handle.h"
 #include "base/hash.h"
-#include "core/mechanism.h"
+#include "base/mechanism.h"
 #include "core/object.h"
 
 namespace mayfly {

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <optional>
 
+#include "base/mechanism.h"
 #include "core/attributes.h"
-#include "core/mechanism.h"
 #include "core/operation.h"
 #include "core/signing.h"
 #include "core/task_keeper.h"

@@ -13,8 +13,7 @@ void Session::digest_init(const MechanismChoice& choice) {
   check_open();
   const std::scoped_lock lock(mutex_);
   if (digest_) throw Error(CKR_OPERATION_ACTIVE, "a digest is active already");
-  digest_.emplace(
-      require_mechanism(choice.type, MechanismUse::digest, token_->task().device()).hash);
+  digest_.emplace(token_->task().offer().require(choice.type, MechanismUse::digest).hash);
   digest_updated_ = false;
 }
 

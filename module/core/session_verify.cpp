@@ -26,7 +26,7 @@ SignatureOperation Session::begin_verifying(const MechanismChoice& choice,
                                             ObjectHandle handle) const {
   check_open();
   const Mechanism& mechanism = token_->shown_keys().require_mechanism(
-      choice.type, MechanismUse::sign, token_->task().device());
+      choice.type, MechanismUse::sign, token_->task().offer());
   std::shared_ptr<Object> key = token_->key(handle);
   if (key->public_key() == nullptr) {
     throw Error(CKR_KEY_HANDLE_INVALID, "the object is no public key");

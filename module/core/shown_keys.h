@@ -2,9 +2,10 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
-#include "core/mechanism.h"
 #include "core/object.h"
+#include "core/offer.h"
 
 namespace mayfly {
 
@@ -28,14 +29,13 @@ class ShownKeys {
     return mechanism.key_type != left_out_;
   }
 
-  /// As offered_mechanisms().
-  [[nodiscard]] std::vector<CK_MECHANISM_TYPE> mechanisms(const Device& device) const;
-  /// As mechanism_info().
-  [[nodiscard]] CK_MECHANISM_INFO mechanism_info(CK_MECHANISM_TYPE type,
-                                                 const Device& device) const;
-  /// As require_mechanism().
+  /// As Offer::mechanisms().
+  [[nodiscard]] std::vector<CK_MECHANISM_TYPE> mechanisms(const Offer& offer) const;
+  /// As Offer::info().
+  [[nodiscard]] CK_MECHANISM_INFO mechanism_info(CK_MECHANISM_TYPE type, const Offer& offer) const;
+  /// As Offer::require().
   [[nodiscard]] const Mechanism& require_mechanism(CK_MECHANISM_TYPE type, MechanismUse use,
-                                                   const Device& device) const;
+                                                   const Offer& offer) const;
 
  private:
   std::optional<CK_KEY_TYPE> left_out_;

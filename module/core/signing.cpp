@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/secret.h"
+#include "core/device_answer.h"
 #include "core/task_keeper.h"
 
 namespace mayfly {
@@ -15,25 +16,40 @@ void check_access(const Token& token, const StillOpen& still_open, const Signing
   check_login(token, signing);
 }
 
-/// @param key_lost  Receives whether the device said that it has lost the key.
+/// What is known of a signature that was asked for.
+struct Attempt {
+  bool made = false;  ///< false: certainly there is none
+  bool key_lost = false;
+};
+
+std::size_t ask_for_signature(const Task& task, SessionKey::Use& use, const Signing& signing,
+                              ByteView input, ByteSpan out, Attempt& attempt) {
+  const SignatureOperation& operation = signing.operation;
+  attempt.made = true;  // until the contrary is known
+  try {
+    return task.keeper().sign(use, {operation.scheme(), input, operation.mechanism().type}, out);
+  } catch (const Error& error) {
+    attempt.made = !is_refusal_to_sign(error.rv());
+    attempt.key_lost = error.rv() == CKR_DEVICE_REMOVED;
+    throw;
+  }
+}
+
 std::size_t sign_on_device(const Token& token, const StillOpen& still_open, const Signing& signing,
-                           ByteView input, ByteSpan out, bool& key_lost) {
+                           ByteView input, ByteSpan out, Attempt& attempt) {
   // Signed into memory of our own: nothing reaches the caller before the last check.
   std::array<std::uint8_t, kMaxSignatureSize> signature;
   SessionKey::Use use(*signing.operation.key().session_key());
-  std::size_t size = 0;
+  const std::size_t size = ask_for_signature(token.task(), use, signing, input, signature, attempt);
   try {
-    const SignatureOperation& operation = signing.operation;
-    size = token.task().keeper().sign(use, {operation.scheme(), input, operation.mechanism().type},
-                                      signature);
-  } catch (const Error& error) {
-    key_lost = error.rv() == CKR_DEVICE_REMOVED;
-    throw;
-  }
-  try {
-    check_access(token, still_open, signing);
-    if (signing.operation.key().retired()) {
-      throw Error(CKR_OPERATION_NOT_INITIALIZED, "the key was destroyed while it signed");
+    // A task that another process holds may be known as exhausted before its last signatures have
+    // come from there. They were counted, so they reach who asked for them. A task of this process
+    // is not exhausted before each signature under way is counted.
+    if (token.task().state() != TaskState::exhausted) {
+      check_access(token, still_open, signing);
+      if (signing.operation.key().retired()) {
+        throw Error(CKR_OPERATION_NOT_INITIALIZED, "the key was destroyed while it signed");
+      }
     }
     if (out.size() < size) throw Error(CKR_BUFFER_TOO_SMALL, "the signature does not fit");
   } catch (const Error& error) {
@@ -53,7 +69,7 @@ Signing begin_signing(const Token& token, const MechanismChoice& choice, ObjectH
   const std::uint64_t epoch = token.login_epoch();
   Device& device = token.task().device();
   const Mechanism& mechanism =
-      token.shown_keys().require_mechanism(choice.type, MechanismUse::sign, device);
+      token.shown_keys().require_mechanism(choice.type, MechanismUse::sign, token.task().offer());
   std::shared_ptr<Object> key = token.key(handle);
   if (key->session_key() == nullptr) {
     throw Error(CKR_KEY_HANDLE_INVALID, "the object is no private key");
@@ -89,13 +105,21 @@ std::size_t make_signature(const Token& token, const StillOpen& still_open, cons
                            ByteView input, ByteSpan out) {
   check_access(token, still_open, signing);
   signing.operation.check_input_size(input, signing.operation.key().session_key()->public_key());
-  bool key_lost = false;
+  Task& task = token.task();
+  task.permit_signature();
+  Attempt attempt;
+  // Either may end the task, which waits for the uses of its keys: this one is over by then.
+  const auto settle = [&]() noexcept {
+    // The device lost the key, and with it whatever else the task had there.
+    if (attempt.key_lost) task.end(task.keeper().cause_of_loss());
+    task.settle_signature(attempt.made);
+  };
   try {
-    return sign_on_device(token, still_open, signing, input, out, key_lost);
-  } catch (const Error&) {
-    // The device lost the key, and with it whatever else the task had there. Ending a task waits
-    // for the uses of its keys, so this one had to be over first.
-    if (key_lost) token.task().end(token.task().keeper().cause_of_loss());
+    const std::size_t size = sign_on_device(token, still_open, signing, input, out, attempt);
+    settle();
+    return size;
+  } catch (...) {
+    settle();
     throw;
   }
 }

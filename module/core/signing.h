@@ -33,6 +33,8 @@ void check_login(const Token& token, const Signing& signing);
 /// Makes the signature over `input`, which is what the operation's one_part() or all_parts() gave.
 /// @param out  Has room for it, or gets nothing.
 /// @return its size.
+/// @throws Error as Task::permit_signature(), and what the device answers. The signature that uses
+///         up the task's last permission is given out, and the task has ended then.
 std::size_t make_signature(const Token& token, const StillOpen& still_open, const Signing& signing,
                            ByteView input, ByteSpan out);
 

@@ -37,13 +37,16 @@ Task::Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
     : identity_(std::move(identity)),
       deadline_(deadline),
       deadline_unix_s_(on_the_wall(deadline)),
-      policy_(policy),
+      policy_(std::move(policy)),
       login_(std::move(login)),
       keeper_(std::move(keeper)),
       device_(device),
       listener_(std::move(listener)),
-      quota_(policy.max_objects),
-      objects_(quota_) {}
+      quota_(policy_.max_objects),
+      objects_(quota_),
+      generations_allowed_(policy_.max_keys),
+      signatures_allowed_(policy_.max_signatures),
+      signature_rate_(policy_.max_rate) {}
 
 Task::~Task() = default;
 
@@ -100,11 +103,36 @@ bool Task::move_to(TaskState next) noexcept {
   return true;
 }
 
+/// One of the key pairs that the policy allows. A generation that fails gives it back: of what the
+/// device may have made then, nobody has a key.
+class Task::KeyPermit {
+ public:
+  explicit KeyPermit(Allowance& allowed) : allowed_(allowed) {
+    if (allowed_.take()) return;
+    throw Error(CKR_DEVICE_MEMORY,
+                "the task has made the " + std::to_string(allowed_.most()) +
+                    " key pairs that its policy allows; see max-keys of the policy");
+  }
+  ~KeyPermit() {
+    if (!used_) allowed_.give_back();
+  }
+  KeyPermit(const KeyPermit&) = delete;
+  KeyPermit& operator=(const KeyPermit&) = delete;
+
+  void use() noexcept { used_ = true; }
+
+ private:
+  Allowance& allowed_;
+  bool used_ = false;
+};
+
 std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec) {
   const Generation generation(*this);
   device_.retry_pending();
+  KeyPermit permit(generations_allowed_);
   auto key = std::make_shared<SessionKey>(
       ask_device([&] { return scope.generate(spec, [this] { require_alive(); }); }));
+  permit.use();
   {
     const std::scoped_lock lock(mutex_);
     if (alive()) {
@@ -119,6 +147,27 @@ std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec)
     late_.add(result);
   }
   throw Error(CKR_DEVICE_REMOVED, "task " + id() + " ended while its key was being made");
+}
+
+void Task::permit_signature() {
+  if (!signature_rate_.take()) {
+    throw Error(CKR_FUNCTION_FAILED, "more than the " + std::to_string(policy_.max_rate) +
+                                         " signatures a second that the task's policy allows; try "
+                                         "again in a moment");
+  }
+  if (!signatures_allowed_.take()) {
+    throw Error(CKR_FUNCTION_REJECTED,
+                "the task has made the " + std::to_string(signatures_allowed_.most()) +
+                    " signatures that its policy allows; see max-signatures of the policy");
+  }
+}
+
+void Task::settle_signature(bool made) noexcept {
+  if (!made) {
+    signatures_allowed_.give_back();
+  } else if (signatures_allowed_.spend()) {
+    end(TaskState::exhausted);
+  }
 }
 
 Destruction Task::destroy(const std::shared_ptr<SessionKey>& key) noexcept {

@@ -15,20 +15,17 @@
 #include "base/handle.h"
 #include "base/secret.h"
 #include "base/task_state.h"
+#include "core/allowance.h"
 #include "core/object_store.h"
+#include "core/offer.h"
+#include "core/rate_limit.h"
 #include "core/session_key.h"
+#include "core/task_policy.h"
 #include "device/device.h"
 
 namespace mayfly {
 
 using SlotId = Handle<struct SlotTag>;
-
-/// What the keys of a task may do, and how much of it there may be.
-struct TaskPolicy {
-  bool strict_usage = false;    ///< refuse usages beyond signing instead of narrowing them away
-  bool login_required = false;  ///< whether clients must log in before they see private keys
-  std::size_t max_objects = 20'000;  ///< objects of one store, keys included
-};
 
 /// Checks the PINs that clients of one task give.
 class Login {
@@ -106,6 +103,7 @@ class Task {
   [[nodiscard]] std::uint64_t deadline_unix_s() const noexcept { return deadline_unix_s_; }
   [[nodiscard]] const TaskPolicy& policy() const noexcept { return policy_; }
   [[nodiscard]] Device& device() const noexcept { return device_; }
+  [[nodiscard]] Offer offer() const noexcept { return {device_, policy_}; }
   [[nodiscard]] TaskKeeper& keeper() const noexcept { return *keeper_; }
   [[nodiscard]] TaskState state() const noexcept { return state_.load(); }
   [[nodiscard]] std::size_t key_count() const;
@@ -129,9 +127,20 @@ class Task {
 
   /// Makes a key pair that belongs to this task.
   /// A few are made at the same time; the rest wait here, where the task's end finds them.
-  /// @throws Error CKR_DEVICE_REMOVED when the task ended meanwhile (a key is destroyed then), and
-  ///         what KeyScope::generate() gives.
+  /// @throws Error CKR_DEVICE_REMOVED when the task ended meanwhile (a key is destroyed then),
+  ///         CKR_DEVICE_MEMORY when as many were made as the policy allows, and what
+  ///         KeyScope::generate() gives.
   std::shared_ptr<SessionKey> generate(KeyScope& scope, const KeySpec& spec);
+
+  /// Takes the permission for one signature, which settle_signature() must follow.
+  /// @throws Error CKR_FUNCTION_REJECTED when the policy allows no more of them,
+  /// CKR_FUNCTION_FAILED
+  ///         when it allows none at this moment.
+  void permit_signature();
+  /// @param made  False if certainly no signature was made: the permission is given back. When the
+  ///              last one is used up, the task ends as exhausted, so the caller must not be using
+  ///              a key.
+  void settle_signature(bool made) noexcept;
 
   /// Destroys one key now.
   Destruction destroy(const std::shared_ptr<SessionKey>& key) noexcept;
@@ -149,6 +158,7 @@ class Task {
 
  private:
   class Generation;
+  class KeyPermit;
 
   void require_alive() const;
   /// Changes the state, if that may be, and says whether it did. Called with mutex_ locked.
@@ -165,6 +175,9 @@ class Task {
   std::atomic<TaskState> state_{TaskState::open};
   ObjectQuota quota_;
   ObjectStore objects_;
+  Allowance generations_allowed_;
+  Allowance signatures_allowed_;
+  RateLimit signature_rate_;
   mutable std::mutex mutex_;  // guards what follows; nothing is called with it held
   std::unordered_set<std::shared_ptr<SessionKey>> keys_;
   std::size_t generations_ = 0;   // under way

@@ -26,7 +26,8 @@ void check_ttl(std::chrono::seconds ttl, std::chrono::seconds most) {
   if (ttl > most) {
     throw Error(CKR_ARGUMENTS_BAD, "the ttl of " + std::to_string(ttl.count()) +
                                        " s is longer than the configuration allows; take at most " +
-                                       std::to_string(most.count()) + " s, or raise task.max-ttl");
+                                       std::to_string(most.count()) +
+                                       " s, or raise task.max-ttl and max-ttl of the policy");
   }
 }
 

@@ -5,12 +5,18 @@
 #include <optional>
 #include <string>
 
+#include "base/peer.h"
+#include "core/task_policy.h"
+
 namespace mayfly {
 
 /// What somebody who opens a task asks for.
 struct TaskRequest {
   std::string id;
   std::optional<std::chrono::seconds> ttl;  ///< nothing takes the default
+  TaskPolicy policy = {};           ///< what the task is confined to, beyond TaskLimits::policy
+  std::optional<Peer> opener = {};  ///< for whom it is opened; nothing: whom this process acts for
+  bool granted = false;             ///< whether a grant was spent for it
 };
 
 /// @throws Error CKR_ARGUMENTS_BAD for an ID that is empty, longer than 255 bytes, not UTF-8, or

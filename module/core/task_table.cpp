@@ -33,18 +33,35 @@ TaskTable::TaskTable(Device& device, TaskLimits limits, LoginFactory make_login)
       make_login_(std::move(make_login)),
       next_deadline_(BootClock::time_point::max().time_since_epoch().count()) {}
 
+void TaskTable::check_may_open(const TaskPolicy& policy, const TaskRequest& request) const {
+  if (!policy.openers.empty())
+    check_opener(policy, request.opener ? *request.opener : Peer::self());
+  if (policy.grant_required && !request.granted) {
+    throw Error(CKR_FUNCTION_REJECTED, "the policy wants a grant for the task, and none was given");
+  }
+  if (policy.login_required && !make_login_) {
+    throw Error(CKR_FUNCTION_REJECTED,
+                "the policy wants a login for the task, and there is no PIN for it; see "
+                "login.pin-source");
+  }
+}
+
 std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
   if (is_hosted()) {
     throw Error(CKR_FUNCTION_NOT_SUPPORTED, "the broker opens tasks, not its clients");
   }
-  const auto ttl = request.ttl.value_or(limits_.default_ttl);
   check_task_id(request.id);
-  check_ttl(ttl, limits_.max_ttl);
+  TaskPolicy policy = tighter(limits_.policy, request.policy);
+  check_may_open(policy, request);
+  const auto most = std::min(limits_.max_ttl, policy.max_ttl);
+  const auto ttl = request.ttl.value_or(std::min(limits_.default_ttl, most));
+  check_ttl(ttl, most);
   device_.retry_pending();
   const auto deadline = BootClock::now() + ttl;
-  auto task = std::make_shared<Task>(
-      Task::Identity{request.id, random_serial(), next_handle<SlotId>()}, deadline, limits_.policy,
-      make_login_ ? make_login_() : nullptr, std::make_unique<LocalKeeper>(), device_, listener());
+  auto task =
+      std::make_shared<Task>(Task::Identity{request.id, random_serial(), next_handle<SlotId>()},
+                             deadline, std::move(policy), make_login_ ? make_login_() : nullptr,
+                             std::make_unique<LocalKeeper>(), device_, listener());
   task->objects().add(make_task_object(*task));
   insert(task);
   return task;

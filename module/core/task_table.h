@@ -25,7 +25,7 @@ struct TaskLimits {
   std::chrono::seconds default_ttl{900};
   std::chrono::seconds max_ttl{86'400};
   std::size_t max_tasks = 10'000;
-  TaskPolicy policy;
+  TaskPolicy policy{.max_objects = 20'000};  ///< of every task, whatever its request says
 };
 
 /// A task that another process holds.
@@ -102,6 +102,7 @@ class TaskTable {
   [[nodiscard]] const TaskLimits& limits() const noexcept { return limits_; }
 
  private:
+  void check_may_open(const TaskPolicy& policy, const TaskRequest& request) const;
   void insert(const std::shared_ptr<Task>& task);
   [[nodiscard]] Task::EndListener listener();
   void expire(BootClock::time_point now) noexcept;

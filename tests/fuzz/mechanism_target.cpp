@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "api/connection_frontend.h"
+#include "base/mechanism.h"
 #include "compose/library.h"
-#include "core/mechanism.h"
 #include "fuzz/api_functions.h"
 #include "fuzz/finding.h"
 #include "fuzz/fuzzed_device.h"

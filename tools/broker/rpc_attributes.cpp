@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/mechanism.h"
 #include "core/attributes.h"
-#include "core/mechanism.h"
 
 namespace mayfly::broker {
 namespace {

@@ -70,18 +70,20 @@ TEST_F(ShownKeysTest, WhatIsLeftOutCantBeMadeOrUsed) {
 }
 
 TEST_F(ShownKeysTest, MechanismsOfWhatIsLeftOutAreNotOffered) {
-  const auto some_mechanisms = blind.shown_keys().mechanisms(device);
-  const auto all_mechanisms = seeing.shown_keys().mechanisms(device);
+  const auto some_mechanisms = blind.shown_keys().mechanisms(task->offer());
+  const auto all_mechanisms = seeing.shown_keys().mechanisms(task->offer());
   EXPECT_LT(some_mechanisms.size(), all_mechanisms.size());
   EXPECT_NE(std::ranges::find(some_mechanisms, CKM_SHA256), some_mechanisms.end());
   EXPECT_NE(std::ranges::find(some_mechanisms, CKM_RSA_PKCS), some_mechanisms.end());
   for (const CK_MECHANISM_TYPE type : {CKM_EC_KEY_PAIR_GEN, CKM_ECDSA, CKM_ECDSA_SHA256}) {
     EXPECT_EQ(std::ranges::find(some_mechanisms, type), some_mechanisms.end());
-    EXPECT_EQ(test::answer_of(
-                  [&] { static_cast<void>(blind.shown_keys().mechanism_info(type, device)); }),
+    EXPECT_EQ(test::answer_of([&] {
+                static_cast<void>(blind.shown_keys().mechanism_info(type, task->offer()));
+              }),
               CKR_MECHANISM_INVALID);
-    EXPECT_EQ(test::answer_of(
-                  [&] { static_cast<void>(seeing.shown_keys().mechanism_info(type, device)); }),
+    EXPECT_EQ(test::answer_of([&] {
+                static_cast<void>(seeing.shown_keys().mechanism_info(type, task->offer()));
+              }),
               CKR_OK);
   }
 }

@@ -1,9 +1,6 @@
-#include "core/mechanism.h"
+#include "base/mechanism.h"
 
 #include <algorithm>
-#include <array>
-#include <limits>
-#include <string>
 
 #include "base/error.h"
 #include "base/hash_mechanism.h"
@@ -49,11 +46,6 @@ constexpr KeySpec kSpecs[] = {{CKK_EC, 256},         {CKK_EC, 384},   {CKK_EC, 5
                               {CKK_EC_EDWARDS, 255}, {CKK_RSA, 2048}, {CKK_RSA, 3072},
                               {CKK_RSA, 4096}};
 
-bool has_keys(CK_KEY_TYPE type, const Device& device) noexcept {
-  return std::ranges::any_of(
-      kSpecs, [&](const KeySpec& spec) { return spec.type == type && device.supports(spec); });
-}
-
 SignatureScheme pss_scheme(const Mechanism& mechanism, const MechanismChoice& choice,
                            const KeySpec& key) {
   const auto refuse = [&](const char* why) {
@@ -73,6 +65,7 @@ SignatureScheme pss_scheme(const Mechanism& mechanism, const MechanismChoice& ch
 
 }  // namespace
 
+std::span<const Mechanism> known_mechanisms() noexcept { return kMechanisms; }
 std::span<const KeySpec> known_key_specs() noexcept { return kSpecs; }
 
 const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) noexcept {
@@ -81,75 +74,34 @@ const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) noexcept {
   return found == std::end(kMechanisms) ? nullptr : &*found;
 }
 
-const Mechanism* find_mechanism(std::string_view name) noexcept {
-  const auto found =
-      std::ranges::find_if(kMechanisms, [name](const Mechanism& row) { return row.name == name; });
+const Mechanism* find_signing_mechanism(std::string_view name) noexcept {
+  const auto found = std::ranges::find_if(kMechanisms, [name](const Mechanism& row) {
+    return row.use == MechanismUse::sign && row.name == name;
+  });
   return found == std::end(kMechanisms) ? nullptr : &*found;
 }
 
-bool is_offered(const Mechanism& mechanism, const Device& device) noexcept {
-  switch (mechanism.use) {
-    case MechanismUse::digest:
-      return true;
-    case MechanismUse::generate:
-      return has_keys(mechanism.key_type, device);
-    case MechanismUse::sign:
-      break;
-  }
-  // A raw PSS signature is made over a digest of some hash: any will do to be of use.
-  const Hash hash = mechanism.scheme == Scheme::rsa_pss && mechanism.hash == Hash::none
-                        ? Hash::sha256
-                        : mechanism.hash;
-  return has_keys(mechanism.key_type, device) &&
-         device.sign_input(mechanism.scheme, hash) != SignInput::unsupported;
+std::optional<KeySpec> find_key_spec(std::string_view name) {
+  const auto found =
+      std::ranges::find_if(kSpecs, [name](const KeySpec& spec) { return to_string(spec) == name; });
+  return found == std::end(kSpecs) ? std::nullopt : std::optional(*found);
 }
 
-std::vector<CK_MECHANISM_TYPE> offered_mechanisms(const Device& device) {
-  std::vector<CK_MECHANISM_TYPE> result;
-  for (const Mechanism& mechanism : kMechanisms) {
-    if (is_offered(mechanism, device)) result.push_back(mechanism.type);
+std::string names_of(const MechanismSet& mechanisms) {
+  std::string names;
+  for (const Mechanism& row : kMechanisms) {
+    if (row.use != MechanismUse::sign || !mechanisms.contains(row)) continue;
+    names += (names.empty() ? "" : ", ") + std::string(row.name);
   }
-  return result;
+  return names;
 }
 
-CK_MECHANISM_INFO mechanism_info(CK_MECHANISM_TYPE type, const Device& device) {
-  const Mechanism* mechanism = find_mechanism(type);
-  if (mechanism == nullptr || !is_offered(*mechanism, device)) {
-    throw Error(CKR_MECHANISM_INVALID, "the mechanism is not offered");
-  }
-  CK_MECHANISM_INFO info{};
-  switch (mechanism->use) {
-    case MechanismUse::digest:
-      info.flags = CKF_DIGEST;
-      return info;
-    case MechanismUse::generate:
-      info.flags = CKF_GENERATE_KEY_PAIR;
-      break;
-    case MechanismUse::sign:
-      info.flags = CKF_SIGN | CKF_VERIFY | CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY;
-      break;
-  }
-  if (device.info().hardware) info.flags |= CKF_HW;
-  if (mechanism->key_type != CKK_RSA) {
-    info.flags |= CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
-  }
-  info.ulMinKeySize = std::numeric_limits<CK_ULONG>::max();
+std::string names_of(const KeySpecSet& kinds) {
+  std::string names;
   for (const KeySpec& spec : kSpecs) {
-    if (spec.type != mechanism->key_type || !device.supports(spec)) continue;
-    info.ulMinKeySize = std::min<CK_ULONG>(info.ulMinKeySize, spec.bits);
-    info.ulMaxKeySize = std::max<CK_ULONG>(info.ulMaxKeySize, spec.bits);
+    if (kinds.contains(spec)) names += (names.empty() ? "" : ", ") + to_string(spec);
   }
-  return info;
-}
-
-const Mechanism& require_mechanism(CK_MECHANISM_TYPE type, MechanismUse use, const Device& device) {
-  const Mechanism* mechanism = find_mechanism(type);
-  if (mechanism == nullptr || mechanism->use != use || !is_offered(*mechanism, device)) {
-    throw Error(CKR_MECHANISM_INVALID,
-                "mechanism " + (mechanism == nullptr ? std::to_string(type) : mechanism->name) +
-                    " is not offered for this");
-  }
-  return *mechanism;
+  return names;
 }
 
 SignatureScheme signature_scheme(const Mechanism& mechanism, const MechanismChoice& choice,

@@ -3,12 +3,13 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/hash.h"
+#include "base/pkcs11.h"
 #include "base/public_key.h"
-#include "device/device.h"
+#include "base/row_set.h"
 
 namespace mayfly {
 
@@ -24,30 +25,31 @@ struct Mechanism {
   Scheme scheme;         ///< sign
   Hash hash;             ///< sign: the hash that the mechanism computes, none for raw ones; digest
   bool multi_part;       ///< whether C_SignUpdate and the like may be used (PKCS#11 3.0, chapter 2)
+
+  friend bool operator==(const Mechanism& a, const Mechanism& b) noexcept {
+    return a.type == b.type;
+  }
 };
 
+/// All mechanisms that the module knows.
+[[nodiscard]] std::span<const Mechanism> known_mechanisms() noexcept;
 /// The kinds of key pairs that the module knows.
 [[nodiscard]] std::span<const KeySpec> known_key_specs() noexcept;
 
+using MechanismSet = RowSet<Mechanism, known_mechanisms>;
+using KeySpecSet = RowSet<KeySpec, known_key_specs>;
+
 /// The row of a mechanism, or null if the module does not know it.
 [[nodiscard]] const Mechanism* find_mechanism(CK_MECHANISM_TYPE type) noexcept;
-/// The same by its name, "CKM_ECDSA".
-[[nodiscard]] const Mechanism* find_mechanism(std::string_view name) noexcept;
+/// The row of a signing mechanism by its name ("CKM_ECDSA"), or null.
+[[nodiscard]] const Mechanism* find_signing_mechanism(std::string_view name) noexcept;
+/// A kind of key pairs by its name ("EC P-256", as to_string() gives it); nothing for others.
+[[nodiscard]] std::optional<KeySpec> find_key_spec(std::string_view name);
 
-/// Whether the device can do it. Digests need no device.
-[[nodiscard]] bool is_offered(const Mechanism& mechanism, const Device& device) noexcept;
-
-/// The mechanisms that the module offers on a device, in the table's order.
-[[nodiscard]] std::vector<CK_MECHANISM_TYPE> offered_mechanisms(const Device& device);
-
-/// What C_GetMechanismInfo tells of an offered mechanism.
-/// @throws Error CKR_MECHANISM_INVALID if it is not offered.
-[[nodiscard]] CK_MECHANISM_INFO mechanism_info(CK_MECHANISM_TYPE type, const Device& device);
-
-/// The row of an offered mechanism of the given use.
-/// @throws Error CKR_MECHANISM_INVALID otherwise.
-[[nodiscard]] const Mechanism& require_mechanism(CK_MECHANISM_TYPE type, MechanismUse use,
-                                                 const Device& device);
+/// The names of the signing mechanisms in a set, in the table's order, apart by ", ".
+[[nodiscard]] std::string names_of(const MechanismSet& mechanisms);
+/// The names of the kinds in a set, in the table's order, apart by ", ".
+[[nodiscard]] std::string names_of(const KeySpecSet& kinds);
 
 /// A mechanism as a client names it, its parameter already in our own types.
 struct MechanismChoice {

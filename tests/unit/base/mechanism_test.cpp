@@ -1,25 +1,11 @@
-#include "core/mechanism.h"
+#include "base/mechanism.h"
 
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "unit/core/fake_device.h"
 
 namespace mayfly {
 namespace {
-
-TEST(Mechanism, ListsOnlyWhatTheDeviceCanDo) {
-  const test::FakeDevice device;  // P-256 and RSA 2048, no Ed25519
-  const auto offered = offered_mechanisms(device);
-  EXPECT_NE(std::ranges::find(offered, CKM_ECDSA), offered.end());
-  EXPECT_EQ(std::ranges::find(offered, CKM_EDDSA), offered.end());
-  EXPECT_EQ(std::ranges::find(offered, CKM_EC_EDWARDS_KEY_PAIR_GEN), offered.end());
-  EXPECT_EQ(std::ranges::find(offered, CKM_ECDSA_SHA1), offered.end());
-  const CK_MECHANISM_INFO info = mechanism_info(CKM_ECDSA, device);
-  EXPECT_EQ(info.ulMinKeySize, 256U);
-  EXPECT_EQ(info.ulMaxKeySize, 256U);
-  EXPECT_THROW(static_cast<void>(mechanism_info(CKM_EDDSA, device)), Error);
-}
 
 struct PssCase {
   const char* what;

@@ -1,0 +1,31 @@
+// How often something may happen.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace mayfly {
+
+/// RateLimit is a token bucket: it fills at a rate, holds what comes in a second, and is full when
+/// it is made. It never waits. One atomic number says when the bucket will be full again.
+class RateLimit {
+ public:
+  /// @param per_second  TaskPolicy::kNoLimit for no limit. 0 allows nothing.
+  explicit RateLimit(std::uint64_t per_second) noexcept;
+  RateLimit(const RateLimit&) = delete;
+  RateLimit& operator=(const RateLimit&) = delete;
+
+  /// Takes one out. @return false if the bucket is empty.
+  [[nodiscard]] bool take() noexcept { return !is_limited_ || take(BootClock::now()); }
+  [[nodiscard]] bool take(BootClock::time_point now) noexcept;
+
+ private:
+  bool is_limited_;
+  BootClock::rep pause_;  // in which one comes in, in nanoseconds
+  BootClock::rep room_;   // in which the empty bucket fills
+  std::atomic<BootClock::rep> full_at_{0};
+};
+
+}  // namespace mayfly
