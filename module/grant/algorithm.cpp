@@ -5,13 +5,13 @@
 namespace mayfly::grant {
 namespace {
 
-struct Row {
+struct AlgorithmRow {
   Algorithm algorithm;
   std::string_view name;
   SignatureScheme scheme;
 };
 
-constexpr std::array<Row, 4> kRows = {{
+constexpr std::array<AlgorithmRow, 4> kAlgorithms = {{
     {Algorithm::es256, "ES256", {Scheme::ecdsa, Hash::sha256, Hash::none, 0}},
     {Algorithm::es384, "ES384", {Scheme::ecdsa, Hash::sha384, Hash::none, 0}},
     {Algorithm::eddsa, "EdDSA", {Scheme::eddsa, Hash::none, Hash::none, 0}},
@@ -19,8 +19,8 @@ constexpr std::array<Row, 4> kRows = {{
     {Algorithm::ps256, "PS256", {Scheme::rsa_pss, Hash::sha256, Hash::sha256, 32}},
 }};
 
-const Row& row_of(Algorithm algorithm) noexcept {
-  return kRows[static_cast<std::size_t>(algorithm)];
+const AlgorithmRow& row_of(Algorithm algorithm) noexcept {
+  return kAlgorithms[static_cast<std::size_t>(algorithm)];
 }
 
 }  // namespace
@@ -28,7 +28,7 @@ const Row& row_of(Algorithm algorithm) noexcept {
 std::string_view name_of(Algorithm algorithm) noexcept { return row_of(algorithm).name; }
 
 std::optional<Algorithm> find_algorithm(std::string_view name) noexcept {
-  for (const Row& row : kRows) {
+  for (const AlgorithmRow& row : kAlgorithms) {
     if (row.name == name) return row.algorithm;
   }
   return std::nullopt;

@@ -5,13 +5,13 @@
 namespace mayfly::grant {
 namespace {
 
-struct Row {
+struct ReasonRow {
   Reason reason;
   std::string_view name;
   std::string_view text;
 };
 
-constexpr std::array<Row, 25> kRows = {{
+constexpr std::array<ReasonRow, 25> kReasons = {{
     {Reason::too_long, "too-long", "it is longer than 8 KiB"},
     {Reason::malformed, "malformed", "it is no JWS of three parts in base64url"},
     {Reason::header, "header", "its header is not one of a grant"},
@@ -40,14 +40,16 @@ constexpr std::array<Row, 25> kRows = {{
 }};
 
 constexpr bool rows_are_in_order() {
-  for (std::size_t i = 0; i < kRows.size(); ++i) {
-    if (static_cast<std::size_t>(kRows[i].reason) != i) return false;
+  for (std::size_t i = 0; i < kReasons.size(); ++i) {
+    if (static_cast<std::size_t>(kReasons[i].reason) != i) return false;
   }
   return true;
 }
-static_assert(rows_are_in_order() && kRows.back().reason == Reason::spent);
+static_assert(rows_are_in_order() && kReasons.back().reason == Reason::spent);
 
-const Row& row_of(Reason reason) noexcept { return kRows[static_cast<std::size_t>(reason)]; }
+const ReasonRow& row_of(Reason reason) noexcept {
+  return kReasons[static_cast<std::size_t>(reason)];
+}
 
 std::string message(Reason reason, const std::string& detail) {
   std::string text = "the grant is refused: " + std::string(text_of(reason));

@@ -12,7 +12,7 @@
 namespace mayfly::grant {
 namespace {
 
-bool equal(const timespec& a, const timespec& b) noexcept {
+bool is_same_time(const timespec& a, const timespec& b) noexcept {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
@@ -27,7 +27,7 @@ TrustedApprovers::Stamp::Stamp(const struct stat& status) noexcept
 
 bool TrustedApprovers::Stamp::operator==(const Stamp& other) const noexcept {
   return device == other.device && inode == other.inode && size == other.size &&
-         equal(modified, other.modified) && equal(changed, other.changed);
+         is_same_time(modified, other.modified) && is_same_time(changed, other.changed);
 }
 
 bool TrustedApprovers::is_as_read() const noexcept {

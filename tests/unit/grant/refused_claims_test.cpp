@@ -8,13 +8,13 @@
 namespace mayfly::test {
 namespace {
 
-struct Vector {
+struct ClaimVector {
   std::string name;
   std::string reason;
   std::string claims;
 };
 
-using Vectors = std::vector<Vector>;
+using ClaimVectors = std::vector<ClaimVector>;
 
 /// The good claims with a text put in front of the last bracket.
 std::string with_text(const std::string& text) {
@@ -30,7 +30,7 @@ std::string with_raw(const char* claim, const std::string& value) {
   return claims;
 }
 
-void add_documents(Vectors& all) {
+void add_documents(ClaimVectors& all) {
   const std::string good = sample_claims().dump();
   for (const std::string& text :
        {std::string("no JSON"), std::string("[]"), std::string("null"), "[" + good + "]",
@@ -58,12 +58,12 @@ void add_documents(Vectors& all) {
       {"children without depth", "missing-claim", claims_with("children", {{"allowed", true}})});
 }
 
-void add_bad(Vectors& all, const char* claim, const nlohmann::json& value) {
+void add_bad(ClaimVectors& all, const char* claim, const nlohmann::json& value) {
   all.push_back({std::string(claim) + " = " + value.dump().substr(0, 40), "bad-claim",
                  claims_with(claim, value)});
 }
 
-void add_texts(Vectors& all) {
+void add_texts(ClaimVectors& all) {
   for (const char* claim : {"iss", "sub", "jti", "task", "parent"}) {
     for (const nlohmann::json& value :
          {nlohmann::json(""), nlohmann::json(1), nlohmann::json(nullptr), nlohmann::json("a\nb"),
@@ -85,7 +85,7 @@ void add_texts(Vectors& all) {
   add_bad(all, "scope", many);
 }
 
-void add_numbers(Vectors& all) {
+void add_numbers(ClaimVectors& all) {
   for (const char* claim : {"iat", "nbf", "exp", "ttl", "max_sigs", "max_keys"}) {
     for (const nlohmann::json& value :
          {nlohmann::json("1800000590"), nlohmann::json(1800000590.5), nlohmann::json(-1),
@@ -108,45 +108,46 @@ void add_numbers(Vectors& all) {
   add_bad(all, "nbf", kNow + 591);
 }
 
-void add_lists(Vectors& all) {
-  using Json = nlohmann::json;
-  for (const Json& value :
-       {Json::array(), Json("CKM_ECDSA"), Json(1), Json::object(), Json::array({"ES256"}),
-        Json::array({"ecdsa"}), Json::array({"CKM_"}), Json::array({"CKM_ecdsa"}),
-        Json::array({"CKM_ECDSA "}), Json::array({" CKM_ECDSA"}), Json::array({"CKM_ECDSA\n"}),
-        Json::array({"*"}), Json::array({0x1041}), Json::array({"CKM_ECDSA", "CKM_ECDSA"}),
-        Json::array({"CKM_ECDSA", nullptr}), Json::array({"CKM_" + std::string(61, 'X')})}) {
+void add_lists(ClaimVectors& all) {
+  using Value = nlohmann::json;
+  for (const Value& value :
+       {Value::array(), Value("CKM_ECDSA"), Value(1), Value::object(), Value::array({"ES256"}),
+        Value::array({"ecdsa"}), Value::array({"CKM_"}), Value::array({"CKM_ecdsa"}),
+        Value::array({"CKM_ECDSA "}), Value::array({" CKM_ECDSA"}), Value::array({"CKM_ECDSA\n"}),
+        Value::array({"*"}), Value::array({0x1041}), Value::array({"CKM_ECDSA", "CKM_ECDSA"}),
+        Value::array({"CKM_ECDSA", nullptr}), Value::array({"CKM_" + std::string(61, 'X')})}) {
     add_bad(all, "mechs", value);
   }
-  Json many = Json::array();
+  Value many = Value::array();
   for (int i = 0; i < 65; ++i) many.push_back("CKM_" + std::to_string(i));
   add_bad(all, "mechs", many);
-  Json brokers = Json::array();
+  Value brokers = Value::array();
   for (int i = 0; i < 17; ++i) brokers.push_back("b" + std::to_string(i));
-  for (const Json& value : {Json::array(), Json(""), Json(1), Json(nullptr), Json::array({""}),
-                            Json::array({1}), Json::array({"a", "a"}), Json::array({"a\nb"}),
-                            Json::array({std::string(256, 'a')}), brokers}) {
+  for (const Value& value :
+       {Value::array(), Value(""), Value(1), Value(nullptr), Value::array({""}), Value::array({1}),
+        Value::array({"a", "a"}), Value::array({"a\nb"}), Value::array({std::string(256, 'a')}),
+        brokers}) {
     add_bad(all, "aud", value);
   }
-  for (const Json& value :
-       {Json(true), Json(2), Json::array(), Json{{"allowed", 1}, {"depth", 1}},
-        Json{{"allowed", "true"}, {"depth", 1}}, Json{{"allowed", true}, {"depth", 0}},
-        Json{{"allowed", true}, {"depth", 17}}, Json{{"allowed", true}, {"depth", "1"}},
-        Json{{"allowed", true}, {"depth", -1}}, Json{{"allowed", false}, {"depth", 1}},
-        Json{{"allowed", false}, {"depth", 0}}}) {
+  for (const Value& value :
+       {Value(true), Value(2), Value::array(), Value{{"allowed", 1}, {"depth", 1}},
+        Value{{"allowed", "true"}, {"depth", 1}}, Value{{"allowed", true}, {"depth", 0}},
+        Value{{"allowed", true}, {"depth", 17}}, Value{{"allowed", true}, {"depth", "1"}},
+        Value{{"allowed", true}, {"depth", -1}}, Value{{"allowed", false}, {"depth", 1}},
+        Value{{"allowed", false}, {"depth", 0}}}) {
     add_bad(all, "children", value);
   }
 }
 
 TEST(RefusedClaims, EachForItsOwnReasonThoughAnApproverSignedThem) {
-  Vectors all;
+  ClaimVectors all;
   add_documents(all);
   add_texts(all);
   add_numbers(all);
   add_lists(all);
   const TestApprover approver(grant::Algorithm::eddsa);
   const std::vector<grant::Approver> trusted = {approver.approver()};
-  for (const Vector& vector : all) {
+  for (const ClaimVector& vector : all) {
     EXPECT_EQ(outcome_of([&] { return grant::parse_claims(vector.claims); }), vector.reason)
         << vector.name;
     EXPECT_EQ(outcome_of([&] {
