@@ -2,22 +2,12 @@
 
 #include <benchmark/benchmark.h>
 
+#include "bench/configuration.h"
 #include "bench/signer.h"
 #include "support/raw_module.h"
 
 namespace mayfly::bench {
 namespace {
-
-/// mayfly's configuration for the token, in the token's folder.
-std::string write_configuration(const test::SoftHsmToken& token) {
-  std::string text = "[device]\nmodule = \"" + token.module_path().string() + "\"\ntoken = \"" +
-                     token.uri() + "\"\npin-source = \"file:" + token.pin_file().string() +
-                     "\"\n[device.env]\n";
-  for (const auto& [name, value] : token.environment()) text += name + " = \"" + value + "\"\n";
-  const auto file = token.folder() / "mayfly.toml";
-  std::ofstream(file) << text;
-  return file.string();
-}
 
 void bench_sign(benchmark::State& state, const Target& target) {
   Signer signer(target);
