@@ -132,7 +132,7 @@ constexpr std::array<ConfigKey, 37> kKeys = {{
      [](const Config& c) { return show_bool(c.tpm.kill_switch); }},
     {"tpm", "encrypt", "true or false",
      "Whether keys' authorisation values are kept from whoever listens between the processor and "
-     "the TPM. A signature takes no more commands, and less than a tenth of a millisecond more.",
+     "the TPM. A signature takes no more commands, and up to a fifth of a millisecond more.",
      "", false, KeyFor::tpm, [](Config& c, const Value& v) { c.tpm.encrypt = v.boolean(); },
      [](const Config& c) { return show_bool(c.tpm.encrypt); }},
     {"tpm", "timeout", "length of time",

@@ -257,31 +257,48 @@ void clear(tpm::Tpm& tpm) {
           "TPM2_Clear");
 }
 
-TEST_F(TpmDeviceTest, EndsAKeyWhoseCounterOthersUndefined) {
+/// How a counter can go without mayfly's doing, before or after its key's end.
+enum class Removal { undefined, cleared };
+
+TEST_F(TpmDeviceTest, EndsAKeyAlsoWhereOthersRemoveItsCounter) {
   TpmDeviceOptions with = options(TpmDeadline::software);
   with.kill_switch = true;
   Device& device = open(with);
   tpm::Tpm& thief = burglar_->tpm();
-  for (const bool ended : {false, true}) {
-    const auto key = device.open_scope(owner())->generate(kP256);
-    const LootedKey stolen = burglar_->loot().at(0);
-    const tpm::KillCounter counter = stolen.policy->counter().value();
-    TPMS_NV_PUBLIC area = thief.nv_read_public(counter.index).area;
-    area.attributes &= ~TPMA_NV_WRITTEN;
-    thief.nv_undefine_space(counter.index);
-    if (ended) EXPECT_EQ(key->destroy(), Destruction::destroyed);
-    clear(thief);
-    thief.nv_define_space(area);
-    bool signed_once = false;
-    for (int i = 0; i < 10; ++i) {
-      thief.nv_increment(counter.index);
-      signed_once = signed_once || failure_of([&] {
-                                     (void)burglar_->sign(stolen, message_digest());
-                                   }).rv() == CKR_OK;
+  for (const Removal removal : {Removal::undefined, Removal::cleared}) {
+    for (const bool before_the_end : {true, false}) {
+      SCOPED_TRACE(std::string(removal == Removal::cleared ? "cleared" : "undefined") +
+                   (before_the_end ? " before" : " after"));
+      const auto key = device.open_scope(owner())->generate(kP256);
+      const LootedKey stolen = burglar_->loot().at(0);
+      const TPMI_RH_NV_INDEX index = stolen.policy->counter()->index;
+      TPMS_NV_PUBLIC area = thief.nv_read_public(index).area;
+      area.attributes &= ~TPMA_NV_WRITTEN;
+      const auto remove = [&] {
+        if (removal == Removal::undefined) thief.nv_undefine_space(index);
+        clear(thief);
+      };
+      // Whether the key signs with a counter that is made anew, at one of its first values.
+      const auto comes_back = [&] {
+        bool signed_once = false;
+        thief.nv_define_space(area);
+        for (int i = 0; i < 10; ++i) {
+          thief.nv_increment(index);
+          signed_once = signed_once || failure_of([&] {
+                                         (void)burglar_->sign(stolen, message_digest());
+                                       }).rv() == CKR_OK;
+        }
+        thief.nv_undefine_space(index);
+        return signed_once;
+      };
+      ASSERT_TRUE(is_good(stolen.public_key, burglar_->sign(stolen, message_digest())));
+      if (before_the_end) remove();
+      EXPECT_EQ(key->destroy(), Destruction::destroyed);
+      if (!before_the_end) remove();
+      EXPECT_FALSE(comes_back());
+      clear(thief);
+      EXPECT_FALSE(comes_back());
     }
-    EXPECT_EQ(signed_once, !ended) << "before its end, Clear lets a counter have an old value";
-    thief.nv_undefine_space(counter.index);
-    if (!ended) EXPECT_EQ(key->destroy(), Destruction::destroyed);
   }
 }
 
