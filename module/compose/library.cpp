@@ -76,6 +76,7 @@ std::unique_ptr<Device> open_tpm(const Config& config, DeviceUse use) {
   options.timeout = config.tpm.timeout;
   if (config.tpm.software_deadline) options.deadline = TpmDeadline::software;
   options.kill_switch = config.tpm.kill_switch && use == DeviceUse::tasks;
+  options.encrypt = config.tpm.encrypt;
   if (config.registry.is_there()) options.journal = open_journal(config);
   options.attestation_certificates = read_certificates(config.tpm.attestation_certificates);
   return open_tpm_device(std::move(options));

@@ -66,6 +66,7 @@ struct TpmConfig {
   std::string tcti = "device:/dev/tpmrm0";                ///< tpm.tcti: as tss2-tctildr takes it
   bool software_deadline = false;                         ///< tpm.deadline = "software"
   bool kill_switch = false;                               ///< tpm.kill-switch
+  bool encrypt = false;                                   ///< tpm.encrypt
   std::chrono::seconds timeout{std::chrono::minutes(1)};  ///< tpm.timeout: for one command
   std::filesystem::path attestation_certificates;         ///< tpm.attestation-certificates
 };

@@ -54,7 +54,7 @@ constexpr std::array<ConfigTable, 10> kTables = {{
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 36> kKeys = {{
+constexpr std::array<ConfigKey, 37> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -130,6 +130,11 @@ constexpr std::array<ConfigKey, 36> kKeys = {{
      "for each key that lives, a write to it for each that ends, and one more command a signature.",
      "", false, KeyFor::tpm, [](Config& c, const Value& v) { c.tpm.kill_switch = v.boolean(); },
      [](const Config& c) { return show_bool(c.tpm.kill_switch); }},
+    {"tpm", "encrypt", "true or false",
+     "Whether keys' authorisation values are kept from whoever listens between the processor and "
+     "the TPM. A signature takes no more commands, and up to a fifth of a millisecond more.",
+     "", false, KeyFor::tpm, [](Config& c, const Value& v) { c.tpm.encrypt = v.boolean(); },
+     [](const Config& c) { return show_bool(c.tpm.encrypt); }},
     {"tpm", "timeout", "length of time",
      "How long one command may take before the TPM is given up, and with it all keys in it. Some "
      "TPMs need most of a minute for an RSA key.",

@@ -54,7 +54,9 @@ std::string configuration(const std::string& tcti, const std::string& more) {
 std::vector<TpmSide> sides_over(const std::string& tcti) {
   return {{kBase, ""},
           {kHardware, configuration(tcti, "")},
-          {kSoftware, configuration(tcti, "deadline = \"software\"\n")}};
+          {kSoftware, configuration(tcti, "deadline = \"software\"\n")},
+          {"mayfly, kill switch", configuration(tcti, "kill-switch = true\n")},
+          {"mayfly, encrypted", configuration(tcti, "encrypt = true\n")}};
 }
 
 int calls_of(TpmWork work, int calls) {

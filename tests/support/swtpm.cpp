@@ -84,11 +84,16 @@ void Swtpm::freeze() const {
 
 void Swtpm::thaw() const { ::kill(number_, SIGCONT); }
 
-void Swtpm::run(std::vector<std::string> arguments) {
-  const std::string name = arguments.front();
-  int status = -1;
-  waitpid(launch(std::move(arguments)), &status, 0);
-  if (status != 0) throw std::runtime_error(name + " failed");
+void Swtpm::run(const std::vector<std::string>& arguments) {
+  // On a busy machine the TPM may hang up on a client: each of these can be done again.
+  static constexpr int kAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    int status = -1;
+    waitpid(launch(arguments), &status, 0);
+    if (status == 0) return;
+    if (attempt == kAttempts) throw std::runtime_error(arguments.front() + " failed");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
 }
 
 void Swtpm::flush_objects() const { run({"tpm2_flushcontext", "-T", tcti(), "-t"}); }

@@ -43,7 +43,7 @@ class Swtpm {
 
  private:
   [[nodiscard]] std::filesystem::path socket() const { return folder_.path() / "tpm.sock"; }
-  static void run(std::vector<std::string> arguments);
+  static void run(const std::vector<std::string>& arguments);
 
   TempFolder folder_;
   pid_t number_ = -1;

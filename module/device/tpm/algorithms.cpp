@@ -26,11 +26,13 @@ std::set<TPM2_ALG_ID> read_algorithms(Tpm& tpm) {
   std::set<TPM2_ALG_ID> found;
   std::uint32_t first = 0;
   while (true) {
-    const TPML_ALG_PROPERTY some =
-        tpm.get_capability(TPM2_CAP_ALGS, first, TPM2_MAX_CAP_ALGS).algorithms;
+    const Tpm::Capability answer = tpm.get_capability(TPM2_CAP_ALGS, first, TPM2_MAX_CAP_ALGS);
+    const TPML_ALG_PROPERTY& some = answer.data.algorithms;
     for (UINT32 i = 0; i < some.count; ++i) found.insert(some.algProperties[i].alg);
-    if (some.count < TPM2_MAX_CAP_ALGS) return found;
-    first = *found.rbegin() + 1U;
+    if (!answer.more || some.count == 0) return found;
+    const std::uint32_t next = *found.rbegin() + 1U;
+    if (next <= first) tpm.run(TSS2_SYS_RC_MALFORMED_RESPONSE, "TPM2_GetCapability");
+    first = next;
   }
 }
 

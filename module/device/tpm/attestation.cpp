@@ -61,17 +61,10 @@ Bytes counter_public(Tpm& tpm, TPMI_RH_NV_INDEX index) {
                     "Tss2_MU_TPMS_NV_PUBLIC_Marshal");
 }
 
-attestation::Statement certify(Tpm& tpm, TPM2_HANDLE key, ByteView secret, TPM2_HANDLE signer,
-                               ByteView challenge) {
-  CommandAuthorisation authorisation({TPM2_RH_PW, secret}, {});
-  const auto data = sized<TPM2B_DATA>(challenge);
-  const TPMT_SIG_SCHEME scheme = own_scheme();
-  TPM2B_ATTEST info{};
-  TPMT_SIGNATURE signature{};
-  tpm.run(Tss2_Sys_Certify(tpm.sys(), key, signer, authorisation.command(), &data, &scheme, &info,
-                           &signature, authorisation.response()),
-          "TPM2_Certify");
-  return statement(info, signature);
+attestation::Statement certify(Tpm& tpm, TPM2_HANDLE key, const Authorisation& authorisation,
+                               TPM2_HANDLE signer, ByteView signer_name, ByteView challenge) {
+  const Tpm::Certified made = tpm.certify(key, authorisation, signer, signer_name, challenge);
+  return statement(made.info, made.signature);
 }
 
 attestation::Statement state_time(Tpm& tpm, TPM2_HANDLE signer, ByteView challenge) {

@@ -21,10 +21,11 @@ namespace mayfly::tpm {
 [[nodiscard]] Bytes counter_public(Tpm& tpm, TPMI_RH_NV_INDEX index);
 
 /// TPM2_Certify: what the key is.
-/// @param secret     The key's authorisation value.
-/// @param challenge  Becomes the qualifying data.
-[[nodiscard]] attestation::Statement certify(Tpm& tpm, TPM2_HANDLE key, ByteView secret,
-                                             TPM2_HANDLE signer, ByteView challenge);
+/// @param authorisation  By the key's authorisation value.
+/// @param challenge      Becomes the qualifying data.
+[[nodiscard]] attestation::Statement certify(Tpm& tpm, TPM2_HANDLE key,
+                                             const Authorisation& authorisation, TPM2_HANDLE signer,
+                                             ByteView signer_name, ByteView challenge);
 
 /// TPM2_GetTime: what the TPM's time is.
 [[nodiscard]] attestation::Statement state_time(Tpm& tpm, TPM2_HANDLE signer, ByteView challenge);

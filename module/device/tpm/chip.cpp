@@ -9,7 +9,6 @@
 #include "device/tpm/attestation.h"
 #include "device/tpm/public_area.h"
 #include "device/tpm/sapi.h"
-#include "device/tpm/signature.h"
 #include "device/tpm/tpm_identity.h"
 
 namespace mayfly::tpm {
@@ -44,7 +43,16 @@ class Displaced final : public Error {
 Chip::Link::Link(const TpmDeviceOptions& options, bool shared, SessionRecords* records)
     : tpm({options.tcti, options.timeout}),
       slots(tpm, shared ? kPlacesAmongOthers : kPlacesOfOurOwn, shared),
-      session(tpm, shared, records) {}
+      session(tpm, shared, records,
+              protection(options, options.deadline == TpmDeadline::hardware || options.kill_switch
+                                      ? TPM2_SE_POLICY
+                                      : TPM2_SE_HMAC)) {}
+
+std::optional<SessionProtection> Chip::Link::protection(const TpmDeviceOptions& options,
+                                                        TPM2_SE type) {
+  if (!options.encrypt) return std::nullopt;
+  return SessionProtection{type, [this] { return SaltKey{slots.load(parent), parent_area}; }};
+}
 
 Chip::Chip(TpmDeviceOptions options)
     : options_(std::move(options)),
@@ -126,7 +134,7 @@ void Chip::make_parent() {
       [&] {
         const Tpm::Created made = link_->tpm.create_primary(TPM2_RH_NULL, parent_template());
         parent.name = to_bytes(view(made.name));
-        link_->parent_public = public_bytes(made.public_area.publicArea);
+        link_->parent_area = made.public_area.publicArea;
         return made.handle;
       },
       nullptr);
@@ -177,17 +185,24 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
     throw Error(obstacle, "the TPM can't make key pairs of the kind " + to_string(spec));
   }
   require_open();
-  const std::scoped_lock lock(mutex_);
-  require_open();
-  require_link();
-  last_check();
+  return patiently([&] {
+    require_open();
+    require_link();
+    last_check();
+    auto key = try_generate(spec, deadline);
+    key->scope = std::move(scope);
+    return key;
+  });
+}
+
+std::shared_ptr<ChipKey> Chip::try_generate(const KeySpec& spec, BootClock::time_point deadline) {
   bool is_parent_bad = false;
   for (int attempt = 1;; ++attempt) {
     try {
       if (std::exchange(is_parent_bad, false)) make_parent();
-      auto key = try_generate(spec, deadline);
-      key->scope = std::move(scope);
-      return key;
+      // Before a counter is taken for the key: here one may have to wait.
+      if (options_.encrypt) link_->session.start();
+      return generate_on_chip(spec, deadline);
     } catch (const TpmError& error) {
       abandon_if_broken();
       if (link_ == nullptr || attempt == kMostAttempts || !may_be_displaced(error)) throw;
@@ -205,9 +220,15 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
   }
 }
 
+TPMS_TIME_INFO Chip::read_clock() {
+  const TPMS_TIME_INFO now = link_->tpm.read_clock();
+  link_->clock.look(now, BootClock::now());
+  return now;
+}
+
 void Chip::add_policy(ChipKey& key, BootClock::time_point deadline) {
   if (options_.deadline == TpmDeadline::hardware) {
-    const TPMS_TIME_INFO now = link_->tpm.read_clock();
+    const TPMS_TIME_INFO now = read_clock();
     if (now.clockInfo.resetCount == 0) refuse_unpinnable();
     key.policy.emplace().require_deadline(now, BootClock::now(), deadline);
   }
@@ -216,7 +237,8 @@ void Chip::add_policy(ChipKey& key, BootClock::time_point deadline) {
   key.policy->require_counter(counters_->take(link_->tpm));
 }
 
-std::shared_ptr<ChipKey> Chip::try_generate(const KeySpec& spec, BootClock::time_point deadline) {
+std::shared_ptr<ChipKey> Chip::generate_on_chip(const KeySpec& spec,
+                                                BootClock::time_point deadline) {
   auto key = std::make_shared<ChipKey>();
   key->spec = spec;
   key->secret = secrets_.make();
@@ -235,12 +257,20 @@ void Chip::create(ChipKey& key) {
   Tpm& tpm = link_->tpm;
   const TPMT_PUBLIC wanted =
       session_key_template(key.spec, key.policy ? key.policy->digest() : Bytes());
-  const TPM2_HANDLE parent = link_->slots.load(link_->parent);
   Tpm::Created made;
+  const auto make = [&](SaltedSession* protection) {
+    made = tpm.create_loaded(link_->slots.load(link_->parent), link_->parent.name, wanted,
+                             key.secret.view(), protection);
+  };
+  static_cast<void>(link_->slots.load(link_->parent));
   link_->slots.add(
       key.object,
       [&] {
-        made = tpm.create_loaded(parent, wanted, key.secret.view());
+        if (options_.encrypt) {
+          link_->session.use([&](TPMI_SH_POLICY) { make(link_->session.salted()); });
+        } else {
+          make(nullptr);
+        }
         return made.handle;
       },
       &link_->parent);
@@ -267,45 +297,6 @@ void Chip::discard(SavedObject& object) noexcept {
     log::warn("a key that could not be taken over stays in the TPM for now", error);
     link_->slots.forget(object);
   }
-}
-
-std::size_t Chip::sign(ChipKey& key, const SignRequest& request, ByteSpan out) {
-  const SignPlan plan = algorithms_->plan(key.spec, request);
-  require_open();
-  TPMT_SIGNATURE signature;
-  {
-    const std::scoped_lock lock(mutex_);
-    require_usable(key);
-    signature = try_sign(key, plan);
-  }
-  return write_signature(*key.public_key, request, signature, out);
-}
-
-TPMT_SIGNATURE Chip::try_sign(ChipKey& key, const SignPlan& plan) {
-  for (int attempt = 1;; ++attempt) {
-    try {
-      const TPMT_SIGNATURE signature = sign_on_chip(key, plan);
-      abandon_if_broken();  // after it was made
-      return signature;
-    } catch (const TpmError& error) {
-      abandon_if_broken();
-      if (link_ == nullptr || attempt == kMostAttempts || !may_be_displaced(error)) throw;
-      link_->slots.unload(key.object);
-    }
-  }
-}
-
-TPMT_SIGNATURE Chip::sign_on_chip(ChipKey& key, const SignPlan& plan) {
-  const TPM2_HANDLE handle = link_->slots.load(key.object);
-  if (!key.policy) {
-    return link_->tpm.sign(handle, {TPM2_RH_PW, key.secret.view()}, plan.digest, plan.scheme);
-  }
-  TPMT_SIGNATURE signature{};
-  link_->session.use([&](TPMI_SH_POLICY session) {
-    key.policy->satisfy(link_->tpm, session);
-    signature = link_->tpm.sign(handle, {session, key.secret.view()}, plan.digest, plan.scheme);
-  });
-  return signature;
 }
 
 /// Takes away all that a key could be used with.
@@ -362,10 +353,11 @@ Destruction Chip::destroy(const std::shared_ptr<ChipKey>& key) noexcept {
 }
 
 void Chip::owe(std::shared_ptr<ChipKey> key) noexcept {
+  std::list<std::shared_ptr<ChipKey>>& place = key->place;
   const std::scoped_lock lock(owed_mutex_);
-  std::list<std::shared_ptr<ChipKey>> entry;
-  entry.push_back(std::move(key));
-  owed_.splice(owed_.end(), entry);
+  if (place.empty()) return;  // it is owed already
+  place.front() = std::move(key);
+  owed_.splice(owed_.end(), place);
   ++owed_count_;
 }
 
@@ -418,13 +410,14 @@ void Chip::ask(const std::function<void(Tpm&)>& question) {
 }
 
 void Chip::ping() {
-  ask([](Tpm& tpm) { (void)tpm.read_clock(); });
+  ask([this](Tpm&) { (void)read_clock(); });
 }
 
 ReapReport Chip::reap(EarlierBoots earlier_boots) {
   ReapReport report;
   ask([&](Tpm& tpm) {
     if (records_) report = records_->reap(tpm, earlier_boots);
+    if (!KillCounters::are_there(tpm)) return;
     const ReapReport counters = KillCounters().reap(tpm, earlier_boots);
     report.destroyed += counters.destroyed;
     report.alive += counters.alive;

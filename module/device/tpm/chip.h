@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <unordered_set>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "device/device.h"
 #include "device/tpm/algorithms.h"
 #include "device/tpm/auth_values.h"
+#include "device/tpm/clock_watch.h"
 #include "device/tpm/key_policy.h"
 #include "device/tpm/kill_counters.h"
 #include "device/tpm/policy_session.h"
@@ -34,6 +36,9 @@ namespace mayfly::tpm {
 /// Where others can take what is loaded, it may be gone again before it is used; not that often in
 /// a row.
 inline constexpr int kMostAttempts = 4;
+
+/// How long to wait until others who share the TPM are done with their sessions.
+inline constexpr std::chrono::seconds kSessionPatience{5};
 
 /// Whether the reason may be that others took out what was loaded, or put theirs in its place: then
 /// another attempt may do better.
@@ -56,6 +61,8 @@ struct ChipKey {
   bool stray = false;   ///< it may be loaded still, over a connection that was given up
   bool killed = false;  ///< its kill switch was thrown
   std::shared_ptr<const void> scope;  ///< kept until the key is destroyed
+  /// Its place among those that are owed, made in time: nothing may fail when it is needed.
+  std::list<std::shared_ptr<ChipKey>> place{nullptr};
 };
 
 /// Chip holds the connection to the TPM and does everything over it, one thing at a time.
@@ -110,15 +117,37 @@ class Chip {
   struct Link {
     Link(const TpmDeviceOptions& options, bool shared, SessionRecords* records);
 
+    /// How a session keeps secrets, where it is to: it is salted to the parent.
+    [[nodiscard]] std::optional<SessionProtection> protection(const TpmDeviceOptions& options,
+                                                              TPM2_SE type);
+
     Tpm tpm;
     Slots slots;
     PolicySession session;
+    ClockWatch clock;
     SavedObject parent;
-    Bytes parent_public;          // TPMT_PUBLIC
+    TPMT_PUBLIC parent_area{};
     SavedObject attestation_key;  // made when it is first needed
     Bytes attestation_key_public;
   };
 
+  /// Does something with the TPM; while all its sessions are others', does it again, and lets
+  /// other threads have their turn meanwhile.
+  template <typename Action>
+  auto patiently(Action&& action) {
+    const auto deadline = std::chrono::steady_clock::now() + kSessionPatience;
+    while (true) {
+      try {
+        const std::scoped_lock lock(mutex_);
+        return action();
+      } catch (const TpmError& error) {
+        if (!shared_ || !error.sessions_full() || std::chrono::steady_clock::now() >= deadline) {
+          throw;
+        }
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
   void ask(const std::function<void(Tpm&)>& question);
   void connect();
   void require_link();
@@ -132,12 +161,16 @@ class Chip {
   void flush_idle_session() noexcept;
   [[nodiscard]] bool clear_out() noexcept;
   [[nodiscard]] bool is_anything_left() const noexcept;
+  std::shared_ptr<ChipKey> generate_on_chip(const KeySpec& spec, BootClock::time_point deadline);
+  [[nodiscard]] TPMS_TIME_INFO read_clock();
   std::shared_ptr<ChipKey> try_generate(const KeySpec& spec, BootClock::time_point deadline);
   void discard(SavedObject& object) noexcept;
   void create(ChipKey& key);
   TPMT_SIGNATURE try_sign(ChipKey& key, const SignPlan& plan);
   void require_attestation_key();
   attestation::DeviceEvidence attest_on_chip(ChipKey& key, const DeviceKey::Challenge& challenge);
+  attestation::DeviceEvidence attest_loaded(ChipKey& key, const DeviceKey::Challenge& challenge,
+                                            SaltedSession* proof);
   TPMT_SIGNATURE sign_on_chip(ChipKey& key, const SignPlan& plan);
   void lose(ChipKey& key) noexcept;
   void add_policy(ChipKey& key, BootClock::time_point deadline);

@@ -25,18 +25,19 @@ attestation::PolicyClaim claim_of(Tpm& tpm, const KeyPolicy& policy) {
 }  // namespace
 
 attestation::DeviceEvidence Chip::attest(ChipKey& key, const DeviceKey::Challenge& challenge) {
-  const std::scoped_lock lock(mutex_);
-  require_usable(key);
-  for (int attempt = 1;; ++attempt) {
-    try {
-      return attest_on_chip(key, challenge);
-    } catch (const TpmError& error) {
-      abandon_if_broken();
-      if (link_ == nullptr || attempt == kMostAttempts || !may_be_displaced(error)) throw;
-      link_->slots.unload(key.object);
-      link_->slots.unload(link_->attestation_key);
+  return patiently([&] {
+    require_usable(key);
+    for (int attempt = 1;; ++attempt) {
+      try {
+        return attest_on_chip(key, challenge);
+      } catch (const TpmError& error) {
+        abandon_if_broken();
+        if (link_ == nullptr || attempt == kMostAttempts || !may_be_displaced(error)) throw;
+        link_->slots.unload(key.object);
+        link_->slots.unload(link_->attestation_key);
+      }
     }
-  }
+  });
 }
 
 /// Loads the attestation key.
@@ -60,6 +61,25 @@ void Chip::require_attestation_key() {
 
 attestation::DeviceEvidence Chip::attest_on_chip(ChipKey& key,
                                                  const DeviceKey::Challenge& challenge) {
+  if (!options_.encrypt) return attest_loaded(key, challenge, nullptr);
+  // A key is certified by its authorisation value, without its policy: that takes a session of
+  // another type, in the place of the one that is kept.
+  link_->session.flush();
+  PolicySession session(link_->tpm, shared_, nullptr, link_->protection(options_, TPM2_SE_HMAC));
+  attestation::DeviceEvidence evidence;
+  try {
+    session.use(
+        [&](TPMI_SH_AUTH_SESSION) { evidence = attest_loaded(key, challenge, session.salted()); });
+    session.flush();
+  } catch (...) {
+    if (auto left = session.leave()) left_sessions_.push_back(std::move(*left));
+    throw;
+  }
+  return evidence;
+}
+
+attestation::DeviceEvidence Chip::attest_loaded(ChipKey& key, const DeviceKey::Challenge& challenge,
+                                                SaltedSession* proof) {
   require_attestation_key();
   SavedObject& signer = link_->attestation_key;
   const TPM2_HANDLE handle = link_->slots.load(key.object);
@@ -68,12 +88,14 @@ attestation::DeviceEvidence Chip::attest_on_chip(ChipKey& key,
   }
   attestation::DeviceEvidence evidence;
   evidence.key_public = public_bytes(link_->tpm.read_public(handle).public_area.publicArea);
-  evidence.parent_public = link_->parent_public;
+  evidence.parent_public = public_bytes(link_->parent_area);
   evidence.attestation_key_public = link_->attestation_key_public;
   evidence.certificates = options_.attestation_certificates;
   if (key.policy) evidence.policy = claim_of(link_->tpm, *key.policy);
   const Bytes question = challenge(key.policy ? key.policy->digest() : Bytes(kDigest, 0));
-  evidence.certification = certify(link_->tpm, handle, key.secret.view(), signer.handle, question);
+  evidence.certification =
+      certify(link_->tpm, handle, {TPM2_RH_PW, key.secret.view(), proof, key.object.name},
+              signer.handle, signer.name, question);
   if (evidence.policy.deadline) evidence.time = state_time(link_->tpm, signer.handle, question);
   // Else it would stay behind when this process is killed: nobody could tell it from others' keys.
   link_->slots.unload(signer);

@@ -103,7 +103,7 @@ std::optional<attestation::HardwareDeadline> KeyPolicy::deadline_claim() const n
                                        static_cast<std::uint32_t>(restarts)};
 }
 
-void KeyPolicy::satisfy(Tpm& tpm, TPMI_SH_POLICY session) const {
+void KeyPolicy::satisfy(Tpm& tpm, TPMI_SH_POLICY session, Value value) const {
   if (counter_) {
     require([&] { tpm.policy_nv(session, counter_->index, counter_->value, TPM2_EO_EQ); },
             "its kill switch was thrown");
@@ -121,7 +121,11 @@ void KeyPolicy::satisfy(Tpm& tpm, TPMI_SH_POLICY session) const {
         },
         "the TPM was reset, or suspended and resumed, after the key was made");
   }
-  tpm.policy_password(session);
+  if (value == Value::sent) {
+    tpm.policy_password(session);
+  } else {
+    tpm.policy_auth_value(session);
+  }
 }
 
 }  // namespace mayfly::tpm

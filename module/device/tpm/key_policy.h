@@ -42,9 +42,12 @@ class KeyPolicy {
   /// The deadline, for those who compute the digest again; nothing if none is demanded.
   [[nodiscard]] std::optional<attestation::HardwareDeadline> deadline_claim() const noexcept;
 
+  /// How the authorisation value is given with the command that follows.
+  enum class Value { sent, proven };
+
   /// Runs the policy in a session, which can then sign once.
   /// @throws Error CKR_DEVICE_REMOVED when the TPM says that a condition does not hold, TpmError.
-  void satisfy(Tpm& tpm, TPMI_SH_POLICY session) const;
+  void satisfy(Tpm& tpm, TPMI_SH_POLICY session, Value value = Value::sent) const;
 
  private:
   using Number = std::array<std::uint8_t, 8>;  // big-endian

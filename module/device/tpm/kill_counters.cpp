@@ -151,14 +151,13 @@ KillCounter KillCounters::take(Tpm& tpm) {
 }
 
 void KillCounters::kill(Tpm& tpm, const KillCounter& counter) {
-  try {
-    tpm.nv_increment(counter.index);
-  } catch (const TpmError& error) {
-    // Whoever undefined it took it away. Made anew it begins higher, unless after TPM2_Clear.
-    if (!error.names_nothing()) throw;
+  if (!is_there(tpm, counter)) {
+    log::warn("somebody has undefined a counter of the TPM that was to end a key");
+    count_past(tpm, counter);
     taken_.erase(counter.index);
     return;
   }
+  tpm.nv_increment(counter.index);
   taken_.erase(counter.index);
   if (free_.size() >= kMostFree) {
     try {
@@ -169,6 +168,33 @@ void KillCounters::kill(Tpm& tpm, const KillCounter& counter) {
     }
   }
   free_.push_back(counter.index);
+}
+
+/// Whether the index is still the one that it was: it may be somebody else's by now.
+bool KillCounters::is_there(Tpm& tpm, const KillCounter& counter) {
+  try {
+    return tpm.nv_read_public(counter.index).name == counter.name;
+  } catch (const TpmError& error) {
+    if (!error.names_nothing()) throw;
+    return false;
+  }
+}
+
+void KillCounters::count_past(Tpm& tpm, const KillCounter& counter) {
+  const TPMI_RH_NV_INDEX index = define(tpm);
+  try {
+    const Bytes old(counter.value.begin(), counter.value.end());
+    while (tpm.nv_read(index, kSize) <= old) tpm.nv_increment(index);
+  } catch (const TpmError&) {
+    if (tpm.usable()) free_.push_back(index);
+    throw;
+  }
+  free_.push_back(index);
+}
+
+bool KillCounters::are_there(Tpm& tpm) {
+  const std::vector<TPM2_HANDLE> found = tpm.handles(kFirst);
+  return !found.empty() && found.front() < kFirst + kCount;
 }
 
 void KillCounters::recover(Tpm& tpm) {

@@ -14,9 +14,9 @@
 namespace mayfly::tpm {
 
 /// One counter, and the value at which its key works. When it counts on, the key is dead: a
-/// counter that was undefined and is defined anew begins above what any counter had. TPM2_Clear may
-/// let it begin at that very value, so undefining alone ends nothing: what ends a key is counting
-/// on before.
+/// counter that is defined anew begins above what any counter had, and after TPM2_Clear at least
+/// where the highest one was. So undefining alone ends nothing; what ends a key is that some
+/// counter of the TPM has counted past its value.
 struct KillCounter {
   TPMI_RH_NV_INDEX index = 0;
   Bytes name;
@@ -44,7 +44,9 @@ class KillCounters {
   [[nodiscard]] KillCounter take(Tpm& tpm);
 
   /// Ends the key that the counter was taken for; the counter can then be taken again, or is
-  /// removed when enough are free.
+  /// removed when enough are free. Where somebody has undefined it, the TPM is made to count past
+  /// its value, so that no counter can have that value again.
+  /// @throws TpmError when the key may not be at its end.
   void kill(Tpm& tpm, const KillCounter& counter);
 
   /// Finds the counters of this process that a lost connection made nobody's, and ends the keys
@@ -54,11 +56,16 @@ class KillCounters {
   /// Removes all that can be taken. Those of keys that live stay.
   void undefine_free(Tpm& tpm);
 
+  /// Whether there are indices where counters of mayfly's would be, whosever.
+  [[nodiscard]] static bool are_there(Tpm& tpm);
+
   /// Ends the keys of dead processes, and removes their counters.
   ReapReport reap(Tpm& tpm, EarlierBoots earlier_boots);
 
  private:
   [[nodiscard]] TPMI_RH_NV_INDEX define(Tpm& tpm);
+  void count_past(Tpm& tpm, const KillCounter& counter);
+  [[nodiscard]] static bool is_there(Tpm& tpm, const KillCounter& counter);
 
   ProcessIdentity self_;
   std::vector<TPMI_RH_NV_INDEX> free_;

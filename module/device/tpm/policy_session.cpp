@@ -1,7 +1,6 @@
 #include "device/tpm/policy_session.h"
 
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/log.h"
@@ -11,9 +10,6 @@ namespace {
 
 /// Of the three sessions that TPMs commonly have room for, so that others can sign as well.
 constexpr std::size_t kMostKept = 2;
-
-/// How long to wait for others to be done with theirs.
-constexpr std::chrono::seconds kPatience{5};
 
 }  // namespace
 
@@ -30,18 +26,20 @@ void flush(Tpm& tpm, const LeftSession& left, SessionRecords* records) {
   }
 }
 
-void PolicySession::start() {
-  if (shared_) restarts_ = restarts(tpm_);
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (handle_ == 0) {
-    try {
-      handle_ = tpm_.start_policy_session();
-    } catch (const TpmError& error) {
-      // Those who find no room to stay hold a place for one signature only.
-      if (!shared_ || !error.sessions_full() || std::chrono::steady_clock::now() >= deadline) throw;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+void PolicySession::begin() {
+  salted_.reset();
+  if (!protection_) {
+    handle_ = tpm_.start_policy_session();
+    return;
   }
+  const SaltKey key = protection_->load_key();
+  handle_ = salted_.emplace(tpm_, protection_->type, key).handle();
+}
+
+void PolicySession::start() {
+  if (handle_ != 0) return;
+  if (shared_) restarts_ = restarts(tpm_);
+  begin();
   try {
     keep();
   } catch (...) {
@@ -57,7 +55,7 @@ void PolicySession::keep() {
 }
 
 void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command) {
-  if (handle_ == 0) start();
+  start();
   try {
     policy_and_command(handle_);
   } catch (...) {
@@ -94,6 +92,7 @@ void PolicySession::flush() {
     if (!error.names_nothing()) throw;
   }
   handle_ = 0;
+  salted_.reset();
 }
 
 std::optional<LeftSession> PolicySession::leave() noexcept {

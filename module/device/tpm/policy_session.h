@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 
+#include "device/tpm/salted_session.h"
 #include "device/tpm/session_records.h"
 #include "device/tpm/tpm.h"
 
@@ -22,6 +23,12 @@ struct LeftSession {
 /// @param records  Must not be null if it has a record.
 void flush(Tpm& tpm, const LeftSession& left, SessionRecords* records);
 
+/// What makes a session one that sends no secrets.
+struct SessionProtection {
+  TPM2_SE type = TPM2_SE_POLICY;        ///< TPM2_SE_HMAC where no policy is run in it
+  std::function<SaltKey()> load_key{};  ///< called when a session begins
+};
+
 /// PolicySession is one session of the TPM that is used again and again. It is satisfied between a
 /// policy and the command that uses it, never longer: when anything fails in between, it is
 /// flushed.
@@ -32,13 +39,23 @@ class PolicySession {
   /// @param shared   Whether other processes' sessions take the same places: no resource manager is
   ///                 there. Then the session is kept only while a place is left for others.
   /// @param records  Where it is written down who has it; null to write nothing down.
-  PolicySession(Tpm& tpm, bool shared, SessionRecords* records)
-      : tpm_(tpm), shared_(shared), records_(records) {}
+  /// @param protection  Makes it a session that sends no secrets; nothing for one that does.
+  PolicySession(Tpm& tpm, bool shared, SessionRecords* records,
+                std::optional<SessionProtection> protection)
+      : tpm_(tpm), shared_(shared), records_(records), protection_(std::move(protection)) {}
   PolicySession(const PolicySession&) = delete;
   PolicySession& operator=(const PolicySession&) = delete;
 
+  /// Begins the session unless it is open.
+  /// @throws TpmError sessions_full() while others have all places: those who find no room to stay
+  ///         hold one for one signature only.
+  void start();
+
   /// Runs a policy and the command that uses it.
   void use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command);
+
+  /// What the session is when it sends no secrets; null when it does, and before its first use.
+  [[nodiscard]] SaltedSession* salted() noexcept { return salted_ ? &*salted_ : nullptr; }
 
   /// Flushes it if it was not used for so long.
   void flush_if_idle(std::chrono::milliseconds idle);
@@ -50,12 +67,14 @@ class PolicySession {
   [[nodiscard]] std::optional<LeftSession> leave() noexcept;
 
  private:
-  void start();
+  void begin();
   void keep();
 
   Tpm& tpm_;
   const bool shared_;
   SessionRecords* records_;
+  const std::optional<SessionProtection> protection_;
+  std::optional<SaltedSession> salted_;
   Bytes record_;
   std::uint64_t restarts_ = 0;
   std::chrono::steady_clock::time_point used_{};

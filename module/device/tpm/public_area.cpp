@@ -32,18 +32,6 @@ void append_padded(Bytes& to, const TPM2B_ECC_PARAMETER& number, std::size_t wid
   to.insert(to.end(), number.buffer, number.buffer + size);
 }
 
-PublicKey public_key(const KeySpec& spec, const TPMT_PUBLIC& area) {
-  if (spec.type == CKK_RSA) {
-    const Bytes exponent = {1, 0, 1};
-    return PublicKey::from_rsa(view(area.unique.rsa), exponent);
-  }
-  const std::size_t width = (spec.bits + 7) / 8;
-  Bytes point = {0x04};
-  append_padded(point, area.unique.ecc.x, width);
-  append_padded(point, area.unique.ecc.y, width);
-  return PublicKey::from_point(spec, point);
-}
-
 }  // namespace
 
 Bytes public_bytes(const TPMT_PUBLIC& area) {
@@ -89,6 +77,18 @@ TPMT_PUBLIC session_key_template(const KeySpec& spec, ByteView policy) {
   return area;
 }
 
+PublicKey public_key_of(const KeySpec& spec, const TPMT_PUBLIC& area) {
+  if (spec.type == CKK_RSA) {
+    const Bytes exponent = {1, 0, 1};
+    return PublicKey::from_rsa(view(area.unique.rsa), exponent);
+  }
+  const std::size_t width = (spec.bits + 7) / 8;
+  Bytes point = {0x04};
+  append_padded(point, area.unique.ecc.x, width);
+  append_padded(point, area.unique.ecc.y, width);
+  return PublicKey::from_point(spec, point);
+}
+
 Bytes name_of(const TPMT_PUBLIC& public_area) { return sha256_name({public_bytes(public_area)}); }
 
 Bytes qualified_name(ByteView parent, ByteView name) { return sha256_name({parent, name}); }
@@ -113,7 +113,7 @@ PublicKey inspect(const KeySpec& spec, const TPMT_PUBLIC& wanted, const Tpm::Cre
     throw Error(CKR_DEVICE_ERROR,
                 "the TPM gave its new key a name that does not fit; it was destroyed");
   }
-  return public_key(spec, area);
+  return public_key_of(spec, area);
 }
 
 }  // namespace mayfly::tpm

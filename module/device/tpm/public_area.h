@@ -26,6 +26,9 @@ namespace mayfly::tpm {
 /// A public area, marshalled: what its name is computed over, and what evidence holds.
 [[nodiscard]] Bytes public_bytes(const TPMT_PUBLIC& area);
 
+/// The public key in an area, as the device layer knows it. An RSA key's exponent is 65537.
+[[nodiscard]] PublicKey public_key_of(const KeySpec& spec, const TPMT_PUBLIC& area);
+
 /// The name of a public area: nameAlg ‖ digest (TPM 2.0 Part 1, 16). For SHA-256 only.
 [[nodiscard]] Bytes name_of(const TPMT_PUBLIC& public_area);
 

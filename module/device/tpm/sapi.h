@@ -10,16 +10,23 @@
 
 namespace mayfly::tpm {
 
-/// One of the TPM2B structures that holds `bytes`.
+/// Puts bytes into one of the TPM2B structures. For secrets: no copy is left anywhere.
 /// @throws Error CKR_DATA_LEN_RANGE when they do not fit.
 template <typename Buffer>
-[[nodiscard]] Buffer sized(ByteView bytes) {
-  Buffer buffer{};
+void assign(Buffer& buffer, ByteView bytes) {
   if (bytes.size() > sizeof buffer.buffer) {
     throw Error(CKR_DATA_LEN_RANGE, "the TPM does not take that many bytes");
   }
   buffer.size = static_cast<UINT16>(bytes.size());
   std::copy(bytes.begin(), bytes.end(), buffer.buffer);
+}
+
+/// One of the TPM2B structures that holds `bytes`.
+/// @throws Error as assign().
+template <typename Buffer>
+[[nodiscard]] Buffer sized(ByteView bytes) {
+  Buffer buffer{};
+  assign(buffer, bytes);
   return buffer;
 }
 
@@ -56,7 +63,7 @@ class CommandAuthorisation {
     TPMS_AUTH_COMMAND& auth = command_.auths[command_.count++];
     auth.sessionHandle = authorisation.session;
     auth.sessionAttributes = TPMA_SESSION_CONTINUESESSION;
-    auth.hmac = sized<TPM2B_AUTH>(authorisation.secret);
+    assign(auth.hmac, authorisation.secret);
   }
 
   TSS2L_SYS_AUTH_COMMAND command_{};

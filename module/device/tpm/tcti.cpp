@@ -43,6 +43,7 @@ TSS2_RC Tcti::transmit(TSS2_TCTI_CONTEXT* context, std::size_t size,
   if (size > kMaxMessage) return TSS2_TCTI_RC_BAD_VALUE;
   std::copy_n(command, size, tcti.command_.begin());
   tcti.command_size_ = size;
+  tcti.command_at_ = command;
   tcti.answer_size_ = 0;
   tcti.deadline_ = std::chrono::steady_clock::now() + tcti.limit_;
   return tcti.send({tcti.command_.data(), size});
@@ -52,7 +53,10 @@ TSS2_RC Tcti::send(ByteView command) noexcept {
   sent_ = std::chrono::steady_clock::now();
   ++traffic_.commands;
   const TSS2_RC rc = transport_->transmit(command, deadline_);
-  if (rc != TSS2_RC_SUCCESS) give_up();
+  if (rc != TSS2_RC_SUCCESS) {
+    zeroise({command_.data(), command_size_});
+    give_up();
+  }
   return rc;
 }
 
@@ -99,6 +103,11 @@ TSS2_RC Tcti::receive(TSS2_TCTI_CONTEXT* context, std::size_t* size, std::uint8_
   if (answer == nullptr) return TSS2_RC_SUCCESS;
   if (room < tcti.answer_size_) return TSS2_TCTI_RC_INSUFFICIENT_BUFFER;
   std::copy_n(tcti.answer_.begin(), tcti.answer_size_, answer);
+  // SAPI takes the answer into the memory of its command. What the answer does not cover is still
+  // there, an authorisation value perhaps.
+  if (answer == tcti.command_at_ && tcti.answer_size_ < tcti.command_size_) {
+    zeroise({answer + tcti.answer_size_, tcti.command_size_ - tcti.answer_size_});
+  }
   tcti.answer_size_ = 0;
   return TSS2_RC_SUCCESS;
 }

@@ -68,6 +68,7 @@ class Tcti {
   Transport::Deadline sent_;
   std::array<std::uint8_t, kMaxMessage> command_{};
   std::size_t command_size_ = 0;
+  const std::uint8_t* command_at_ = nullptr;  // where SAPI has it
   std::array<std::uint8_t, kMaxMessage> answer_{};
   std::size_t answer_size_ = 0;  // 0: not fetched yet
   bool given_up_ = false;

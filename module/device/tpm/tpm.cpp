@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "base/secret.h"
+#include "device/tpm/salted_session.h"
 #include "device/tpm/sapi.h"
 
 namespace mayfly::tpm {
@@ -40,19 +41,19 @@ TPMS_TIME_INFO Tpm::read_clock() {
   return time;
 }
 
-TPMU_CAPABILITIES Tpm::get_capability(TPM2_CAP capability, std::uint32_t property,
-                                      std::uint32_t count) {
+Tpm::Capability Tpm::get_capability(TPM2_CAP capability, std::uint32_t property,
+                                    std::uint32_t count) {
   TPMI_YES_NO more = TPM2_NO;
   TPMS_CAPABILITY_DATA data{};
   run(Tss2_Sys_GetCapability(sys_, nullptr, capability, property, count, &more, &data, nullptr),
       "TPM2_GetCapability");
   if (data.capability != capability) run(TSS2_SYS_RC_MALFORMED_RESPONSE, "TPM2_GetCapability");
-  return data.data;
+  return {data.data, more == TPM2_YES};
 }
 
 std::uint32_t Tpm::property(TPM2_PT wanted) {
   const TPML_TAGGED_TPM_PROPERTY found =
-      get_capability(TPM2_CAP_TPM_PROPERTIES, wanted, 1).tpmProperties;
+      get_capability(TPM2_CAP_TPM_PROPERTIES, wanted, 1).data.tpmProperties;
   if (found.count == 0 || found.tpmProperty[0].property != wanted) return 0;
   return found.tpmProperty[0].value;
 }
@@ -63,14 +64,17 @@ std::vector<TPM2_HANDLE> Tpm::handles(TPM2_HANDLE first) {
   // Sessions: those that are saved are told with the type of handle that they had.
   const bool sessions = kind == TPM2_HR_HMAC_SESSION || kind == TPM2_HR_POLICY_SESSION;
   while (true) {
-    const TPML_HANDLE some = get_capability(TPM2_CAP_HANDLES, first, TPM2_MAX_CAP_HANDLES).handles;
+    const Capability answer = get_capability(TPM2_CAP_HANDLES, first, TPM2_MAX_CAP_HANDLES);
+    const TPML_HANDLE& some = answer.data.handles;
     for (UINT32 i = 0; i < some.count; ++i) {
       const TPM2_HANDLE handle = some.handle[i];
       if (!sessions && (handle & TPM2_HR_RANGE_MASK) != kind) return found;
       found.push_back(handle);
     }
-    if (some.count < TPM2_MAX_CAP_HANDLES) return found;
-    first = found.back() + 1;
+    if (!answer.more || some.count == 0) return found;
+    const TPM2_HANDLE next = kind | ((some.handle[some.count - 1] + 1) & TPM2_HR_HANDLE_MASK);
+    if (next <= first) run(TSS2_SYS_RC_MALFORMED_RESPONSE, "TPM2_GetCapability");
+    first = next;
   }
 }
 
@@ -97,24 +101,37 @@ Tpm::Created Tpm::create_primary(TPMI_RH_HIERARCHY hierarchy, const TPM2B_PUBLIC
   return made;
 }
 
-Tpm::Created Tpm::create_loaded(TPM2_HANDLE parent, const TPMT_PUBLIC& public_area,
-                                ByteView secret) {
-  CommandAuthorisation authorisation({});
-  TPM2B_SENSITIVE_CREATE sensitive{};
-  sensitive.sensitive.userAuth = sized<TPM2B_AUTH>(secret);
+/// Gives a command that was prepared.
+void Tpm::execute(const TSS2L_SYS_AUTH_COMMAND& authorisations, const char* command) {
+  run(Tss2_Sys_SetCmdAuths(sys_, &authorisations), "Tss2_Sys_SetCmdAuths");
+  run(Tss2_Sys_Execute(sys_), command);
+}
+
+Tpm::Created Tpm::create_loaded(TPM2_HANDLE parent, ByteView parent_name,
+                                const TPMT_PUBLIC& public_area, ByteView secret,
+                                SaltedSession* protection) {
+  static constexpr const char* kCommand = "TPM2_CreateLoaded";
   TPM2B_TEMPLATE wanted{};
   std::size_t size = 0;
   run(Tss2_MU_TPMT_PUBLIC_Marshal(&public_area, wanted.buffer, sizeof wanted.buffer, &size),
       "Tss2_MU_TPMT_PUBLIC_Marshal");
   wanted.size = static_cast<UINT16>(size);
+  TPM2B_SENSITIVE_CREATE sensitive{};
+  assign(sensitive.sensitive.userAuth, secret);
+  const TSS2_RC rc = Tss2_Sys_CreateLoaded_Prepare(sys_, parent, &sensitive, &wanted);
+  zeroise({sensitive.sensitive.userAuth.buffer, sensitive.sensitive.userAuth.size});
+  run(rc, kCommand);
+  if (protection != nullptr) {
+    protection->protect({TPM2_CC_CreateLoaded, kCommand, parent_name, {}});
+  } else {
+    execute(*CommandAuthorisation({}).command(), kCommand);
+  }
   Created made;
   TPM2B_PRIVATE wrapped{};
-  const TSS2_RC rc = Tss2_Sys_CreateLoaded(sys_, parent, authorisation.command(), &sensitive,
-                                           &wanted, &made.handle, &wrapped, &made.public_area,
-                                           &made.name, authorisation.response());
-  zeroise({sensitive.sensitive.userAuth.buffer, sensitive.sensitive.userAuth.size});
+  const TSS2_RC result =
+      Tss2_Sys_CreateLoaded_Complete(sys_, &made.handle, &wrapped, &made.public_area, &made.name);
   zeroise({wrapped.buffer, sizeof wrapped.buffer});
-  run(rc, "TPM2_CreateLoaded");
+  run(result, kCommand);
   return made;
 }
 
@@ -227,18 +244,45 @@ void Tpm::policy_nv(TPMI_SH_POLICY session, TPMI_RH_NV_INDEX index, ByteView ope
       "TPM2_PolicyNV");
 }
 
+void Tpm::policy_auth_value(TPMI_SH_POLICY session) {
+  run(Tss2_Sys_PolicyAuthValue(sys_, session, nullptr, nullptr), "TPM2_PolicyAuthValue");
+}
+
 TPMT_SIGNATURE Tpm::sign(TPM2_HANDLE key, const Authorisation& authorisation, ByteView digest,
                          const TPMT_SIG_SCHEME& scheme) {
-  CommandAuthorisation auth(authorisation);
+  static constexpr const char* kCommand = "TPM2_Sign";
   const auto value = sized<TPM2B_DIGEST>(digest);
   TPMT_TK_HASHCHECK no_ticket{};
   no_ticket.tag = TPM2_ST_HASHCHECK;
   no_ticket.hierarchy = TPM2_RH_NULL;
+  run(Tss2_Sys_Sign_Prepare(sys_, key, &value, &scheme, &no_ticket), kCommand);
+  if (authorisation.proof != nullptr) {
+    authorisation.proof->authorise({TPM2_CC_Sign, kCommand, authorisation.name, {}},
+                                   authorisation.secret);
+  } else {
+    execute(*CommandAuthorisation(authorisation).command(), kCommand);
+  }
   TPMT_SIGNATURE signature{};
-  run(Tss2_Sys_Sign(sys_, key, auth.command(), &value, &scheme, &no_ticket, &signature,
-                    auth.response()),
-      "TPM2_Sign");
+  run(Tss2_Sys_Sign_Complete(sys_, &signature), kCommand);
   return signature;
+}
+
+Tpm::Certified Tpm::certify(TPM2_HANDLE key, const Authorisation& authorisation, TPM2_HANDLE signer,
+                            ByteView signer_name, ByteView challenge) {
+  static constexpr const char* kCommand = "TPM2_Certify";
+  const auto data = sized<TPM2B_DATA>(challenge);
+  TPMT_SIG_SCHEME own_scheme{};
+  own_scheme.scheme = TPM2_ALG_NULL;
+  run(Tss2_Sys_Certify_Prepare(sys_, key, signer, &data, &own_scheme), kCommand);
+  if (authorisation.proof != nullptr) {
+    authorisation.proof->authorise({TPM2_CC_Certify, kCommand, authorisation.name, signer_name},
+                                   authorisation.secret);
+  } else {
+    execute(*CommandAuthorisation(authorisation, {}).command(), kCommand);
+  }
+  Certified made;
+  run(Tss2_Sys_Certify_Complete(sys_, &made.info, &made.signature), kCommand);
+  return made;
 }
 
 }  // namespace mayfly::tpm

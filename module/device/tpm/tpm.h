@@ -20,10 +20,15 @@ struct ConnectionOptions {
   std::chrono::milliseconds limit{30'000};  ///< for one command
 };
 
+class SaltedSession;
+
 /// One authorisation of a command: a session and what it needs.
 struct Authorisation {
   TPMI_SH_AUTH_SESSION session = TPM2_RH_PW;
   ByteView secret;  ///< the entity's authValue, for TPM2_RH_PW and TPM2_PolicyPassword
+  /// Proves that the secret is known, instead of sending it; null to send it.
+  SaltedSession* proof = nullptr;
+  ByteView name{};  ///< of the entity, for the proof
 };
 
 /// A connection to a TPM. SAPI gives the commands: it costs microseconds where ESAPI's sessions
@@ -51,9 +56,13 @@ class Tpm {
   void run(TSS2_RC rc, const char* command);
 
   [[nodiscard]] TPMS_TIME_INFO read_clock();
+  struct Capability {
+    TPMU_CAPABILITIES data{};
+    bool more = false;  ///< there are values behind these
+  };
   /// One or more values of a capability, from `property` on.
-  [[nodiscard]] TPMU_CAPABILITIES get_capability(TPM2_CAP capability, std::uint32_t property,
-                                                 std::uint32_t count);
+  [[nodiscard]] Capability get_capability(TPM2_CAP capability, std::uint32_t property,
+                                          std::uint32_t count);
   /// One property; 0 if the TPM does not tell it.
   [[nodiscard]] std::uint32_t property(TPM2_PT wanted);
   /// All handles of a kind that are in use: TPM2_HR_TRANSIENT, TPM2_HT_LOADED_SESSION << 24, …
@@ -70,8 +79,10 @@ class Tpm {
   [[nodiscard]] Created create_primary(TPMI_RH_HIERARCHY hierarchy,
                                        const TPM2B_PUBLIC& public_area);
   /// A key under a parent that has no authorisation value. What wraps it is thrown away.
-  [[nodiscard]] Created create_loaded(TPM2_HANDLE parent, const TPMT_PUBLIC& public_area,
-                                      ByteView secret);
+  /// @param protection  Encrypts the secret on its way; null to send it as it is.
+  [[nodiscard]] Created create_loaded(TPM2_HANDLE parent, ByteView parent_name,
+                                      const TPMT_PUBLIC& public_area, ByteView secret,
+                                      SaltedSession* protection);
 
   struct PublicArea {
     TPM2B_PUBLIC public_area{};
@@ -103,10 +114,22 @@ class Tpm {
   void policy_nv(TPMI_SH_POLICY session, TPMI_RH_NV_INDEX index, ByteView operand,
                  TPM2_EO operation);
 
+  void policy_auth_value(TPMI_SH_POLICY session);
+
   [[nodiscard]] TPMT_SIGNATURE sign(TPM2_HANDLE key, const Authorisation& authorisation,
                                     ByteView digest, const TPMT_SIG_SCHEME& scheme);
 
+  struct Certified {
+    TPM2B_ATTEST info{};
+    TPMT_SIGNATURE signature{};
+  };
+  /// @param signer  Has no authorisation value.
+  [[nodiscard]] Certified certify(TPM2_HANDLE key, const Authorisation& authorisation,
+                                  TPM2_HANDLE signer, ByteView signer_name, ByteView challenge);
+
  private:
+  void execute(const TSS2L_SYS_AUTH_COMMAND& authorisations, const char* command);
+
   Tcti tcti_;
   std::vector<std::uint64_t> sys_memory_;
   TSS2_SYS_CONTEXT* sys_ = nullptr;

@@ -1,5 +1,6 @@
 #include "device/tpm/tpm_device.h"
 
+#include <new>
 #include <utility>
 
 #include "base/error.h"
@@ -51,7 +52,12 @@ class TpmScope final : public KeyScope, public std::enable_shared_from_this<TpmS
 
   std::unique_ptr<DeviceKey> generate(const KeySpec& spec, const LastCheck& last_check) override {
     auto key = chip_->generate(spec, deadline_, last_check, shared_from_this());
-    return std::make_unique<TpmKey>(chip_, std::move(key));
+    try {
+      return std::make_unique<TpmKey>(chip_, key);
+    } catch (const std::bad_alloc&) {
+      chip_->owe(std::move(key));
+      throw;
+    }
   }
 
  private:

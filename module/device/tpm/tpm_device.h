@@ -27,6 +27,9 @@ struct TpmDeviceOptions {
   /// has stolen what.
   bool kill_switch = false;
 
+  /// Whether authorisation values are kept from whoever listens between this process and the TPM.
+  bool encrypt = false;
+
   /// After so long without a signature, the next retry_pending() flushes the policy session: a
   /// session that is never used in the end blocks all who save theirs, on any resource manager.
   std::chrono::milliseconds session_idle{5'000};

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/fork_epoch.h"
+#include "base/log.h"
 #include "device/tpm/swtpm_socket.h"
 #include "device/tpm/tss_error.h"
 
@@ -67,6 +68,10 @@ class LoadedTcti final : public Transport {
 std::unique_ptr<Transport> open_transport(const std::string& tcti) {
   constexpr std::string_view kSwtpm = "swtpm:path=";
   if (tcti.starts_with(kSwtpm)) return std::make_unique<SwtpmSocket>(tcti.substr(kSwtpm.size()));
+  if (tcti.starts_with("swtpm") || tcti.starts_with("mssim")) {
+    log::warn("tpm.timeout does not hold with tpm.tcti = \"" + tcti +
+              "\": this TCTI waits for its TPM for ever; with swtpm, use swtpm:path=");
+  }
   return std::make_unique<LoadedTcti>(tcti);
 }
 

@@ -9,13 +9,14 @@
 namespace mayfly::test {
 namespace {
 
-template <TpmDeadline deadline>
+template <TpmDeadline deadline, bool encrypt>
 class TpmUnderTest final : public DeviceUnderTest {
  public:
   std::unique_ptr<Device> open(std::size_t) override {
     TpmDeviceOptions options;
     options.tcti = swtpm_.tcti();
     options.deadline = deadline;
+    options.encrypt = encrypt;
     chip_ = std::make_shared<tpm::Chip>(std::move(options));
     burglar_.emplace(*chip_, swtpm_.tcti());
     return tpm::make_tpm_device(chip_);
@@ -38,14 +39,18 @@ class TpmUnderTest final : public DeviceUnderTest {
   std::optional<Burglar> burglar_;
 };
 
-template <TpmDeadline deadline>
+template <TpmDeadline deadline, bool encrypt = false>
 std::unique_ptr<DeviceUnderTest> make_tpm() {
-  return std::make_unique<TpmUnderTest<deadline>>();
+  return std::make_unique<TpmUnderTest<deadline, encrypt>>();
 }
 
 INSTANTIATE_TEST_SUITE_P(Tpm, DeviceContract, testing::Values(&make_tpm<TpmDeadline::hardware>));
 INSTANTIATE_TEST_SUITE_P(SoftwareTpm, DeviceContract,
                          testing::Values(&make_tpm<TpmDeadline::software>));
+INSTANTIATE_TEST_SUITE_P(EncryptedTpm, DeviceContract,
+                         testing::Values(&make_tpm<TpmDeadline::hardware, true>));
+INSTANTIATE_TEST_SUITE_P(EncryptedSoftwareTpm, DeviceContract,
+                         testing::Values(&make_tpm<TpmDeadline::software, true>));
 
 }  // namespace
 }  // namespace mayfly::test

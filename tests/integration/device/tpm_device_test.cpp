@@ -250,6 +250,78 @@ TEST_F(TpmDeviceTest, CanNotBeTalkedIntoAnotherCounter) {
   }
 }
 
+/// What the TPM's owner can do who wants to have a counter stand where it stood.
+void clear(tpm::Tpm& tpm) {
+  tpm::CommandAuthorisation lockout({});
+  tpm.run(Tss2_Sys_Clear(tpm.sys(), TPM2_RH_LOCKOUT, lockout.command(), lockout.response()),
+          "TPM2_Clear");
+}
+
+/// How a counter can go without mayfly's doing, before or after its key's end.
+enum class Removal { undefined, cleared };
+
+TEST_F(TpmDeviceTest, EndsAKeyAlsoWhereOthersRemoveItsCounter) {
+  TpmDeviceOptions with = options(TpmDeadline::software);
+  with.kill_switch = true;
+  Device& device = open(with);
+  tpm::Tpm& thief = burglar_->tpm();
+  for (const Removal removal : {Removal::undefined, Removal::cleared}) {
+    for (const bool before_the_end : {true, false}) {
+      SCOPED_TRACE(std::string(removal == Removal::cleared ? "cleared" : "undefined") +
+                   (before_the_end ? " before" : " after"));
+      const auto key = device.open_scope(owner())->generate(kP256);
+      const LootedKey stolen = burglar_->loot().at(0);
+      const TPMI_RH_NV_INDEX index = stolen.policy->counter()->index;
+      TPMS_NV_PUBLIC area = thief.nv_read_public(index).area;
+      area.attributes &= ~TPMA_NV_WRITTEN;
+      const auto remove = [&] {
+        if (removal == Removal::undefined) thief.nv_undefine_space(index);
+        clear(thief);
+      };
+      // Whether the key signs with a counter that is made anew, at one of its first values.
+      const auto comes_back = [&] {
+        bool signed_once = false;
+        thief.nv_define_space(area);
+        for (int i = 0; i < 10; ++i) {
+          thief.nv_increment(index);
+          signed_once = signed_once || failure_of([&] {
+                                         (void)burglar_->sign(stolen, message_digest());
+                                       }).rv() == CKR_OK;
+        }
+        thief.nv_undefine_space(index);
+        return signed_once;
+      };
+      ASSERT_TRUE(is_good(stolen.public_key, burglar_->sign(stolen, message_digest())));
+      if (before_the_end) remove();
+      EXPECT_EQ(key->destroy(), Destruction::destroyed);
+      if (!before_the_end) remove();
+      EXPECT_FALSE(comes_back());
+      clear(thief);
+      EXPECT_FALSE(comes_back());
+    }
+  }
+}
+
+TEST_F(TpmDeviceTest, LeavesAnIndexAloneThatIsSomebodyElsesByNow) {
+  TpmDeviceOptions with = options();
+  with.kill_switch = true;
+  Device& device = open(with);
+  const auto key = device.open_scope(owner())->generate(kP256);
+  const tpm::KillCounter counter = burglar_->loot().at(0).policy->counter().value();
+  tpm::Tpm& stranger = burglar_->tpm();
+  TPMS_NV_PUBLIC area = stranger.nv_read_public(counter.index).area;
+  stranger.nv_undefine_space(counter.index);
+  area.attributes &= ~TPMA_NV_WRITTEN;
+  area.authPolicy.size = 0;
+  stranger.nv_define_space(area);
+  stranger.nv_increment(counter.index);
+  const Bytes before = stranger.nv_read(counter.index, 8);
+  EXPECT_EQ(key->destroy(), Destruction::destroyed);
+  EXPECT_EQ(stranger.nv_read(counter.index, 8), before);
+  device.close();
+  EXPECT_EQ(counters(), 1U) << "the stranger's";
+}
+
 TEST_F(TpmDeviceTest, ReapsTheCountersOfAKilledProcessAndNoOthers) {
   TpmDeviceOptions with = options();
   with.kill_switch = true;
@@ -440,7 +512,7 @@ TEST_F(TpmDeviceTest, MakesNoSignatureWithAKeyThatTookThePlaceOfAnother) {
   const auto stranger = tpm::session_key_template(kP256, {});
   const auto parent = other.create_primary(TPM2_RH_NULL, tpm::parent_template());
   while (other.handles(TPM2_HR_TRANSIENT).size() < handles.size()) {
-    (void)other.create_loaded(parent.handle, stranger, {});
+    (void)other.create_loaded(parent.handle, {}, stranger, {}, nullptr);
   }
   EXPECT_TRUE(signs(*key));
 }
@@ -517,7 +589,7 @@ TEST_F(TpmDeviceTest, LeavesStrangersObjectsAlone) {
   area.publicArea.authPolicy.size = 0;
   const auto theirs = stranger.create_primary(TPM2_RH_NULL, area);
   const auto child =
-      stranger.create_loaded(theirs.handle, tpm::session_key_template(kP256, {}), {});
+      stranger.create_loaded(theirs.handle, {}, tpm::session_key_template(kP256, {}), {}, nullptr);
   // One place is left, and mayfly needs two.
   EXPECT_EQ(failure_of([&] { (void)open().open_scope(owner())->generate(kP256); }).rv(),
             CKR_DEVICE_MEMORY);

@@ -19,6 +19,7 @@ const std::map<std::string, std::string>& other_values() {
       {"tpm.tcti", "\"swtpm:path=/tpm\""},
       {"tpm.deadline", "\"software\""},
       {"tpm.kill-switch", "true"},
+      {"tpm.encrypt", "true"},
       {"tpm.timeout", "\"2m\""},
       {"tpm.attestation-certificates", "\"/etc/mayfly/key.pem\""},
       {"device.module", "\"/m.so\""},
