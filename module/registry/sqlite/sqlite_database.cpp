@@ -90,17 +90,6 @@ SqliteDatabase::SqliteDatabase(std::filesystem::path file, std::chrono::millisec
   make_file(file_);
   check_mine(file_, S_IFREG, "; move it away, or run: chmod go-w");
   transact(Access::read, [this](SqlTransaction& transaction) { version(transaction); });
-  keep_a_log();
-}
-
-/// With a write-ahead log nobody who reads waits, and a commit takes half as long while a watch has
-/// the file open. Where it can't be had, a journal does as well.
-void SqliteDatabase::keep_a_log() {
-  try {
-    Connection connection(file_, Clock::now() + patience_);
-    connection.run("PRAGMA journal_mode=WAL");
-  } catch (const SqlConflict&) {  // somebody is at work with it: whoever opens it next
-  }
 }
 
 const SqlDatabase::Types& SqliteDatabase::types() const noexcept {

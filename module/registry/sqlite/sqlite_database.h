@@ -26,7 +26,6 @@ class SqliteDatabase final : public SqlDatabase {
 
  private:
   void attempt(Access access, const Body& body, Clock::time_point deadline) override;
-  void keep_a_log();
 
   std::filesystem::path file_;
   std::chrono::milliseconds patience_;

@@ -3,6 +3,18 @@
 #include <utility>
 
 namespace mayfly::sqlite {
+namespace {
+
+/// Where a log can't be had now, since others are at work with the file, a journal does as well.
+void keep_a_log(const std::filesystem::path& file) {
+  try {
+    Connection connection(file, Connection::Clock::now() + std::chrono::milliseconds(200));
+    connection.run("PRAGMA journal_mode=WAL");
+  } catch (const SqlConflict&) {
+  }
+}
+
+}  // namespace
 
 SqliteWatch::SqliteWatch(std::filesystem::path file, std::chrono::milliseconds patience)
     : file_(std::move(file)), patience_(patience) {}
@@ -14,6 +26,7 @@ std::chrono::milliseconds SqliteWatch::longest_wait() const noexcept {
 bool SqliteWatch::changed() noexcept {
   try {
     if (!connection_) {
+      keep_a_log(file_);
       connection_ = std::make_unique<Connection>(file_, Connection::Clock::now() + patience_);
     }
     // Counts the commits of all other connections. What it says means something for this one only.

@@ -11,7 +11,10 @@
 
 namespace mayfly::sqlite {
 
-/// SqliteWatch looks ten times a second whether the file has changed.
+/// SqliteWatch looks ten times a second whether the file has changed. It gives the file a
+/// write-ahead log, which stays: nobody who reads waits then, and a commit takes half as long while
+/// a watch is there. With connections that close after each transaction alone, a journal takes
+/// fewer writes.
 class SqliteWatch final : public Watch {
  public:
   SqliteWatch(std::filesystem::path file, std::chrono::milliseconds patience);

@@ -14,7 +14,11 @@
 
 namespace mayfly::test {
 
-enum class Backend { sqlite, postgres };
+enum class Backend {
+  sqlite,
+  sqlite_log,  ///< with a write-ahead log, as a broker's watch gives it
+  postgres
+};
 
 /// The program's PostgreSQL server, started when it is first asked for.
 inline PostgresServer& postgres_server() {
@@ -31,18 +35,39 @@ class RegistryPlace {
     if (backend == Backend::postgres) url_ = postgres_server().make_database();
   }
 
+  /// In a database of another server's than the program's own.
+  explicit RegistryPlace(std::string url) : backend_(Backend::postgres), url_(std::move(url)) {}
+
+  /// Makes it as empty as it was at first.
+  void clear() const {
+    if (backend_ == Backend::postgres) {
+      run("DROP SCHEMA IF EXISTS mayfly CASCADE");
+      return;
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      std::filesystem::remove(entry);
+    }
+  }
+
   /// Opens its registry as another process would. Long patience: the machine may be busy.
   [[nodiscard]] std::unique_ptr<Registry> open(
       std::chrono::milliseconds patience = std::chrono::seconds(60),
       postgres::Connections connections = postgres::Connections::kept) const {
     if (backend_ == Backend::sqlite) return open_sqlite_registry(file(), patience);
+    if (backend_ == Backend::sqlite_log) {
+      auto registry = open_sqlite_registry(file(), patience);
+      if (run("PRAGMA journal_mode").at(0).text(0) != "wal") {
+        static_cast<void>(registry->watch()->changed());
+      }
+      return registry;
+    }
     return open_postgres_registry(server(patience), connections);
   }
 
   /// Runs a statement behind the registry's back.
   SqlRows run(const std::string& statement) const {
     const Clock::time_point deadline = Clock::now() + std::chrono::seconds(60);
-    if (backend_ == Backend::sqlite) return sqlite::Connection(file(), deadline).run(statement);
+    if (backend_ != Backend::postgres) return sqlite::Connection(file(), deadline).run(statement);
     postgres::Connection connection(server(std::chrono::seconds(60)), "a test", deadline);
     return connection.run(statement, {}, deadline);
   }

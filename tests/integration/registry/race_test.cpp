@@ -160,7 +160,7 @@ TEST_P(Race, ManyMakeTheTablesTogether) {
   EXPECT_EQ(place_.open()->host(), host);
 }
 
-MAYFLY_ON_EVERY_DATABASE(Race);
+MAYFLY_ON_EVERY_DATABASE_AND_LOG(Race);
 
 }  // namespace
 }  // namespace mayfly::test

@@ -75,7 +75,15 @@ CK_RV fault_of(Call&& call) {
 }
 
 inline std::string name_of(const testing::TestParamInfo<Backend>& backend) {
-  return backend.param == Backend::sqlite ? "Sqlite" : "Postgres";
+  switch (backend.param) {
+    case Backend::sqlite:
+      return "Sqlite";
+    case Backend::sqlite_log:
+      return "SqliteLog";
+    case Backend::postgres:
+      break;
+  }
+  return "Postgres";
 }
 
 class RegistryTest : public testing::TestWithParam<Backend> {
@@ -116,5 +124,10 @@ class RegistryTest : public testing::TestWithParam<Backend> {
 #define MAYFLY_ON_EVERY_DATABASE(suite)                                                          \
   INSTANTIATE_TEST_SUITE_P(Registry, suite, testing::Values(Backend::sqlite, Backend::postgres), \
                            name_of)
+/// The same, and on a file with a write-ahead log.
+#define MAYFLY_ON_EVERY_DATABASE_AND_LOG(suite)                                                  \
+  INSTANTIATE_TEST_SUITE_P(                                                                      \
+      Registry, suite, testing::Values(Backend::sqlite, Backend::sqlite_log, Backend::postgres), \
+      name_of)
 
 }  // namespace mayfly::test

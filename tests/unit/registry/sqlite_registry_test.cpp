@@ -89,8 +89,11 @@ TEST_F(SqliteRegistryTest, IsFoundBehindALinkedFolder) {
   EXPECT_TRUE(fs::exists(folder_.path() / "real" / "registry.db"));
 }
 
-TEST_F(SqliteRegistryTest, KeepsAWriteAheadLog) {
-  open();
+TEST_F(SqliteRegistryTest, KeepsAWriteAheadLogFromTheFirstWatchOn) {
+  const auto registry = open();
+  EXPECT_EQ(connect().run("PRAGMA journal_mode").at(0).text(0), "delete");
+  EXPECT_TRUE(registry->watch()->changed());
+
   EXPECT_EQ(connect().run("PRAGMA journal_mode").at(0).text(0), "wal");
 }
 
