@@ -121,7 +121,10 @@ TaskHost::Changes BrokerHost::changes_since(const ChangeLog::Position& told) {
 }
 
 std::optional<TaskState> BrokerHost::end() const noexcept {
-  if (link_->page().ended()) return TaskState::closed;
+  if (const std::uint32_t ended = link_->page().ended(); ended != 0) {
+    const auto state = static_cast<TaskState>(ended);
+    return may_move(TaskState::active, state) ? state : TaskState::closed;
+  }
   if (!link_->is_up()) return TaskState::lost;
   return std::nullopt;
 }

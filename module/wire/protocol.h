@@ -128,8 +128,9 @@ struct HelloAnswer {
   std::string device_serial;
   std::string firmware;
   bool hardware = false;
-  std::vector<KeySpec> key_specs;
-  std::vector<SignInputRow> sign_inputs;  ///< what is not listed is not supported
+  std::vector<KeySpec> key_specs;             ///< what the task's policy leaves of the device's
+  std::vector<SignInputRow> sign_inputs;      ///< what is not listed is not supported
+  std::vector<CK_MECHANISM_TYPE> mechanisms;  ///< those that sign, under the task's policy
   std::uint64_t max_sessions = 0;
   bool attests = false;  ///< the device gives evidence of its keys
 
@@ -297,7 +298,7 @@ struct Evidence {
 /// worker writes them, an agent maps them read-only. Both are atomic.
 struct ChangePageLayout {
   std::uint64_t changes;  ///< differs from gone_now if token objects came, changed, went
-  std::uint32_t ended;    ///< 0 while the task lives
+  std::uint32_t ended;    ///< 0 while the task lives, then how it ended: MAYFLY_TASK_…
 };
 inline constexpr std::size_t kChangePageSize = 4096;
 /// The seals that the page has, at least: it can't shrink under an agent, and nobody but the worker

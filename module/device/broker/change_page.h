@@ -22,8 +22,9 @@ class ChangePage {
   [[nodiscard]] std::uint64_t changes() const noexcept {
     return __atomic_load_n(&page_->changes, __ATOMIC_ACQUIRE);
   }
-  [[nodiscard]] bool ended() const noexcept {
-    return __atomic_load_n(&page_->ended, __ATOMIC_ACQUIRE) != 0;
+  /// 0 while the task lives, then a number that says how it ended.
+  [[nodiscard]] std::uint32_t ended() const noexcept {
+    return __atomic_load_n(&page_->ended, __ATOMIC_ACQUIRE);
   }
 
  private:
