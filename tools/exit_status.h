@@ -14,6 +14,7 @@ enum ExitStatus : int {
   kUsage = 2,         ///< the command line makes no sense
 
   kBadTaskId = 64,  ///< a task ID is empty, too long, or holds control characters
+  kBadPolicy = 65,  ///< the configuration has no policy of that name
   kBadTtl = 65,     ///< a length of time that is none, or longer than the configuration allows
   kNoConfiguration = 66,  ///< there is no configuration file
   kNoInput = 66,          ///< a file that the command line names can't be read
@@ -28,6 +29,7 @@ enum ExitStatus : int {
   kTryAgain = 75,      ///< a limit is reached that time may lift
   kGrantRefused = 76,  ///< `mayfly grant verify`, `show`: the grant is not one, or does not hold
   kWrongPin = 77,      ///< the device refused the PIN, or its source can't be read
+  kNotAllowed = 79,    ///< the policy does not let this user open a task
   kBadConfiguration = 78,  ///< the configuration file is wrong, or not safe to use
 
   kCannotExecute = 126,  ///< `mayfly run`: COMMAND was found but can't be executed

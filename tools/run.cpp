@@ -20,6 +20,7 @@ namespace {
 struct Options {
   std::string task;
   std::string ttl;
+  std::string policy;
   std::string config;
   std::string program;
   bool module_only = false;
@@ -58,6 +59,7 @@ broker::RunRequest make_request(const Options& options, std::vector<std::string>
   // CLI11 takes the next word for the value of "--task=".
   request.task_id = options.task == "--" ? "" : options.task;
   request.command = std::move(command);
+  request.policy = options.policy;
   request.module_only = options.module_only;
   if (options.ttl.empty()) return request;
   request.ttl = parse_duration(options.ttl);
@@ -84,6 +86,8 @@ void add_run(CLI::App& app, int& status) {
       ->type_name("ID");
   run->add_option("--ttl", options->ttl, "How long its keys live at most, such as 90s or 15m")
       ->type_name("TIME");
+  run->add_option("--policy", options->policy, "The [policy.NAME] that confines it further")
+      ->type_name("NAME");
   run->add_option("--config", options->config, "The configuration file")->type_name("FILE");
   run->add_flag("--module-only", options->module_only,
                 "Let in libmayfly.so only, and not p11-kit's clients");

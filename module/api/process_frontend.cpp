@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kExitPatience{1};
 }  // namespace
 
 struct ProcessFrontend::Instance {
-  explicit Instance(const StartOptions& options) : library(options.load_config()) {
+  explicit Instance(const StartOptions& options) : library(options.load_config(), options.policy) {
     try {
       // Before the application begins: a token that is there from the start is no event.
       if (!options.task_id.empty()) library.tasks().open({options.task_id, options.ttl});

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "compose/broker_host.h"
 #include "compose/certificates.h"
+#include "compose/policies.h"
 #include "compose/registry.h"
 #include "compose/registry_journal.h"
 #include "core/pin_login.h"
@@ -26,19 +27,26 @@ BootClock::time_point time_of(std::uint64_t nanoseconds) noexcept {
   return BootClock::time_point(std::chrono::nanoseconds(nanoseconds));
 }
 
-TaskLimits task_limits(const Config& config) {
+/// The mechanisms of a list, but for those that this version does not know.
+MechanismSet known_of(const std::vector<CK_MECHANISM_TYPE>& types) {
+  MechanismSet known;
+  for (const CK_MECHANISM_TYPE type : types) {
+    if (const Mechanism* mechanism = find_mechanism(type)) known.insert(*mechanism);
+  }
+  return known;
+}
+
+TaskLimits task_limits(const Config& config, const std::string& policy) {
   TaskLimits limits;
   limits.default_ttl = config.task.ttl;
   limits.max_ttl = config.task.max_ttl;
   limits.max_tasks = config.limits.max_tasks;
-  limits.policy.strict_usage = config.policy.strict_usage;
-  limits.policy.login_required = config.login.required;
-  limits.policy.max_objects = config.limits.max_objects;
+  limits.policy = task_policy(config, policy);
   return limits;
 }
 
 TaskTable::LoginFactory login_factory(const Config& config) {
-  if (!config.login.required) return {};
+  if (!config.asks_for_login()) return {};
   auto pin = std::make_shared<const SecretBuffer>(config.login.pin_source.value().read());
   return [pin] { return std::make_unique<PinLogin>(pin); };
 }
@@ -104,20 +112,21 @@ std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
   return config.device.type == DeviceType::tpm ? open_tpm(config, use) : open_token(config, use);
 }
 
-Library::Library(Config config) : config_(std::move(config)) {
+Library::Library(Config config, const std::string& policy) : config_(std::move(config)) {
   log::configure(config_.log.level, config_.log.file.string());
   if (config_.broker.socket.empty()) {
-    open_tasks();
+    open_tasks(policy);
   } else {
     join_broker();
   }
 }
 
-void Library::open_tasks() {
+void Library::open_tasks(const std::string& policy) {
+  const TaskLimits limits = task_limits(config_, policy);
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
   if (may_leave_traces(config_)) reap_recorded(*device_);
-  tasks_ = std::make_unique<TaskTable>(*device_, task_limits(config_), std::move(make_login));
+  tasks_ = std::make_unique<TaskTable>(*device_, limits, std::move(make_login));
 }
 
 void Library::join_broker() {
@@ -126,6 +135,7 @@ void Library::join_broker() {
   config_.limits.max_sessions = std::min<std::uint64_t>(hello.max_sessions, kMostSessions);
   TaskLimits limits;
   limits.policy.login_required = hello.login_required;
+  limits.policy.mechanisms = known_of(hello.mechanisms);
   limits.policy.max_objects = kMostMirrored;
   device_ = std::make_unique<agent::BrokerDevice>(link);
   tasks_ = std::make_unique<TaskTable>(*device_, limits, nullptr);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "config/config.h"
 #include "core/task_table.h"
@@ -24,8 +25,11 @@ enum class DeviceUse {
 /// configuration names a broker's socket, that is the broker's device and the one task behind it.
 class Library {
  public:
-  /// @throws Error as open_device(); CKR_DEVICE_ERROR if the broker can't be reached.
-  explicit Library(Config config);
+  /// @throws Error as open_device() and task_policy(); CKR_DEVICE_ERROR if the broker can't be
+  /// reached.
+  /// @param policy  The name of the policy that confines its tasks, beside [policy]; empty for
+  /// none.
+  explicit Library(Config config, const std::string& policy = {});
 
   [[nodiscard]] const Config& config() const noexcept { return config_; }
   [[nodiscard]] Device& device() const noexcept { return *device_; }
@@ -38,7 +42,7 @@ class Library {
   EndReport close() noexcept;
 
  private:
-  void open_tasks();
+  void open_tasks(const std::string& policy);
   void join_broker();
 
   Config config_;

@@ -11,8 +11,9 @@ namespace {
 constexpr std::string_view kBlanks = " \t\r\n";
 
 [[noreturn]] void malformed(const std::string& why) {
-  throw Error(CKR_ARGUMENTS_BAD,
-              "pReserved: " + why + "; it takes task=ID ttl=15m conf=FILE, or broker=SOCKET");
+  throw Error(
+      CKR_ARGUMENTS_BAD,
+      "pReserved: " + why + "; it takes task=ID ttl=15m policy=NAME conf=FILE, or broker=SOCKET");
 }
 
 /// Takes one value off the front of `text`: up to the next blank, or what stands in quotes.
@@ -73,6 +74,7 @@ class Words {
 StartOptions StartOptions::read(const std::string& reserved) {
   StartOptions options;
   options.task_id = environment("MAYFLY_TASK");
+  options.policy = environment("MAYFLY_POLICY");
   if (const std::string ttl = environment("MAYFLY_TTL"); !ttl.empty()) options.ttl = read_ttl(ttl);
 
   bool own_task = false;  // whether pReserved says something of a task in this process
@@ -84,6 +86,8 @@ StartOptions StartOptions::read(const std::string& reserved) {
       options.task_id = value;
     } else if (key == "ttl") {
       options.ttl = read_ttl(value);
+    } else if (key == "policy") {
+      options.policy = value;
     } else if (key == "conf") {
       options.config_file = value;
     } else if (key == "broker") {
@@ -112,6 +116,7 @@ void StartOptions::settle_broker(bool own_task) {
   if (broker.empty()) return;
   task_id.clear();
   ttl.reset();
+  policy.clear();
 }
 
 Config StartOptions::load_config() const {

@@ -9,14 +9,15 @@
 
 namespace mayfly {
 
-/// StartOptions come from pReserved (`task=ID ttl=15m conf=FILE`, or `broker=SOCKET`, as p11-kit's
-/// x-init-reserved and NSS's parameters give it), else from the environment: MAYFLY_TASK,
-/// MAYFLY_TTL and MAYFLY_CONF, or MAYFLY_SOCKET.
+/// StartOptions come from pReserved (`task=ID ttl=15m policy=NAME conf=FILE`, or `broker=SOCKET`,
+/// as p11-kit's x-init-reserved and NSS's parameters give it), else from the environment:
+/// MAYFLY_TASK, MAYFLY_TTL, MAYFLY_POLICY and MAYFLY_CONF, or MAYFLY_SOCKET.
 struct StartOptions {
   std::string broker;  ///< the socket of a broker's worker; empty: tasks are opened in this process
   std::string task_id;                      ///< empty: no task is opened
   std::optional<std::chrono::seconds> ttl;  ///< nothing takes the configuration's
-  std::string config_file;                  ///< empty: Config::find() looks
+  std::string policy;  ///< the NAME of the [policy.NAME] that confines all tasks; empty for none
+  std::string config_file;  ///< empty: Config::find() looks
 
   /// @param reserved  Words of the form key=value, apart by blanks; a value may stand in single or
   ///                  double quotes. Other keys than ours are refused.

@@ -16,6 +16,7 @@
 namespace mayfly {
 namespace {
 
+constexpr std::string_view kPolicy = "policy";
 constexpr std::size_t kMaxFileSize = 256 * 1024;
 
 std::string read_file(const std::filesystem::path& file) {
@@ -44,6 +45,11 @@ toml::table parse(const std::string& text, const std::filesystem::path& file) {
 struct Entry {
   const ConfigKey* key;
   const toml::node* node;
+  std::string policy;  ///< the NAME of the [policy.NAME] that it stands in, else empty
+
+  [[nodiscard]] std::string full_name() const {
+    return policy.empty() ? key->full_name() : "policy." + policy + "." + std::string(key->name);
+  }
 
   [[nodiscard]] std::size_t line() const noexcept { return node->source().begin.line; }
 };
@@ -56,7 +62,12 @@ class Loader {
   Config load(const toml::table& root) {
     collect(root);
     for (const Entry& entry : entries_) {
-      entry.key->set(config_, Value(*entry.node, entry.key->full_name(), file_));
+      const Value value(*entry.node, entry.full_name(), file_);
+      if (entry.policy.empty()) {
+        entry.key->set(config_, value);
+      } else {
+        set_named(entry, value);
+      }
     }
     if (config_.broker.socket.empty()) {
       check_device();
@@ -74,6 +85,8 @@ class Loader {
  private:
   void collect(const toml::table& root);
   void collect_table(const ConfigTable& table, const toml::node& node);
+  void collect_policy(std::string_view name, const toml::node& node);
+  void set_named(const Entry& entry, const Value& value);
   [[noreturn]] void refuse_unknown(std::string_view table, std::string_view name,
                                    const toml::node& node) const;
   void check_device() const;
@@ -89,6 +102,13 @@ class Loader {
   Config config_;
   std::vector<Entry> entries_;
 };
+
+bool is_policy_name(std::string_view name) noexcept {
+  return !name.empty() && name.size() <= 64 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
+  });
+}
 
 const ConfigTable* find_table(std::string_view name) noexcept {
   for (const ConfigTable& table : config_tables()) {
@@ -122,9 +142,35 @@ void Loader::collect_table(const ConfigTable& table, const toml::node& node) {
   }
   for (const auto& [key_name, value] : *node.as_table()) {
     const ConfigKey* key = find_key(table.name, key_name.str());
+    if (key == nullptr && table.name == kPolicy && value.is_table()) {
+      collect_policy(key_name.str(), value);
+      continue;
+    }
     if (key == nullptr) refuse_unknown(table.name, key_name.str(), value);
-    entries_.push_back({key, &value});
+    entries_.push_back({key, &value, ""});
   }
+}
+
+void Loader::collect_policy(std::string_view name, const toml::node& node) {
+  if (!is_policy_name(name)) {
+    fail_at(file_, node.source().begin.line,
+            "policy." + printable(name) +
+                " is no name of a policy; use 1 to 64 letters, digits, - and _");
+  }
+  config_.named_policies.try_emplace(std::string(name));
+  for (const auto& [key_name, value] : *node.as_table()) {
+    const ConfigKey* key = find_key(kPolicy, key_name.str());
+    if (key == nullptr) refuse_unknown(kPolicy, key_name.str(), value);
+    entries_.push_back({key, &value, std::string(name)});
+  }
+}
+
+/// The rows of the table of keys set [policy]; what they set is put where it belongs.
+void Loader::set_named(const Entry& entry, const Value& value) {
+  PolicyConfig& named = config_.named_policies[entry.policy];
+  std::swap(config_.policy, named);
+  entry.key->set(config_, value);
+  std::swap(config_.policy, named);
 }
 
 std::string keys_of(std::string_view table) {
@@ -184,7 +230,7 @@ void Loader::refuse_unknown(std::string_view table, std::string_view name,
 
 const Entry* Loader::find(std::string_view full_name) const {
   for (const Entry& entry : entries_) {
-    if (entry.key->full_name() == full_name) return &entry;
+    if (entry.full_name() == full_name) return &entry;
   }
   return nullptr;
 }
@@ -213,7 +259,7 @@ void Loader::check_required(const toml::table& root) const {
 /// A client of a broker has no say in what the broker's configuration says.
 void Loader::check_alone() const {
   for (const Entry& entry : entries_) {
-    const std::string name = entry.key->full_name();
+    const std::string name = entry.full_name();
     if (entry.key->table == "log" || name == "broker.socket") continue;
     fail_at(file_, entry.line(),
             name +
@@ -235,11 +281,15 @@ void Loader::check_ttl() const {
 }
 
 void Loader::check_login() const {
-  if (!config_.login.required || config_.login.pin_source) return;
-  const Entry* required = find("login.required");
-  fail_at(file_, required == nullptr ? 1 : required->line(),
-          "login.required is true, but login.pin-source is missing; add pin-source = \"file:PATH\" "
-          "under [login]");
+  if (!config_.asks_for_login() || config_.login.pin_source) return;
+  for (const Entry& entry : entries_) {
+    const bool asks = entry.full_name() == "login.required" || entry.key->name == "login-required";
+    if (!asks || !Value(*entry.node, entry.full_name(), file_).boolean()) continue;
+    fail_at(file_, entry.line(),
+            entry.full_name() +
+                " is true, but login.pin-source is missing; add pin-source = \"file:PATH\" under "
+                "[login]");
+  }
 }
 
 void Loader::check_registry() const {
@@ -282,6 +332,12 @@ void Loader::check_grants() const {
 }
 
 }  // namespace
+
+bool Config::asks_for_login() const noexcept {
+  return login.required || policy.login_required ||
+         std::ranges::any_of(named_policies,
+                             [](const auto& named) { return named.second.login_required; });
+}
 
 Config Config::load(const std::filesystem::path& file) {
   const std::filesystem::path absolute = std::filesystem::absolute(file);

@@ -3,13 +3,17 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
 #include "base/log.h"
+#include "base/mechanism.h"
+#include "base/peer.h"
 #include "base/secret.h"
 
 namespace mayfly {
@@ -94,10 +98,20 @@ struct LoginConfig {
   std::optional<PinSource> pin_source;  ///< login.pin-source: needed when required
 };
 
-/// [policy]: what a task's keys may do.
+/// [policy] and [policy.NAME]: what a task's keys may do. What is not set is not limited.
 struct PolicyConfig {
-  bool strict_usage =
-      false;  ///< policy.usage = "strict": refuse usages that are else narrowed away
+  /// policy.usage = "strict": refuse usages that are else narrowed away
+  bool strict_usage = false;
+  std::optional<MechanismSet> mechanisms;       ///< policy.mechanisms
+  std::optional<KeySpecSet> keys;               ///< policy.keys
+  std::optional<std::uint64_t> max_keys;        ///< policy.max-keys
+  std::optional<std::uint64_t> max_signatures;  ///< policy.max-signatures
+  std::optional<std::uint64_t> max_rate;        ///< policy.max-rate, a second
+  std::optional<std::chrono::seconds> max_ttl;  ///< policy.max-ttl
+  std::optional<std::set<uid_t>> users;         ///< policy.users
+  std::optional<std::set<gid_t>> groups;        ///< policy.groups
+  bool login_required = false;                  ///< policy.login-required
+  bool grant_required = false;                  ///< policy.grant-required
 };
 
 /// [grants]: signed permissions to open a task.
@@ -137,7 +151,8 @@ struct Config {
   RegistryConfig registry;
   TaskConfig task;
   LoginConfig login;
-  PolicyConfig policy;
+  PolicyConfig policy;                                 ///< of all tasks
+  std::map<std::string, PolicyConfig> named_policies;  ///< by NAME: on top of `policy`
   GrantsConfig grants;
   LimitsConfig limits;
   LogConfig log;
@@ -152,6 +167,9 @@ struct Config {
   /// The folder of a user's own configuration: $XDG_CONFIG_HOME/mayfly, or ~/.config/mayfly without
   /// it. Empty when the user has no home.
   [[nodiscard]] static std::filesystem::path user_folder();
+
+  /// Whether a login is required by any policy, or of all tasks.
+  [[nodiscard]] bool asks_for_login() const noexcept;
 
   /// Reads and checks a configuration file.
   ///

@@ -1,6 +1,8 @@
 #include "config/keys.h"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 
 #include "config/value.h"
 
@@ -8,6 +10,7 @@ namespace mayfly {
 namespace {
 
 constexpr std::size_t kMostOfAnything = 1'000'000;
+constexpr std::size_t kMostSignatures = 1'000'000'000'000;
 constexpr std::string_view kTypes = "pkcs11|tpm";
 constexpr std::string_view kDeadlines = "hardware|software";
 constexpr std::string_view kUsages = "narrow|strict";
@@ -22,6 +25,29 @@ std::string show_pin_source(const PinSource& source) {
   if (source.value.empty()) return "";
   return toml_text(source.kind == PinSource::Kind::command ? "command:" + source.value
                                                            : source.describe());
+}
+
+std::string show_number(const std::optional<std::uint64_t>& value) {
+  return value ? std::to_string(*value) : "";
+}
+
+/// Names that are apart by ", ", as a list of texts.
+std::string show_names(std::string_view names) {
+  std::string list = "[";
+  while (!names.empty()) {
+    const std::size_t end = std::min(names.find(", "), names.size());
+    list += (list.size() == 1 ? "" : ", ") + toml_text(names.substr(0, end));
+    names.remove_prefix(std::min(end + 2, names.size()));
+  }
+  return list + "]";
+}
+
+template <typename Ids>
+std::string show_ids(const std::optional<Ids>& ids) {
+  if (!ids) return "";
+  std::string list = "[";
+  for (const auto id : *ids) list += (list.size() == 1 ? "" : ", ") + std::to_string(id);
+  return list + "]";
 }
 
 /// The entry of a list separated by `|` that stands at `index`.
@@ -47,14 +73,16 @@ constexpr std::array<ConfigTable, 10> kTables = {{
      "grants. A file for one machine, a database for a fleet."},
     {"task", "How long tasks may live."},
     {"login", "Whether clients log in to a task's token."},
-    {"policy", "What a task's keys may do."},
+    {"policy",
+     "What a task's keys may do. [policy] holds for all tasks; a table [policy.NAME] with the same "
+     "keys confines those further that are opened with its NAME ([Policies](policy.md))."},
     {"grants", "Signed permissions to open a task."},
     {"limits", "Bounds on what one process holds."},
     {"log", "Where refusals and faults are written."},
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 37> kKeys = {{
+constexpr std::array<ConfigKey, 47> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -195,6 +223,60 @@ constexpr std::array<ConfigKey, 37> kKeys = {{
      [](const Config& c) {
        return c.login.pin_source ? show_pin_source(*c.login.pin_source) : std::string();
      }},
+    {"policy", "mechanisms", "list of mechanisms",
+     "What keys may sign with, as PKCS#11 names it. Without it, all that the device has.",
+     "[\"CKM_ECDSA\", \"CKM_ECDSA_SHA256\"]", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.mechanisms = v.mechanisms(); },
+     [](const Config& c) {
+       return c.policy.mechanisms ? show_names(names_of(*c.policy.mechanisms)) : std::string();
+     }},
+    {"policy", "keys", "list of kinds of keys",
+     "The kinds of key pairs that can be made: EC P-256, EC P-384, EC P-521, Ed25519, RSA 2048, "
+     "RSA 3072, RSA 4096. Without it, all that the device has.",
+     "[\"EC P-256\"]", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.keys = v.key_kinds(); },
+     [](const Config& c) {
+       return c.policy.keys ? show_names(names_of(*c.policy.keys)) : std::string();
+     }},
+    {"policy", "max-keys", "whole number, 1 to 1000000",
+     "The most key pairs that are made in a task's whole life, destroyed or not.", "2", false,
+     KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.max_keys = v.number(1, kMostOfAnything); },
+     [](const Config& c) { return show_number(c.policy.max_keys); }},
+    {"policy", "max-signatures", "whole number, 1 to 1000000000000",
+     "The most signatures that are made in a task's whole life. The last one ends the task.",
+     "1000", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.max_signatures = v.number(1, kMostSignatures); },
+     [](const Config& c) { return show_number(c.policy.max_signatures); }},
+    {"policy", "max-rate", "whole number, 1 to 1000000",
+     "The most signatures that a task makes a second; after a rest of a second, so many at once. "
+     "What is more is refused for the moment.",
+     "10", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.max_rate = v.number(1, kMostOfAnything); },
+     [](const Config& c) { return show_number(c.policy.max_rate); }},
+    {"policy", "max-ttl", "length of time",
+     "The longest that a task may live; task.max-ttl holds as well.", "\"10m\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.max_ttl = v.duration(); },
+     [](const Config& c) {
+       return c.policy.max_ttl ? show_duration(*c.policy.max_ttl) : std::string();
+     }},
+    {"policy", "users", "list of users",
+     "The users that may open a task, by name or number, beside those that are in one of groups. "
+     "Without both, all.",
+     "[\"agent\", 1001]", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.users = v.users(); },
+     [](const Config& c) { return show_ids(c.policy.users); }},
+    {"policy", "groups", "list of groups",
+     "The groups whose members may open a task, by name or number.", "[\"agents\"]", false,
+     KeyFor::any, [](Config& c, const Value& v) { c.policy.groups = v.groups(); },
+     [](const Config& c) { return show_ids(c.policy.groups); }},
+    {"policy", "login-required", "true or false",
+     "Whether a client must log in to a task's token, as login.required says it of all tasks.", "",
+     false, KeyFor::any, [](Config& c, const Value& v) { c.policy.login_required = v.boolean(); },
+     [](const Config& c) { return show_bool(c.policy.login_required); }},
+    {"policy", "grant-required", "true or false", "Whether a task is opened with a grant only.", "",
+     false, KeyFor::any, [](Config& c, const Value& v) { c.policy.grant_required = v.boolean(); },
+     [](const Config& c) { return show_bool(c.policy.grant_required); }},
     {"policy", "usage", "\"narrow\" or \"strict\"",
      "What happens when a client asks for a key that may do more than sign: narrow makes the key "
      "without the rest, strict refuses.",

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -51,12 +52,23 @@ class Value {
   [[nodiscard]] std::string postgresql_url() const;
   /// The place of the text among `choices`, which are separated by `|`.
   [[nodiscard]] std::size_t choice(std::string_view choices) const;
+  /// A list of names of signing mechanisms.
+  [[nodiscard]] MechanismSet mechanisms() const;
+  /// A list of names of kinds of key pairs.
+  [[nodiscard]] KeySpecSet key_kinds() const;
+  /// A list of users or groups of this machine, by name or number.
+  [[nodiscard]] std::set<uid_t> users() const;
+  [[nodiscard]] std::set<gid_t> groups() const;
   /// A table from names of environment variables to texts.
   [[nodiscard]] std::map<std::string, std::string> environment() const;
 
   [[noreturn]] void fail(const std::string& problem) const;
 
  private:
+  template <typename Take>
+  void for_each(std::string_view wanted, Take&& take) const;
+  template <typename Id, typename Find>
+  [[nodiscard]] std::set<Id> accounts(const char* what, Find&& find) const;
   [[nodiscard]] std::string_view string(std::string_view wanted) const;
 
   const toml::node& node_;

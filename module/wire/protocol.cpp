@@ -25,6 +25,7 @@ constexpr std::size_t kMaxEvidence = attestation::kMaxEvidenceSize + 12;
 
 constexpr std::size_t kMaxSpecs = 64;
 constexpr std::size_t kMaxSignInputs = 64;
+constexpr std::size_t kMaxMechanisms = 64;
 constexpr std::size_t kLeastAttribute = 12;
 constexpr std::size_t kLeastObject = 20;
 
@@ -206,6 +207,8 @@ void HelloAnswer::write(Writer& out) const {
     out.u8(static_cast<std::uint8_t>(row.hash));
     out.flag(row.message);
   }
+  out.count(mechanisms.size());
+  for (const CK_MECHANISM_TYPE mechanism : mechanisms) out.u64(mechanism);
   out.u64(max_sessions);
   out.flag(attests);
 }
@@ -234,6 +237,8 @@ HelloAnswer HelloAnswer::read(Reader& in) {
     row.hash = read_hash(in);
     row.message = in.flag();
   }
+  result.mechanisms.resize(count_up_to(in, 8, kMaxMechanisms));
+  for (CK_MECHANISM_TYPE& mechanism : result.mechanisms) mechanism = in.u64();
   result.max_sessions = in.u64();
   result.attests = in.flag();
   return result;

@@ -130,8 +130,9 @@ struct HelloAnswer {
   std::string device_serial;
   std::string firmware;
   bool hardware = false;
-  std::vector<KeySpec> key_specs;
-  std::vector<SignInputRow> sign_inputs;  ///< what is not listed is not supported
+  std::vector<KeySpec> key_specs;             ///< what the task's policy leaves of the device's
+  std::vector<SignInputRow> sign_inputs;      ///< what is not listed is not supported
+  std::vector<CK_MECHANISM_TYPE> mechanisms;  ///< those that sign, under the task's policy
   std::uint64_t max_sessions = 0;
   bool attests = false;  ///< the device gives evidence of its keys
 

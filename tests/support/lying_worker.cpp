@@ -61,6 +61,7 @@ wire::HelloAnswer LyingWorker::true_hello() {
   answer.key_specs = {{CKK_EC, 256}, {CKK_RSA, 2048}};
   answer.sign_inputs = {{Scheme::ecdsa, Hash::none, false}, {Scheme::ecdsa, Hash::sha256, false}};
   answer.max_sessions = 100;
+  answer.mechanisms = {CKM_ECDSA, CKM_ECDSA_SHA256};
   answer.attests = true;
   return answer;
 }

@@ -29,10 +29,18 @@ Descriptor duplicate(int socket) {
   return copy;
 }
 
-std::vector<KeySpec> specs_of(const Device& device) {
+std::vector<KeySpec> specs_of(const Offer& offer) {
   std::vector<KeySpec> result;
   for (const KeySpec& spec : known_key_specs()) {
-    if (device.supports(spec)) result.push_back(spec);
+    if (offer.includes(spec)) result.push_back(spec);
+  }
+  return result;
+}
+
+std::vector<CK_MECHANISM_TYPE> signing_mechanisms_of(const Offer& offer) {
+  std::vector<CK_MECHANISM_TYPE> result;
+  for (const Mechanism& row : known_mechanisms()) {
+    if (row.use == MechanismUse::sign && offer.includes(row)) result.push_back(row.type);
   }
   return result;
 }
@@ -183,8 +191,9 @@ wire::HelloAnswer AgentDoor::describe(const AgentApplication& agent) const {
   answer.device_serial = info.serial;
   answer.firmware = info.firmware;
   answer.hardware = info.hardware;
-  answer.key_specs = specs_of(device);
+  answer.key_specs = specs_of(task_->offer());
   answer.sign_inputs = sign_inputs_of(device);
+  answer.mechanisms = signing_mechanisms_of(task_->offer());
   answer.max_sessions = sessions_;
   answer.attests = device.attests();
   return answer;

@@ -13,14 +13,15 @@
 namespace mayfly::broker {
 
 enum class MessageKind : std::uint8_t {
-  ready = 1,    ///< worker: the task is open and the socket is served
-  failed = 2,   ///< worker: it could not start; rv and text say why
-  expired = 3,  ///< worker: the deadline has come; pending says what the device still owes
-  end = 4,      ///< supervisor: end the task
-  ended = 5,    ///< worker: the task has ended; pending says what the device still owes
-  started = 6,  ///< supervisor, to its guardian: a worker was started, process says which
-  done = 7,     ///< supervisor, to its guardian: the run has come to its end
-  signal = 8,   ///< guardian, to its supervisor: it was sent a signal, `signal` says which
+  ready = 1,      ///< worker: the task is open and the socket is served
+  failed = 2,     ///< worker: it could not start; rv and text say why
+  expired = 3,    ///< worker: the deadline has come; pending says what the device still owes
+  end = 4,        ///< supervisor: end the task
+  ended = 5,      ///< worker: the task has ended; pending says what the device still owes
+  started = 6,    ///< supervisor, to its guardian: a worker was started, process says which
+  done = 7,       ///< supervisor, to its guardian: the run has come to its end
+  signal = 8,     ///< guardian, to its supervisor: it was sent a signal, `signal` says which
+  exhausted = 9,  ///< worker: the last signature that the policy allows was made; pending as above
 };
 
 /// One message. What its kind does not mention is zero or empty.

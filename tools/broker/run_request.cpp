@@ -1,6 +1,7 @@
 #include "tools/broker/run_request.h"
 
 #include "base/error.h"
+#include "compose/policies.h"
 #include "core/task_request.h"
 #include "tools/broker/own_library.h"
 #include "tools/failure.h"
@@ -19,7 +20,7 @@ void check_or_fail(tools::ExitStatus status, Check&& check) {
 
 }  // namespace
 
-void check(const RunRequest& request, const TaskConfig& config) {
+void check(const RunRequest& request, const Config& config) {
   if (request.command.empty() || request.command.front().empty()) {
     throw tools::Failure(tools::kUsage, "no command to run; write it after --");
   }
@@ -29,8 +30,12 @@ void check(const RunRequest& request, const TaskConfig& config) {
                          "mayfly doctor");
   }
   check_or_fail(tools::kBadTaskId, [&] { check_task_id(request.task_id); });
-  check_or_fail(tools::kBadTtl,
-                [&] { check_ttl(request.ttl.value_or(config.ttl), config.max_ttl); });
+  TaskPolicy policy;
+  check_or_fail(tools::kBadPolicy, [&] { policy = task_policy(config, request.policy); });
+  check_or_fail(tools::kNotAllowed, [&] { check_opener(policy, Peer::self()); });
+  check_or_fail(tools::kBadTtl, [&] {
+    if (request.ttl) check_ttl(*request.ttl, policy.max_ttl);
+  });
 }
 
 }  // namespace mayfly::broker

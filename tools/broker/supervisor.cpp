@@ -233,8 +233,12 @@ void Supervisor::wait_for_children() {
 
 void Supervisor::hear_worker() {
   const std::optional<Message> message = worker_.receive();
-  if (!message || message->kind != MessageKind::expired) return;
-  announce("task " + request_.task_id + " has reached its deadline; " +
+  if (!message) return;
+  const bool exhausted = message->kind == MessageKind::exhausted;
+  if (!exhausted && message->kind != MessageKind::expired) return;
+  announce("task " + request_.task_id +
+           (exhausted ? " has made the last signature that its policy allows; "
+                      : " has reached its deadline; ") +
            (message->pending == 0
                 ? "its keys are destroyed"
                 : std::to_string(message->pending) +
@@ -334,7 +338,7 @@ void sweep_after(const Config& config) noexcept {
 }  // namespace
 
 int run(const Config& config, const RunRequest& request) {
-  check(request, config.task);
+  check(request, config);
   // First of all, while the numbers above standard error are those that we were given.
   const std::vector<int> descriptors = pin_descriptors(config);
   try {

@@ -24,6 +24,7 @@
 #include "tools/broker/child_process.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/control_channel.h"
+#include "tools/broker/end_notice.h"
 #include "tools/broker/memory_limit.h"
 #include "tools/broker/p11kit_door.h"
 #include "tools/configuration.h"
@@ -52,13 +53,14 @@ bool parse(const std::string& text, Number& number) {
 std::optional<WorkerArguments> parse_arguments(std::span<const std::string> strings) {
   WorkerArguments arguments;
   long long ttl = 0;
-  if (strings.size() != 7 || !parse(strings[0], arguments.control) ||
+  if (strings.size() != 8 || !parse(strings[0], arguments.control) ||
       !parse(strings[1], arguments.p11kit) || !parse(strings[2], arguments.agents) ||
       !parse(strings[3], arguments.supervisor) || !parse(strings[6], ttl)) {
     return std::nullopt;
   }
   arguments.config = strings[4];
   arguments.task_id = strings[5];
+  arguments.policy = strings[7];
   if (ttl > 0) arguments.ttl = std::chrono::seconds(ttl);
   return arguments;
 }
@@ -111,6 +113,8 @@ class Worker {
   void serve();
   void accept_one(const Descriptor& listening, FrontDoor& door);
   void expire();
+  void hear_of_end();
+  void report_end(MessageKind kind);
   void look_after_owed() noexcept;
   [[nodiscard]] int pause() const noexcept;
   bool obey();
@@ -121,6 +125,7 @@ class Worker {
   Descriptor agents_;
   Library library_;
   std::shared_ptr<Task> task_;
+  std::shared_ptr<EndNotice> ended_ = std::make_shared<EndNotice>();
   Descriptor deadline_;
   P11kitDoor p11kit_door_;
   AgentDoor agent_door_;
@@ -136,12 +141,14 @@ Worker::Worker(const WorkerArguments& arguments, ControlChannel& channel)
     : channel_(channel),
       p11kit_(arguments.p11kit),
       agents_(arguments.agents),
-      library_(load_config(arguments.config)),
+      library_(load_config(arguments.config), arguments.policy),
       task_(library_.tasks().open({arguments.task_id, arguments.ttl})),
       deadline_(make_timer(task_->deadline())),
       p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
       agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions),
-      connections_({.connections = library_.config().limits.max_connections}) {}
+      connections_({.connections = library_.config().limits.max_connections}) {
+  task_->add_observer(ended_);
+}
 
 void Worker::run() {
   try {
@@ -155,7 +162,7 @@ void Worker::run() {
 
 /// Serves until the task shall end.
 void Worker::serve() {
-  std::array<pollfd, 6> entries{};
+  std::array<pollfd, 7> entries{};
   bool open = true;
   while (open) {
     entries = {{{channel_.descriptor(), POLLIN, 0},
@@ -163,13 +170,15 @@ void Worker::serve() {
                 {connections_.finished(), POLLIN, 0},
                 {connections_.dead_peers(), POLLIN, 0},
                 {no_room_ ? -1 : p11kit_.number(), POLLIN, 0},
-                {no_room_ ? -1 : agents_.number(), POLLIN, 0}}};
+                {no_room_ ? -1 : agents_.number(), POLLIN, 0},
+                {ended_->descriptor(), POLLIN, 0}}};
     const int ready = poll(entries.data(), entries.size(), pause());
     if (ready < 0 && errno != EINTR) {
       throw std::system_error(errno, std::generic_category(), "poll");
     }
     no_room_ = false;
     if (ready > 0) {
+      if (entries[6].revents != 0) hear_of_end();
       if (entries[1].revents != 0) expire();
       if (entries[2].revents != 0) connections_.reap();
       if (entries[3].revents != 0) connections_.hang_up_on_dead();
@@ -204,10 +213,18 @@ void Worker::accept_one(const Descriptor& listening, FrontDoor& door) {
 void Worker::expire() {
   // Also waits for a client's call that noticed first and is at it.
   library_.tasks().end_all(TaskState::expired);
+  if (task_->state() == TaskState::expired) report_end(MessageKind::expired);
   deadline_.reset();
+}
+
+void Worker::hear_of_end() {
+  if (ended_->take() == TaskState::exhausted) report_end(MessageKind::exhausted);
+}
+
+void Worker::report_end(MessageKind kind) {
   owed_ = library_.device().retry_pending();
   Message message;
-  message.kind = MessageKind::expired;
+  message.kind = kind;
   message.pending = owed_;
   channel_.send(message);
 }
@@ -280,7 +297,8 @@ std::vector<std::string> to_strings(const WorkerArguments& arguments) {
           std::to_string(arguments.supervisor),
           arguments.config,
           arguments.task_id,
-          std::to_string(arguments.ttl.value_or(std::chrono::seconds(0)).count())};
+          std::to_string(arguments.ttl.value_or(std::chrono::seconds(0)).count()),
+          arguments.policy};
 }
 
 int run_worker(std::span<const std::string> strings) {

@@ -22,6 +22,7 @@ struct WorkerArguments {
   std::string config;  ///< the configuration file
   std::string task_id;
   std::optional<std::chrono::seconds> ttl;
+  std::string policy;  ///< as RunRequest::policy
 };
 
 /// The arguments behind kWorkerCommand.

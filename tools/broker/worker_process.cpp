@@ -30,6 +30,7 @@ WorkerProcess::WorkerProcess(const Config& config, const RunRequest& request, De
   arguments.config = config.file.string();
   arguments.task_id = request.task_id;
   arguments.ttl = request.ttl;
+  arguments.policy = request.policy;
   Program program{"/proc/self/exe", {"mayfly", kWorkerCommand}, environment_of_this_process()};
   for (std::string& text : to_strings(arguments)) program.arguments.push_back(std::move(text));
   std::vector<int> descriptors = std::move(pin_descriptors);

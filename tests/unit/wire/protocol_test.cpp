@@ -60,6 +60,7 @@ HelloAnswer hello() {
   answer.key_specs = {{CKK_EC, 256}, {CKK_RSA, 4096}};
   answer.sign_inputs = {{Scheme::rsa_pss, Hash::sha512, true}, {Scheme::ecdsa, Hash::none, false}};
   answer.max_sessions = 100;
+  answer.mechanisms = {CKM_ECDSA, CKM_ECDSA_SHA256};
   answer.attests = true;
   return answer;
 }

@@ -1,0 +1,28 @@
+// From the policies of a configuration to the policy of a task.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "core/task_policy.h"
+
+namespace mayfly {
+
+/// A part of what a task is confined by, and where it stands.
+struct PolicyLayer {
+  std::string place;  ///< "[policy.NAME]"
+  TaskPolicy policy;
+};
+
+/// What confines the tasks that are opened under a policy's name: the other tables of the
+/// configuration first, then [policy], then [policy.NAME].
+/// @param name  Empty for none.
+/// @throws Error CKR_ARGUMENTS_BAD for a name that the configuration does not have.
+[[nodiscard]] std::vector<PolicyLayer> policy_layers(const Config& config, const std::string& name);
+
+/// All of these together.
+/// @throws Error as policy_layers().
+[[nodiscard]] TaskPolicy task_policy(const Config& config, const std::string& name);
+
+}  // namespace mayfly

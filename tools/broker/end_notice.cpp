@@ -1,0 +1,23 @@
+#include "tools/broker/end_notice.h"
+
+#include <cerrno>
+#include <sys/eventfd.h>
+#include <system_error>
+
+namespace mayfly::broker {
+
+EndNotice::EndNotice() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!event_) throw std::system_error(errno, std::generic_category(), "eventfd");
+}
+
+std::optional<TaskState> EndNotice::take() noexcept {
+  eventfd_t state = 0;
+  if (eventfd_read(event_.number(), &state) != 0) return std::nullopt;
+  return static_cast<TaskState>(state);
+}
+
+void EndNotice::task_ended(TaskState cause) noexcept {
+  eventfd_write(event_.number(), static_cast<eventfd_t>(cause));
+}
+
+}  // namespace mayfly::broker
