@@ -9,7 +9,6 @@ namespace mayfly {
 namespace {
 
 constexpr std::size_t kSerialDigits = 16;
-constexpr std::size_t kHostDigits = 12;
 constexpr std::size_t kMostName = 255;
 constexpr std::size_t kMostCause = 1'024;
 constexpr std::size_t kMostKeyId = 255;

@@ -1,6 +1,7 @@
 // What a registry remembers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,9 @@
 #include "base/task_state.h"
 
 namespace mayfly {
+
+/// Of a host's ID.
+inline constexpr std::size_t kHostDigits = 12;
 
 /// A key pair that a device stores, or may store: recorded before it is made, removed when it is
 /// known to be gone.

@@ -10,8 +10,6 @@
 namespace mayfly {
 namespace {
 
-constexpr std::size_t kHostDigits = 12;
-
 /// The machine's own ID (machine-id(5)); empty where there is none, as in many containers.
 std::string machine_id() {
   std::ifstream file("/etc/machine-id");

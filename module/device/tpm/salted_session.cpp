@@ -14,7 +14,7 @@ namespace mayfly::tpm {
 namespace {
 
 constexpr std::size_t kNonce = 16;
-constexpr TPMA_SESSION kAttributes = TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT;
+constexpr TPMA_SESSION kSessionAttributes = TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT;
 
 /// What an answer is called that was not the TPM's, or not to what was asked.
 constexpr TSS2_RC kForged = TSS2_SYS_RC_LAYER | TSS2_BASE_RC_RSP_AUTH_FAILED;
@@ -84,14 +84,14 @@ void SaltedSession::execute(const Command& command, ByteView secret, bool author
   tpm_.run(Tss2_Sys_GetCpBuffer(sys, &size, &parameters), "Tss2_Sys_GetCpBuffer");
   const Bytes asked = sha256(
       {big_endian_32(command.code), command.first_name, command.second_name, {parameters, size}});
-  const std::uint8_t attributes[] = {kAttributes};
+  const std::uint8_t attributes[] = {kSessionAttributes};
   TSS2L_SYS_AUTH_COMMAND auths{};
   const std::size_t place = authorises ? 0 : 1;
   auths.count = authorises && command.second_name.empty() ? 1 : 2;
   for (UINT16 i = 0; i < auths.count; ++i) auths.auths[i].sessionHandle = TPM2_RH_PW;
   TPMS_AUTH_COMMAND& own = auths.auths[place];
   own.sessionHandle = handle_;
-  own.sessionAttributes = kAttributes;
+  own.sessionAttributes = kSessionAttributes;
   own.nonce = nonce;
   own.hmac = sized<TPM2B_AUTH>(
       session_hmac(key.view(), {asked, view(nonce), view(tpm_nonce_), attributes}));
