@@ -105,6 +105,9 @@ Tpm::Created Tpm::create_primary(TPMI_RH_HIERARCHY hierarchy, const TPM2B_PUBLIC
 void Tpm::execute(const TSS2L_SYS_AUTH_COMMAND& authorisations, const char* command) {
   run(Tss2_Sys_SetCmdAuths(sys_, &authorisations), "Tss2_Sys_SetCmdAuths");
   run(Tss2_Sys_Execute(sys_), command);
+  // Nothing to compare with, but an answer that was cut short has none.
+  TSS2L_SYS_AUTH_RESPONSE answer{};
+  run(Tss2_Sys_GetRspAuths(sys_, &answer), command);
 }
 
 Tpm::Created Tpm::create_loaded(TPM2_HANDLE parent, ByteView parent_name,
