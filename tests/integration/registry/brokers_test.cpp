@@ -14,12 +14,6 @@ using testing::SizeIs;
 
 using Brokers = RegistryTest;
 
-std::vector<std::string> serials(const std::vector<TaskRecord>& tasks) {
-  std::vector<std::string> serials;
-  for (const TaskRecord& task : tasks) serials.push_back(task.serial);
-  return serials;
-}
-
 TEST_P(Brokers, AreRegisteredUntilTheyEnd) {
   const BrokerRecord first = broker();
   EXPECT_THAT(registry_->brokers(), ElementsAre(first));

@@ -130,4 +130,10 @@ class RegistryTest : public testing::TestWithParam<Backend> {
       Registry, suite, testing::Values(Backend::sqlite, Backend::sqlite_log, Backend::postgres), \
       name_of)
 
+inline std::vector<std::string> serials(const std::vector<TaskRecord>& tasks) {
+  std::vector<std::string> serials;
+  for (const TaskRecord& task : tasks) serials.push_back(task.serial);
+  return serials;
+}
+
 }  // namespace mayfly::test

@@ -11,12 +11,6 @@ using testing::SizeIs;
 
 using Tasks = RegistryTest;
 
-std::vector<std::string> serials(const std::vector<TaskRecord>& tasks) {
-  std::vector<std::string> serials;
-  for (const TaskRecord& task : tasks) serials.push_back(task.serial);
-  return serials;
-}
-
 TEST_P(Tasks, AreKnownAsTheyWereOpened) {
   const BrokerRecord self = broker();
   NewTask wanted = make_task(1, self);

@@ -11,7 +11,7 @@
 namespace mayfly {
 namespace {
 
-constexpr int kRounds = 2'000;
+constexpr int kPolicies = 2'000;
 
 /// Makes policies of few different values, so that they often agree in some of their limits.
 class PolicyMaker {
@@ -76,7 +76,7 @@ void expect_within(const TaskPolicy& inner, const TaskPolicy& outer) {
 
 TEST(TaskPolicyJoin, IsNeverWiderThanEither) {
   PolicyMaker maker;
-  for (int round = 0; round < kRounds && !testing::Test::HasFailure(); ++round) {
+  for (int round = 0; round < kPolicies && !testing::Test::HasFailure(); ++round) {
     const TaskPolicy a = maker.make();
     const TaskPolicy b = maker.make();
     const TaskPolicy both = tighter(a, b);
@@ -87,7 +87,7 @@ TEST(TaskPolicyJoin, IsNeverWiderThanEither) {
 
 TEST(TaskPolicyJoin, IsNoTighterThanBothTogether) {
   PolicyMaker maker;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kPolicies; ++round) {
     const TaskPolicy a = maker.make();
     const TaskPolicy b = maker.make();
     const TaskPolicy both = tighter(a, b);
@@ -114,7 +114,7 @@ TEST(TaskPolicyJoin, IsNoTighterThanBothTogether) {
 
 TEST(TaskPolicyJoin, DoesNotCareForOrderGroupsOrRepetition) {
   PolicyMaker maker;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kPolicies; ++round) {
     const TaskPolicy a = maker.make();
     const TaskPolicy b = maker.make();
     const TaskPolicy c = maker.make();
