@@ -91,6 +91,7 @@ Signing begin_signing(const Token& token, const MechanismChoice& choice, ObjectH
     throw Error(CKR_MECHANISM_PARAM_INVALID,
                 std::string("the device does not do ") + mechanism.name + " with this hash");
   }
+  device.check_parameters(scheme);
   const Hash input_hash = input == SignInput::digest ? mechanism.hash : Hash::none;
   return {SignatureOperation(std::move(key), mechanism, scheme, input_hash), epoch};
 }

@@ -165,6 +165,11 @@ class Device {
   /// Whether the device can sign so, and what it wants to be given.
   [[nodiscard]] virtual SignInput sign_input(Scheme scheme, Hash hash) const noexcept = 0;
 
+  /// Whether the device can sign with these parameters, where sign_input() says that it has the
+  /// scheme. Called when an operation begins; asks the device nothing.
+  /// @throws Error CKR_MECHANISM_PARAM_INVALID if it can't.
+  virtual void check_parameters(const SignatureScheme& scheme) const { static_cast<void>(scheme); }
+
   /// Whether it gives evidence of its keys: DeviceKey::attest().
   [[nodiscard]] virtual bool attests() const noexcept { return false; }
 

@@ -205,6 +205,27 @@ TEST_F(MechanismTest, TakeEdDsaParametersThatChangeNothing) {
   }
 }
 
+// Which salts there are is the device's to say, when an operation begins and not at its end.
+TEST_F(MechanismTest, BeginOnlyWithASaltThatTheDeviceMakes) {
+  const TestKey& key = key_of(kRsa2048);
+  const Bytes digest(32, 0x11);
+  for (const CK_ULONG salt : {0UL, 20UL, 32UL, 222UL}) {
+    SCOPED_TRACE(salt);
+    CK_RSA_PKCS_PSS_PARAMS params{CKM_SHA256, CKG_MGF1_SHA256, salt};
+    CK_MECHANISM choice{CKM_RSA_PKCS_PSS, &params, sizeof params};
+    const CK_RV begun = p11_->C_SignInit(session_, &choice, key.pair.private_key);
+    if (begun == CKR_MECHANISM_PARAM_INVALID) {
+      EXPECT_NE(salt, 32U) << "a salt as long as the digest works everywhere";
+      continue;
+    }
+    ASSERT_RV(CKR_OK, begun);
+    Bytes signature(256);
+    CK_ULONG size = signature.size();
+    EXPECT_RV(CKR_OK, p11_->C_Sign(session_, const_cast<CK_BYTE*>(digest.data()), digest.size(),
+                                   signature.data(), &size));
+  }
+}
+
 TEST_F(MechanismTest, TakePssParametersThatFit) {
   const TestKey& key = key_of(kRsa2048);
   struct Row {

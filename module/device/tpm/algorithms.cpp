@@ -181,16 +181,20 @@ SignPlan Algorithms::plan_pkcs1(const SignRequest& request) const {
 
 SignPlan Algorithms::plan_pss(const SignRequest& request) const {
   const SignatureScheme& scheme = request.scheme;
-  if (scheme.salt_size != digest_size(scheme.hash) || scheme.mgf_hash != scheme.hash) {
-    throw Error(CKR_MECHANISM_PARAM_INVALID,
-                "the TPM makes PSS with a salt as long as the digest only; ask for sLen = " +
-                    std::to_string(digest_size(scheme.hash)));
-  }
+  check_parameters(scheme);
   SignPlan plan;
   plan.scheme.scheme = TPM2_ALG_RSAPSS;
   plan.scheme.details.rsapss.hashAlg = algorithm_of(scheme.hash);
   plan.digest = to_bytes(request.input);
   return plan;
+}
+
+void check_parameters(const SignatureScheme& scheme) {
+  if (scheme.scheme != Scheme::rsa_pss) return;
+  if (scheme.salt_size == digest_size(scheme.hash) && scheme.mgf_hash == scheme.hash) return;
+  throw Error(CKR_MECHANISM_PARAM_INVALID,
+              "the TPM makes PSS with a salt as long as the digest only; ask for sLen = " +
+                  std::to_string(digest_size(scheme.hash)));
 }
 
 }  // namespace mayfly::tpm

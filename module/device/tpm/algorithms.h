@@ -53,6 +53,10 @@ class Algorithms {
   std::vector<KeySpec> specs_;
 };
 
+/// @throws Error CKR_MECHANISM_PARAM_INVALID for PSS with a salt that is not as long as the digest:
+///         TPMs make no other (TPM 2.0 Part 1, B.7).
+void check_parameters(const SignatureScheme& scheme);
+
 /// The number of a hash; TPM2_ALG_NULL for those that no TPM has.
 [[nodiscard]] TPM2_ALG_ID algorithm_of(Hash hash) noexcept;
 

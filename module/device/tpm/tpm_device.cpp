@@ -79,6 +79,10 @@ class TpmDevice final : public Device {
     return chip_->algorithms().sign_input(scheme, hash);
   }
 
+  void check_parameters(const SignatureScheme& scheme) const override {
+    tpm::check_parameters(scheme);
+  }
+
   [[nodiscard]] bool attests() const noexcept override { return true; }
 
   std::shared_ptr<KeyScope> open_scope(const ScopeOwner& owner) override {
