@@ -24,6 +24,7 @@ void add_attest(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
 void add_grant(CLI::App& app, int& status);
 void add_init(CLI::App& app, int& status);
+void add_policy(CLI::App& app, int& status);
 void add_reap(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
 

@@ -59,6 +59,7 @@ int run(int argc, char** argv) {
   int status = kOk;
   add_init(app, status);
   add_doctor(app, status);
+  add_policy(app, status);
   add_reap(app, status);
   add_attest(app, status);
   add_grant(app, status);

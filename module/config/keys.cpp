@@ -263,11 +263,11 @@ constexpr std::array<ConfigKey, 47> kKeys = {{
     {"policy", "users", "list of users",
      "The users that may open a task, by name or number, beside those that are in one of groups. "
      "Without both, all.",
-     "[\"agent\", 1001]", false, KeyFor::any,
+     "[\"root\", 1001]", false, KeyFor::any,
      [](Config& c, const Value& v) { c.policy.users = v.users(); },
      [](const Config& c) { return show_ids(c.policy.users); }},
     {"policy", "groups", "list of groups",
-     "The groups whose members may open a task, by name or number.", "[\"agents\"]", false,
+     "The groups whose members may open a task, by name or number.", "[1001]", false,
      KeyFor::any, [](Config& c, const Value& v) { c.policy.groups = v.groups(); },
      [](const Config& c) { return show_ids(c.policy.groups); }},
     {"policy", "login-required", "true or false",

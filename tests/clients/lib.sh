@@ -71,10 +71,10 @@ says_times() {
 }
 
 # in_task ID COMMAND...: runs a command, or a function of this script, inside a task, through the
-# broker.
+# broker, under the policy $RUN_POLICY if that is set.
 in_task() {
   local id=$1
-  local -a options=(--task "$id")
+  local -a options=(--task "$id" ${RUN_POLICY:+--policy "$RUN_POLICY"})
   shift
   if declare -F "$1" > /dev/null; then set -- "$BASH" "$TEST_SCRIPT" --inside "$@"; fi
   if [[ ${CLIENT_DOOR-} == own ]]; then

@@ -20,8 +20,8 @@ std::filesystem::path ConformanceTest::write_config() const {
   text +=
       std::string("[login]\nrequired = ") + (settings_.login_required ? "true" : "false") + "\n";
   text += "pin-source = \"file:" + pin_file.string() + "\"\n";
-  text +=
-      std::string("[policy]\nusage = \"") + (settings_.strict_usage ? "strict" : "narrow") + "\"\n";
+  text += std::string("[policy]\nusage = \"") + (settings_.strict_usage ? "strict" : "narrow") +
+          "\"\n" + settings_.policy;
   text += "[limits]\ntasks = " + std::to_string(settings_.max_tasks) +
           "\nsessions = " + std::to_string(settings_.max_sessions) +
           "\nobjects = " + std::to_string(settings_.max_objects) + "\n";

@@ -37,6 +37,7 @@ struct Settings {
   std::size_t max_sessions = 4'096;
   std::size_t max_objects = 20'000;
   const char* log_level = "info";
+  const char* policy = "";  ///< more lines of [policy]
 };
 
 /// The two handles of a key pair.

@@ -12,8 +12,8 @@ namespace {
 
 class StartOptionsTest : public testing::Test {
  protected:
-  static constexpr const char* kVariables[] = {"MAYFLY_TASK", "MAYFLY_TTL", "MAYFLY_SOCKET",
-                                               "MAYFLY_LOG"};
+  static constexpr const char* kVariables[] = {"MAYFLY_TASK", "MAYFLY_TTL", "MAYFLY_POLICY",
+                                               "MAYFLY_SOCKET", "MAYFLY_LOG"};
   void SetUp() override { clear(); }
   void TearDown() override { clear(); }
   static void clear() {
@@ -40,21 +40,25 @@ TEST_F(StartOptionsTest, ABrokerIsNamedInThreeWays) {
 
 TEST_F(StartOptionsTest, PReservedGoesBeforeTheEnvironment) {
   set("MAYFLY_SOCKET", "/run/door");
-  for (const char* own : {"task=a", "conf=/f", "ttl=5m", "task=''"}) {
+  for (const char* own : {"task=a", "conf=/f", "ttl=5m", "policy=p", "task=''"}) {
     EXPECT_EQ(StartOptions::read(own).broker, "") << own;
   }
   EXPECT_EQ(StartOptions::read("task=a").task_id, "a");
   clear();
   set("MAYFLY_TASK", "a");
   set("MAYFLY_TTL", "5m");
+  set("MAYFLY_POLICY", "strict");
+  EXPECT_EQ(StartOptions::read("").policy, "strict");
+  EXPECT_EQ(StartOptions::read("policy=ci").policy, "ci");
   const StartOptions options = StartOptions::read("broker=/run/door");
   EXPECT_EQ(options.broker, "/run/door");
   EXPECT_EQ(options.task_id, "");
   EXPECT_FALSE(options.ttl.has_value());
+  EXPECT_EQ(options.policy, "");
 }
 
 TEST_F(StartOptionsTest, ABrokerAndATaskOfOnesOwnContradictEachOther) {
-  for (const char* own : {"task=a", "conf=/f", "ttl=5m"}) {
+  for (const char* own : {"task=a", "conf=/f", "ttl=5m", "policy=p"}) {
     EXPECT_EQ(answer(std::string("broker=/run/door ") + own), CKR_ARGUMENTS_BAD) << own;
     EXPECT_EQ(answer(std::string(own) + " broker=/run/door"), CKR_ARGUMENTS_BAD) << own;
   }

@@ -250,6 +250,41 @@ std::vector<BadFile> wrong_texts() {
        ":6: device.env.A holds a zero byte; leave it out"},
       {"UsageUnknown", device_with("[policy]\nusage = \"loose\""),
        ":6: policy.usage is none of its values; choose one of \"narrow\", \"strict\""},
+      {"MechanismUnknown", device_with("[policy]\nmechanisms = [\"CKM_ECDSA\",\n\"CKM_SHA256\"]"),
+       ":7: policy.mechanisms names no mechanism that signs; choose of CKM_ECDSA, "
+       "CKM_ECDSA_SHA224, "
+       "CKM_ECDSA_SHA256, CKM_ECDSA_SHA384, CKM_ECDSA_SHA512, CKM_EDDSA, CKM_RSA_PKCS, "
+       "CKM_SHA224_RSA_PKCS, CKM_SHA256_RSA_PKCS, CKM_SHA384_RSA_PKCS, CKM_SHA512_RSA_PKCS, "
+       "CKM_RSA_PKCS_PSS, CKM_SHA224_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS, "
+       "CKM_SHA384_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS"},
+      {"MechanismsNoList", device_with("[policy]\nmechanisms = \"CKM_ECDSA\""),
+       ":6: policy.mechanisms must be a list of mechanisms; write [ … ] with at least one in it"},
+      {"MechanismsEmpty", device_with("[policy]\nmechanisms = []"),
+       ":6: policy.mechanisms must be a list of mechanisms; write [ … ] with at least one in it"},
+      {"MechanismNumber", device_with("[policy]\nmechanisms = [4161]"),
+       ":6: policy.mechanisms must be a mechanism in quotes, not a whole number; put it in quotes"},
+      {"KindUnknown", device_with("[policy]\nkeys = [\"RSA 1024\"]"),
+       ":6: policy.keys names no kind of keys; choose of EC P-256, EC P-384, EC P-521, Ed25519, "
+       "RSA 2048, RSA 3072, RSA 4096"},
+      {"MaxKeysZero", device_with("[policy]\nmax-keys = 0"),
+       ":6: policy.max-keys is 0, out of range; choose 1 to 1000000"},
+      {"MaxSignaturesMany", device_with("[policy]\nmax-signatures = 1000000000001"),
+       ":6: policy.max-signatures is 1000000000001, out of range; choose 1 to 1000000000000"},
+      {"UserUnknown", device_with("[policy]\nusers = [\"no such user\"]"),
+       ":6: policy.users names no user of this machine; write one that there is, or its number "
+       "without quotes"},
+      {"GroupNobodys", device_with("[policy]\ngroups = [4294967295]"),
+       ":6: policy.groups is 4294967295, out of range; choose 0 to 4294967294"},
+      {"PolicyKeyUnknown", device_with("[policy.ci]\nmax-key = 1"),
+       ":6: unknown key policy.max-key; did you mean policy.max-keys?"},
+      {"PolicyNameBad", device_with("[policy.\"a b\"]\nmax-keys = 1"),
+       ":5: policy.a b is no name of a policy; use 1 to 64 letters, digits, - and _"},
+      {"PolicyKeyAsTable", device_with("[policy.max-keys]\nusage = \"strict\""),
+       ":5: policy.max-keys must be a whole number, not a table; write it in digits without "
+       "quotes"},
+      {"PolicyLoginWithoutPin", device_with("[policy.ci]\nlogin-required = true"),
+       ":6: policy.ci.login-required is true, but login.pin-source is missing; add pin-source = "
+       "\"file:PATH\" under [login]"},
       {"LevelUnknown", device_with("[log]\nlevel = \"warning\""),
        ":6: log.level is none of its values; choose one of \"debug\", \"info\", \"warn\", "
        "\"error\", \"off\""},

@@ -146,5 +146,34 @@ TEST(ConfigLoad, LeavesNoDescriptorOpen) {
   EXPECT_EQ(count(), before);
 }
 
+TEST(Config, NamedPoliciesStandBesideTheOneOfAll) {
+  const test::TempFolder folder;
+  const Config config = Config::load(folder.write("mayfly.toml", R"(
+[device]
+module = "/m.so"
+token = "pkcs11:token=a"
+pin-source = "file:pin"
+[policy]
+max-keys = 9
+users = ["root", 1001]
+[policy.ci]
+keys = ["EC P-256", "RSA 2048"]
+max-keys = 2
+max-ttl = "3m"
+[policy.empty]
+)"));
+  EXPECT_EQ(config.policy.max_keys, 9u);
+  EXPECT_EQ(config.policy.users, (std::set<uid_t>{0, 1001}));
+  EXPECT_FALSE(config.policy.keys.has_value());
+  ASSERT_EQ(config.named_policies.size(), 2u);
+  const PolicyConfig& ci = config.named_policies.at("ci");
+  EXPECT_EQ(names_of(ci.keys.value()), "EC P-256, RSA 2048");
+  EXPECT_EQ(ci.max_keys, 2u);
+  EXPECT_EQ(ci.max_ttl, std::chrono::minutes(3));
+  EXPECT_FALSE(ci.users.has_value()) << "nothing of the other is in it";
+  EXPECT_FALSE(config.named_policies.at("empty").max_keys.has_value());
+  EXPECT_FALSE(config.asks_for_login());
+}
+
 }  // namespace
 }  // namespace mayfly
