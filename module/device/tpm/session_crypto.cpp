@@ -2,18 +2,15 @@
 
 #include <memory>
 #include <tss2/tss2_mu.h>
-#include <vector>
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include "base/crypto_context.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/public_key.h"
-#include "base/random.h"
 #include "device/tpm/public_area.h"
 #include "device/tpm/sapi.h"
 
@@ -91,32 +88,6 @@ SealedSalt seal_to_ecc(const PublicKey& key) {
   return salt;
 }
 
-/// OAEP.
-SealedSalt seal_to_rsa(const PublicKey& key) {
-  const Key theirs = libcrypto_key(key);
-  require(theirs != nullptr, "the key of a salt");
-  const KeyContext context = context_of(theirs.get());
-  SealedSalt salt{SecretBuffer(kSessionDigest)};
-  fill_random(salt.salt.span(), "a salt");
-  std::string hash = "SHA256";
-  std::string label(kSecret);
-  const OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST, hash.data(), 0),
-      OSSL_PARAM_construct_utf8_string(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, hash.data(), 0),
-      OSSL_PARAM_construct_octet_string(OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, label.data(),
-                                        label.size()),
-      OSSL_PARAM_construct_end()};
-  std::size_t size = sizeof salt.sealed.secret;
-  require(EVP_PKEY_encrypt_init(context.get()) > 0 &&
-              EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_OAEP_PADDING) > 0 &&
-              EVP_PKEY_CTX_set_params(context.get(), parameters) > 0 &&
-              EVP_PKEY_encrypt(context.get(), salt.sealed.secret, &size, salt.salt.view().data(),
-                               salt.salt.size()) > 0,
-          "the sealing of a salt");
-  salt.sealed.size = static_cast<UINT16>(size);
-  return salt;
-}
-
 }  // namespace
 
 SessionDigest session_hmac(ByteView key, std::initializer_list<ByteView> parts) {
@@ -155,9 +126,6 @@ SealedSalt seal_salt(const TPMT_PUBLIC& key) {
   if (key.nameAlg == TPM2_ALG_SHA256 && key.type == TPM2_ALG_ECC &&
       key.parameters.eccDetail.curveID == TPM2_ECC_NIST_P256) {
     return seal_to_ecc(public_key_of({CKK_EC, 256}, key));
-  }
-  if (key.nameAlg == TPM2_ALG_SHA256 && key.type == TPM2_ALG_RSA) {
-    return seal_to_rsa(public_key_of({CKK_RSA, key.parameters.rsaDetail.keyBits}, key));
   }
   throw Error(CKR_FUNCTION_FAILED, "a session can't be salted to a TPM's key of this kind");
 }

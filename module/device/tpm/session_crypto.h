@@ -47,7 +47,7 @@ struct SealedSalt {
   TPM2B_ENCRYPTED_SECRET sealed{};
 };
 
-/// Makes one for a key that decrypts and nothing else: ECC (C.6.3) or RSA (B.10.3).
+/// Makes one for a key on P-256 that decrypts and nothing else (C.6.3).
 /// @throws Error CKR_FUNCTION_FAILED for a key of another kind.
 [[nodiscard]] SealedSalt seal_salt(const TPMT_PUBLIC& key);
 
