@@ -116,7 +116,9 @@ TEST_F(AgentKill, TheDeadlineCutsOffWhoIsInTheMiddleOfSigning) {
       only_our_door({"--ttl=2s"}));
   EXPECT_EQ(WEXITSTATUS(outcome.wait_status), 6) << outcome.errors;
   EXPECT_THAT(outcome.output, HasSubstr("signing\nclient: C_Sign"));
-  EXPECT_THAT(home_.log(), HasSubstr("task t ended (expired), 1 keys destroyed"));
+  // Its key may also have gone with the client, which is told at the same moment.
+  EXPECT_THAT(home_.log(), HasSubstr("task t ended (expired), "));
+  EXPECT_THAT(home_.log(), Not(HasSubstr("still owed")));
 }
 
 TEST_F(AgentKill, WithThisDoorOnlyThereIsNoOther) {

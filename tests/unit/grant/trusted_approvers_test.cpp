@@ -24,7 +24,8 @@ class TrustedApproversTest : public testing::Test {
   std::string trusted() {
     std::string names;
     const std::string outcome = outcome_of([&] {
-      for (const grant::Approver& approver : *approvers_.current()) names += approver.key_id + " ";
+      const grant::TrustedApprovers::List list = approvers_.current();
+      for (const grant::Approver& approver : *list) names += approver.key_id + " ";
       return 0;
     });
     return outcome == "accepted" ? names : outcome;
@@ -124,7 +125,8 @@ TEST_F(TrustedApproversTest, OfAFileThatHasSettledEachChangeShowsInItsTimes) {
   TrustedApprovers settled(file_, std::chrono::hours(-1));
   const auto names = [&] {
     std::string all;
-    for (const grant::Approver& approver : *settled.current()) all += approver.key_id + " ";
+    const TrustedApprovers::List list = settled.current();
+    for (const grant::Approver& approver : *list) all += approver.key_id + " ";
     return all;
   };
   const auto changed = [&] {
