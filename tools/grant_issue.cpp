@@ -7,11 +7,12 @@
 
 #include "base/base64url.h"
 #include "base/clock.h"
-#include "base/random.h"
 #include "base/mechanism.h"
+#include "base/random.h"
 #include "grant/approvers.h"
 #include "tools/approver_key.h"
 #include "tools/commands.h"
+#include "tools/duration_option.h"
 #include "tools/failure.h"
 #include "tools/new_files.h"
 
@@ -31,14 +32,6 @@ struct IssueOptions {
   std::uint64_t max_keys = 0;
   std::string parent;
 };
-
-std::chrono::seconds duration(const char* option, const std::string& text) {
-  const auto length = parse_duration(text);
-  if (length) return *length;
-  throw Failure(kBadTtl, std::string(option) +
-                             " is no length of time; write a whole number with s, m, h or d, such "
-                             "as 90s or 15m");
-}
 
 std::string random_id() {
   std::array<std::uint8_t, 16> bytes{};
@@ -62,11 +55,11 @@ void set_times(const IssueOptions& options, const std::optional<Config>& config,
   const std::chrono::seconds usual =
       std::min<std::chrono::seconds>(std::chrono::minutes(15), limits.max_life);
   const std::chrono::seconds life =
-      options.valid_for.empty() ? usual : duration("--valid-for", options.valid_for);
+      options.valid_for.empty() ? usual : duration_option("--valid-for", options.valid_for);
   grant.issued_at = unix_now_s();
   std::uint64_t start = grant.issued_at;
   if (!options.starts_in.empty()) {
-    start += static_cast<std::uint64_t>(duration("--starts-in", options.starts_in).count());
+    start += static_cast<std::uint64_t>(duration_option("--starts-in", options.starts_in).count());
     grant.not_before = start;
   }
   grant.expires = start + static_cast<std::uint64_t>(life.count());
@@ -78,7 +71,7 @@ void set_times(const IssueOptions& options, const std::optional<Config>& config,
                                "--valid-for and --starts-in");
   }
   if (!options.ttl.empty()) {
-    grant.ttl = duration("--ttl", options.ttl);
+    grant.ttl = duration_option("--ttl", options.ttl);
   } else {
     grant.ttl = config ? config->task.ttl : TaskConfig{}.ttl;
   }

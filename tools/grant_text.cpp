@@ -2,8 +2,8 @@
 
 #include <iomanip>
 #include <ostream>
-#include <vector>
 
+#include "base/joined.h"
 #include "config/config.h"
 #include "grant/claims.h"
 #include "tools/utc_text.h"
@@ -13,12 +13,6 @@ namespace mayfly::tools {
 namespace {
 
 constexpr std::size_t kMostRead = 64 * 1024;
-
-std::string joined(const std::vector<std::string>& list) {
-  std::string text;
-  for (const std::string& entry : list) text += (text.empty() ? "" : ", ") + entry;
-  return text;
-}
 
 std::string children_text(unsigned depth) {
   if (depth == 0) return "none";
@@ -45,7 +39,7 @@ void print_grant(std::ostream& out, const grant::Grant& grant) {
   line("agent", grant.agent);
   line("issuer", grant.issuer);
   line("id", grant.id);
-  line("for", joined(grant.audience));
+  line("for", joined(grant.audience, ", "));
   line("issued", utc_text(grant.issued_at));
   if (grant.not_before) line("not before", utc_text(*grant.not_before));
   line("opens until", utc_text(grant.expires));
@@ -53,8 +47,8 @@ void print_grant(std::ostream& out, const grant::Grant& grant) {
   line("signatures", limit(grant.max_signatures));
   line("keys", limit(grant.max_keys));
   line("mechanisms",
-       grant.mechanisms.empty() ? "as the broker's policy says" : joined(grant.mechanisms));
-  if (!grant.scope.empty()) line("scope", joined(grant.scope));
+       grant.mechanisms.empty() ? "as the broker's policy says" : joined(grant.mechanisms, ", "));
+  if (!grant.scope.empty()) line("scope", joined(grant.scope, ", "));
   line("children", children_text(grant.children));
 }
 

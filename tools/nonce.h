@@ -9,6 +9,6 @@ namespace mayfly::tools {
 
 /// The bytes of a nonce that was written as hexadecimal digits.
 /// @throws Failure kUsage for what is none, or too short or too long for evidence.
-[[nodiscard]] Bytes parse_nonce(const std::string& digits);
+[[nodiscard]] Bytes parse_nonce(std::string digits);
 
 }  // namespace mayfly::tools

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/joined.h"
 #include "compose/library.h"
 #include "compose/policies.h"
 #include "core/offer.h"
@@ -123,13 +124,12 @@ TaskPolicy on_device(const TaskPolicy& policy, const Device& device) {
 
 std::vector<Explained> explain(const Config& config, const std::string& name) {
   std::vector<PolicyLayer> layers;
-  TaskPolicy policy;
   try {
     layers = policy_layers(config, name);
-    policy = task_policy(config, name);
   } catch (const Error& error) {
     throw Failure(kBadPolicy, error.what());
   }
+  const TaskPolicy policy = joined(layers);
   set_device_environment(config.device.environment);
   const std::unique_ptr<Device> device = open_device(config);
   const TaskPolicy left = on_device(policy, *device);
@@ -150,11 +150,8 @@ std::vector<Explained> explain(const Config& config, const std::string& name) {
 
 void print_text(const std::vector<Explained>& limits) {
   for (const Explained& limit : limits) {
-    std::cout << std::left << std::setw(16) << limit.name << limit.value << "  (";
-    for (const std::string& place : limit.from) {
-      std::cout << (&place == &limit.from.front() ? "" : ", ") << place;
-    }
-    std::cout << ")\n";
+    std::cout << std::left << std::setw(16) << limit.name << limit.value << "  ("
+              << joined(limit.from, ", ") << ")\n";
   }
 }
 

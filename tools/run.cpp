@@ -12,7 +12,7 @@
 #include "tools/broker/worker.h"
 #include "tools/commands.h"
 #include "tools/configuration.h"
-#include "tools/failure.h"
+#include "tools/duration_option.h"
 
 namespace mayfly::tools {
 namespace {
@@ -61,13 +61,7 @@ broker::RunRequest make_request(const Options& options, std::vector<std::string>
   request.command = std::move(command);
   request.policy = options.policy;
   request.module_only = options.module_only;
-  if (options.ttl.empty()) return request;
-  request.ttl = parse_duration(options.ttl);
-  if (!request.ttl) {
-    throw Failure(kBadTtl,
-                  "--ttl is no length of time; write a whole number with s, m, h or d, "
-                  "such as 90s or 15m");
-  }
+  if (!options.ttl.empty()) request.ttl = duration_option("--ttl", options.ttl);
   return request;
 }
 

@@ -5,8 +5,13 @@
 
 namespace mayfly {
 
+namespace {
+
+constexpr std::string_view kDigits = "0123456789abcdef";
+
+}  // namespace
+
 std::string to_hex(ByteView bytes) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
   text.reserve(bytes.size() * 2);
   for (const std::uint8_t byte : bytes) {
@@ -14,6 +19,20 @@ std::string to_hex(ByteView bytes) {
     text += kDigits[byte & 0x0f];
   }
   return text;
+}
+
+bool is_hex(std::string_view text, std::size_t digits) noexcept {
+  return text.size() == digits && text.find_first_not_of(kDigits) == text.npos;
+}
+
+std::optional<Bytes> parse_hex(std::string_view text) {
+  if (text.size() % 2 != 0 || !is_hex(text, text.size())) return std::nullopt;
+  Bytes bytes;
+  bytes.reserve(text.size() / 2);
+  for (; !text.empty(); text.remove_prefix(2)) {
+    bytes.push_back(static_cast<std::uint8_t>(kDigits.find(text[0]) << 4 | kDigits.find(text[1])));
+  }
+  return bytes;
 }
 
 std::string to_hex_number(std::uint64_t number) {

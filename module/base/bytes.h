@@ -35,6 +35,12 @@ inline bool equal(ByteView a, ByteView b) noexcept {
 /// Lower-case hexadecimal, two digits a byte.
 std::string to_hex(ByteView bytes);
 
+/// Whether a text is that many lower-case hexadecimal digits.
+bool is_hex(std::string_view text, std::size_t digits) noexcept;
+
+/// What to_hex() made of some bytes; nothing for anything else.
+std::optional<Bytes> parse_hex(std::string_view text);
+
 /// A number in lower-case hexadecimal digits, without leading zeros.
 std::string to_hex_number(std::uint64_t number);
 

@@ -37,12 +37,6 @@ class Watcher {
   std::vector<std::set<std::string>> open_;
 };
 
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, std::size_t most) {
@@ -112,15 +106,14 @@ Bytes JsonObject::bytes(const char* member, std::size_t least, std::size_t most)
   if (digits.size() % 2 != 0 || digits.size() < 2 * least || digits.size() > 2 * most) {
     refuse(member, "has a length that it can't have");
   }
-  Bytes result;
-  result.reserve(digits.size() / 2);
-  for (std::size_t i = 0; i < digits.size(); i += 2) {
-    const int high = hex_digit(digits[i]);
-    const int low = hex_digit(digits[i + 1]);
-    if (high < 0 || low < 0) refuse(member, "is not in lower-case hexadecimal");
-    result.push_back(static_cast<std::uint8_t>(high << 4 | low));
-  }
-  return result;
+  std::optional<Bytes> result = parse_hex(digits);
+  if (!result) refuse(member, "is not in lower-case hexadecimal");
+  return *std::move(result);
+}
+
+void JsonObject::require_format(std::string_view format, std::uint64_t version) {
+  if (text("format") != format) refuse("format", "is another");
+  if (number("version", kMaxJsonNumber) != version) refuse("version", "is another");
 }
 
 void JsonObject::finish() const {

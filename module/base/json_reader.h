@@ -13,6 +13,9 @@
 
 namespace mayfly {
 
+/// The largest whole number that JSON's readers in other languages tell from its neighbours.
+inline constexpr std::uint64_t kMaxJsonNumber = (std::uint64_t{1} << 53) - 1;
+
 /// In which way a JSON text is not as it should be.
 enum class JsonFault {
   malformed,  ///< no JSON, too large, or too deep
@@ -57,6 +60,9 @@ class JsonObject {
   [[nodiscard]] bool boolean(const char* member);
   /// Lower-case hexadecimal of `least` to `most` bytes.
   [[nodiscard]] Bytes bytes(const char* member, std::size_t least, std::size_t most);
+
+  /// Reads `format` and `version`, which must be these.
+  void require_format(std::string_view format, std::uint64_t version);
 
   /// To be called when all has been read.
   void finish() const;

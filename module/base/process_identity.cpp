@@ -44,10 +44,7 @@ std::string read_boot() {
   for (const char c : *text) {
     if (c != '-' && digits.size() < kBootDigits) digits += c;
   }
-  if (digits.size() != kBootDigits ||
-      digits.find_first_not_of("0123456789abcdef") != std::string::npos) {
-    fail(kBootId, "is no boot ID");
-  }
+  if (!is_hex(digits, kBootDigits)) fail(kBootId, "is no boot ID");
   return digits;
 }
 
@@ -141,9 +138,7 @@ std::optional<ProcessIdentity> ProcessIdentity::parse(std::string_view text) {
   };
   ProcessIdentity identity;
   identity.boot = take();
-  const bool is_boot = identity.boot.size() == kBootDigits &&
-                       identity.boot.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (!is_boot) return std::nullopt;
+  if (!is_hex(identity.boot, kBootDigits)) return std::nullopt;
   for (std::uint64_t* number :
        {&identity.pid_namespace, &identity.time_namespace, &identity.pid, &identity.started}) {
     const auto value = parse_hex_number(take());

@@ -16,16 +16,12 @@
 #include <openssl/x509.h>
 
 #include "base/crypto_context.h"
+#include "base/libcrypto_owned.h"
 
 namespace mayfly {
 namespace {
 
-template <typename T, void (*FreeFunction)(T*)>
-struct Freed {
-  void operator()(T* object) const noexcept { FreeFunction(object); }
-};
-template <typename T, void (*FreeFunction)(T*)>
-using Owned = std::unique_ptr<T, Freed<T, FreeFunction>>;
+using crypto::Owned;
 
 using PkeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 using ParamBuilder = Owned<OSSL_PARAM_BLD, OSSL_PARAM_BLD_free>;

@@ -1,6 +1,5 @@
 #include "base/random.h"
 
-#include <string>
 #include <sys/random.h>
 
 #include "base/error.h"
@@ -12,6 +11,12 @@ void fill_random(ByteSpan out, const char* purpose) {
     throw Error(CKR_FUNCTION_FAILED,
                 std::string("the kernel gives no random numbers for ") + purpose);
   }
+}
+
+std::string random_hex(std::size_t bytes, const char* purpose) {
+  Bytes number(bytes);
+  fill_random(number, purpose);
+  return to_hex(number);
 }
 
 }  // namespace mayfly

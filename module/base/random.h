@@ -1,6 +1,9 @@
 // Random numbers of the kernel.
 #pragma once
 
+#include <cstddef>
+#include <string>
+
 #include "base/bytes.h"
 
 namespace mayfly {
@@ -9,5 +12,8 @@ namespace mayfly {
 /// @param purpose  What they are for: "a serial number".
 /// @throws Error CKR_FUNCTION_FAILED when the kernel gives none.
 void fill_random(ByteSpan out, const char* purpose);
+
+/// The same for as many bytes, in hexadecimal.
+[[nodiscard]] std::string random_hex(std::size_t bytes, const char* purpose);
 
 }  // namespace mayfly

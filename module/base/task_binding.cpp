@@ -17,11 +17,6 @@ void update_number(Hasher& hasher, std::uint64_t value, int width) {
   hasher.update(bytes);
 }
 
-bool is_serial(const std::string& text) {
-  return text.size() == kSerialDigits &&
-         text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
-
 }  // namespace
 
 Bytes thumbprint(const PublicKey& key) {
@@ -32,7 +27,7 @@ Bytes binding_digest(const TaskBinding& binding) {
   if (binding.task_id.empty() || binding.task_id.size() > kMaxTaskId) {
     throw Error(CKR_ARGUMENTS_BAD, "a task binding has a task ID of 1 to 255 bytes");
   }
-  if (!is_serial(binding.serial)) {
+  if (!is_hex(binding.serial, kSerialDigits)) {
     throw Error(CKR_ARGUMENTS_BAD, "a task binding has a serial of 16 lower-case hex digits");
   }
   if (binding.policy_digest.size() != kBindingDigestSize ||

@@ -50,12 +50,14 @@ std::vector<PolicyLayer> policy_layers(const Config& config, const std::string& 
   return layers;
 }
 
-TaskPolicy task_policy(const Config& config, const std::string& name) {
+TaskPolicy joined(const std::vector<PolicyLayer>& layers) {
   TaskPolicy policy;
-  for (const PolicyLayer& layer : policy_layers(config, name)) {
-    policy = tighter(policy, layer.policy);
-  }
+  for (const PolicyLayer& layer : layers) policy = tighter(policy, layer.policy);
   return policy;
+}
+
+TaskPolicy task_policy(const Config& config, const std::string& name) {
+  return joined(policy_layers(config, name));
 }
 
 }  // namespace mayfly

@@ -21,7 +21,10 @@ struct PolicyLayer {
 /// @throws Error CKR_ARGUMENTS_BAD for a name that the configuration does not have.
 [[nodiscard]] std::vector<PolicyLayer> policy_layers(const Config& config, const std::string& name);
 
-/// All of these together.
+/// All layers together.
+[[nodiscard]] TaskPolicy joined(const std::vector<PolicyLayer>& layers);
+
+/// The layers of a name together.
 /// @throws Error as policy_layers().
 [[nodiscard]] TaskPolicy task_policy(const Config& config, const std::string& name);
 

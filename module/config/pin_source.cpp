@@ -18,9 +18,9 @@
 namespace mayfly {
 namespace {
 
-constexpr std::size_t kMaxPinSize = 255;
+constexpr std::size_t kMaxDevicePin = 255;
 // One more for the newline, and one that shows that there was too much.
-constexpr std::size_t kRoom = kMaxPinSize + 2;
+constexpr std::size_t kRoom = kMaxDevicePin + 2;
 constexpr std::chrono::seconds kTimeLimit{10};
 
 [[noreturn]] void fail(const std::string& message) { throw Error(CKR_GENERAL_ERROR, message); }
@@ -121,7 +121,7 @@ SecretBuffer read_command(const std::string& command) {
 void check_pin(SecretBuffer& pin, const std::string& what) {
   if (!pin.empty() && pin.view().back() == '\n') pin.truncate(pin.size() - 1);
   if (pin.empty()) fail(what + " is empty; put the PIN there");
-  if (pin.size() > kMaxPinSize) fail(what + " is longer than 255 bytes, which no PIN is");
+  if (pin.size() > kMaxDevicePin) fail(what + " is longer than 255 bytes, which no PIN is");
   for (const std::uint8_t byte : pin.view()) {
     if (byte < 0x20 || byte == 0x7f) {
       fail(what +

@@ -1,7 +1,6 @@
 #include "core/task_table.h"
 
 #include <algorithm>
-#include <array>
 #include <mutex>
 #include <new>
 
@@ -19,11 +18,7 @@ constexpr std::size_t kRememberedEvents = 1024;
 // The condition variable's clock stands still while the machine sleeps; deadlines do not.
 constexpr BootClock::duration kLongestNap = std::chrono::seconds(1);
 
-std::string random_serial() {
-  std::array<std::uint8_t, 8> bytes;
-  fill_random(bytes, "a serial number");
-  return to_hex(bytes);
-}
+std::string random_serial() { return random_hex(8, "a serial number"); }
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/joined.h"
 #include "base/json_reader.h"
 #include "base/utf8.h"
 #include "grant/refused.h"
@@ -18,8 +19,6 @@ constexpr std::size_t kMaxMechanisms = 64;
 constexpr std::size_t kMaxMechanism = 64;
 constexpr std::uint64_t kMaxTime = 253'402'300'799;     // the end of the year 9999
 constexpr std::uint64_t kMaxTtl = 3650ULL * 24 * 3600;  // as in the configuration
-// JSON readers of other languages know numbers only up to here.
-constexpr std::uint64_t kMaxCount = (std::uint64_t{1} << 53) - 1;
 
 /// A number from 1 to `most`: a limit of zero would be no permission.
 std::uint64_t positive(JsonObject& object, const char* member, std::uint64_t most) {
@@ -124,8 +123,8 @@ Grant read_claims(std::string_view json) {
   grant.task = object.printable_text("task", kMaxName);
   grant.ttl = std::chrono::seconds(positive(object, "ttl", kMaxTtl));
   grant.audience = read_audience(object);
-  if (object.has("max_sigs")) grant.max_signatures = positive(object, "max_sigs", kMaxCount);
-  if (object.has("max_keys")) grant.max_keys = positive(object, "max_keys", kMaxCount);
+  if (object.has("max_sigs")) grant.max_signatures = positive(object, "max_sigs", kMaxJsonNumber);
+  if (object.has("max_keys")) grant.max_keys = positive(object, "max_keys", kMaxJsonNumber);
   if (object.has("mechs")) {
     grant.mechanisms = texts(object, "mechs", kMaxMechanisms, is_mechanism_name);
   }
@@ -172,11 +171,7 @@ std::string to_json(const Grant& grant) {
   if (grant.max_signatures) json["max_sigs"] = *grant.max_signatures;
   if (grant.max_keys) json["max_keys"] = *grant.max_keys;
   if (!grant.mechanisms.empty()) json["mechs"] = grant.mechanisms;
-  if (!grant.scope.empty()) {
-    std::string words;
-    for (const std::string& word : grant.scope) words += (words.empty() ? "" : " ") + word;
-    json["scope"] = words;
-  }
+  if (!grant.scope.empty()) json["scope"] = joined(grant.scope, " ");
   if (grant.children != 0) json["children"] = {{"allowed", true}, {"depth", grant.children}};
   if (grant.parent) json["parent"] = *grant.parent;
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

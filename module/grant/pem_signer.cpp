@@ -9,21 +9,16 @@
 #include <openssl/x509.h>
 
 #include "base/crypto_context.h"
+#include "base/libcrypto_owned.h"
 #include "grant/algorithm.h"
 
 namespace mayfly::grant {
 namespace {
 
-template <typename T, void (*FreeFunction)(T*)>
-struct Freed {
-  void operator()(T* object) const noexcept { FreeFunction(object); }
-};
-void free_bio(BIO* bio) { BIO_free(bio); }
-
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY, EVP_PKEY_free>>;
-using Context = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX, EVP_MD_CTX_free>>;
-using EcdsaSignature = std::unique_ptr<ECDSA_SIG, Freed<ECDSA_SIG, ECDSA_SIG_free>>;
-using Bio = std::unique_ptr<BIO, Freed<BIO, free_bio>>;
+using Key = crypto::Owned<EVP_PKEY, EVP_PKEY_free>;
+using Context = crypto::Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
+using EcdsaSignature = crypto::Owned<ECDSA_SIG, ECDSA_SIG_free>;
+using Bio = crypto::Owned<BIO, BIO_free>;
 
 /// libcrypto would ask at the terminal.
 int no_passphrase(char*, int, int, void*) { return -1; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/joined.h"
 #include "grant/claims.h"
 #include "grant/compact_jws.h"
 #include "grant/refused.h"
@@ -50,12 +51,6 @@ void check_time(const Grant& grant, const Expectations& expected) {
   }
 }
 
-std::string list_text(const std::vector<std::string>& list) {
-  std::string text;
-  for (const std::string& entry : list) text += (text.empty() ? "" : ", ") + entry;
-  return text;
-}
-
 void check_place(const Grant& grant, const Expectations& expected) {
   if (grant.ttl > expected.max_ttl) {
     throw Refused(Reason::ttl_too_long,
@@ -66,7 +61,7 @@ void check_place(const Grant& grant, const Expectations& expected) {
   }
   if (std::ranges::find(grant.audience, expected.audience) == grant.audience.end()) {
     throw Refused(Reason::wrong_audience,
-                  "it is for " + list_text(grant.audience) + ", not for " + expected.audience);
+                  "it is for " + joined(grant.audience, ", ") + ", not for " + expected.audience);
   }
   if (expected.task && *expected.task != grant.task) {
     throw Refused(Reason::wrong_task, "it is for " + grant.task);

@@ -28,7 +28,7 @@ void check_size(std::size_t size, std::size_t least, std::size_t most, const cha
 }  // namespace
 
 void check_hex(const std::string& text, std::size_t digits, const char* what) {
-  if (text.size() == digits && text.find_first_not_of("0123456789abcdef") == text.npos) return;
+  if (is_hex(text, digits)) return;
   refuse(what, "must be " + std::to_string(digits) + " lower-case hexadecimal digits");
 }
 

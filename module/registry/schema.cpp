@@ -48,8 +48,7 @@ constexpr const char* kVersion2[] = {
     "keep_until NUMBER NOT NULL, PRIMARY KEY(id, issuer))",
     "CREATE INDEX spent_grant_to_purge ON spent_grant(keep_until)",
     // Grants that are revoked whoever issued them. A table of their own: what all openings write
-    // and
-    // read would make each of them meet all others.
+    // and read would make each of them meet all others.
     "CREATE TABLE revoked_grant(id TEXT NOT NULL PRIMARY KEY, keep_until NUMBER NOT NULL)",
     "CREATE TABLE revocation(number COUNTER, target NUMBER NOT NULL, value TEXT NOT NULL, "
     "grant_issuer TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL, at NUMBER NOT NULL)",

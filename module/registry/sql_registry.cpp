@@ -1,6 +1,5 @@
 #include "registry/sql_registry.h"
 
-#include <array>
 #include <fstream>
 
 #include "base/hash.h"
@@ -35,10 +34,6 @@ SqlRegistry::SqlRegistry(std::unique_ptr<SqlDatabase> database) : database_(std:
   });
 }
 
-std::string make_broker_id() {
-  std::array<std::uint8_t, 8> number{};
-  fill_random(number, "a broker's ID");
-  return to_hex(number);
-}
+std::string make_broker_id() { return random_hex(8, "a broker's ID"); }
 
 }  // namespace mayfly

@@ -64,14 +64,7 @@ CK_RV P11KitProvider::end_task(CK_SLOT_ID) {
   return CKR_OK;
 }
 
-std::size_t P11KitProvider::device_keys() {
-  CK_SLOT_ID slot = 0;
-  CK_ULONG count = 1;
-  MAYFLY_TASK_INFO info{};
-  const auto& observer = observer_.functions();
-  if (observer.C_GetSlotList(CK_TRUE, &slot, &count) != CKR_OK || count == 0) return 0;
-  return vendor().MAYFLY_TaskInfo(slot, &info) == CKR_OK ? 2 * info.keys : 0;
-}
+std::size_t P11KitProvider::device_keys() { return observer_.told_keys(); }
 
 std::string P11KitProvider::reserved(const std::string& task, const std::string& ttl) {
   CK_INFO info;

@@ -61,6 +61,14 @@ std::filesystem::path ModuleProvider::module_path() { return MAYFLY_MODULE_PATH;
 
 std::size_t ModuleProvider::device_keys() { return device_behind().keys(); }
 
+std::size_t ModuleProvider::told_keys() const {
+  CK_SLOT_ID slot = 0;
+  CK_ULONG count = 1;
+  MAYFLY_TASK_INFO info{};
+  if (functions().C_GetSlotList(CK_TRUE, &slot, &count) != CKR_OK || count == 0) return 0;
+  return vendor().MAYFLY_TaskInfo(slot, &info) == CKR_OK ? 2 * info.keys : 0;
+}
+
 std::string ModuleProvider::reserved(const std::string& task, const std::string& ttl) {
   std::string text = "conf='" + config_file_.string() + "'";
   if (!task.empty()) text += " task='" + task + "'";
@@ -82,13 +90,7 @@ CK_RV DoorProvider::end_task(CK_SLOT_ID) {
   return CKR_OK;
 }
 
-std::size_t DoorProvider::device_keys() {
-  CK_SLOT_ID slot = 0;
-  CK_ULONG count = 1;
-  MAYFLY_TASK_INFO info{};
-  if (functions().C_GetSlotList(CK_TRUE, &slot, &count) != CKR_OK || count == 0) return 0;
-  return vendor().MAYFLY_TaskInfo(slot, &info) == CKR_OK ? 2 * info.keys : 0;
-}
+std::size_t DoorProvider::device_keys() { return library_.told_keys(); }
 
 std::string DoorProvider::reserved(const std::string& task, const std::string& ttl) {
   CK_INFO info;

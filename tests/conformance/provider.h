@@ -74,6 +74,10 @@ class ModuleProvider final : public Provider {
   [[nodiscard]] std::size_t device_keys() override;
   [[nodiscard]] std::string reserved(const std::string& task, const std::string& ttl) override;
 
+  /// Key objects on the device, both halves, as a worker tells of its task's; 0 when that has
+  /// ended.
+  [[nodiscard]] std::size_t told_keys() const;
+
   /// A function that the library exports; throws std::runtime_error if it does not.
   template <typename Function>
   [[nodiscard]] Function symbol(const char* name) const {

@@ -1,4 +1,4 @@
-// What an action fails with.
+// What an action fails with, and what it answers by that.
 #pragma once
 
 #include "base/error.h"
@@ -14,6 +14,12 @@ Error failure_of(Action&& action) {
     return error;
   }
   return {CKR_OK, "it did not fail"};
+}
+
+/// The CK_RV of the Error that an action throws; CKR_OK if it throws none.
+template <typename Action>
+CK_RV answer_of(Action&& action) {
+  return failure_of(action).rv();
 }
 
 }  // namespace mayfly::test

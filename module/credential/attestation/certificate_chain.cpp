@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/crypto_context.h"
+#include "base/libcrypto_owned.h"
 #include "credential/attestation/refused.h"
 
 namespace mayfly::attestation {
@@ -17,21 +18,16 @@ constexpr char kCheck[] = "chain";
 constexpr char kAttestationKeyUsage[] = "2.23.133.8.3";
 constexpr int kSecurityLevel = 2;  // 112 bits: no SHA-1, no RSA under 2048
 
-template <typename T, void (*FreeFunction)(T*)>
-struct Freed {
-  void operator()(T* object) const noexcept { FreeFunction(object); }
-};
 void free_certificates(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
-void free_usages(EXTENDED_KEY_USAGE* usages) { EXTENDED_KEY_USAGE_free(usages); }
-void free_bio(BIO* bio) { BIO_free(bio); }
 
-using Certificate = std::unique_ptr<X509, Freed<X509, X509_free>>;
-using Certificates = std::unique_ptr<STACK_OF(X509), Freed<STACK_OF(X509), free_certificates>>;
-using Store = std::unique_ptr<X509_STORE, Freed<X509_STORE, X509_STORE_free>>;
-using StoreContext = std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX, X509_STORE_CTX_free>>;
-using Usages = std::unique_ptr<EXTENDED_KEY_USAGE, Freed<EXTENDED_KEY_USAGE, free_usages>>;
-using Bio = std::unique_ptr<BIO, Freed<BIO, free_bio>>;
-using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY, EVP_PKEY_free>>;
+using crypto::Owned;
+using Certificate = Owned<X509, X509_free>;
+using Certificates = Owned<STACK_OF(X509), free_certificates>;
+using Store = Owned<X509_STORE, X509_STORE_free>;
+using StoreContext = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
+using Usages = Owned<EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free>;
+using Bio = Owned<BIO, BIO_free>;
+using Key = Owned<EVP_PKEY, EVP_PKEY_free>;
 
 /// Leaves libcrypto's queue of errors as it was: it is the host's too.
 class ErrorsKept {

@@ -14,9 +14,7 @@ constexpr std::size_t kMaxPublicArea = 2048;
 Enrolment read_enrolment(std::string_view text) {
   const nlohmann::json json = parse_json(text, kMaxEvidenceSize);
   JsonObject object(json, "enrolment");
-  if (object.text("format") != kEnrolmentFormat) object.refuse("format", "is another");
-  if (object.number("version", kEnrolmentVersion) != kEnrolmentVersion)
-    object.refuse("version", "is another");
+  object.require_format(kEnrolmentFormat, kEnrolmentVersion);
   Enrolment enrolment;
   enrolment.attestation_key_public = object.bytes("attestation_key", 1, kMaxPublicArea);
   enrolment.endorsement_key_public = object.bytes("endorsement_key", 1, kMaxPublicArea);

@@ -16,11 +16,6 @@ constexpr std::size_t kHashBytes = 16;
 constexpr std::size_t kMaxLabel = 127;
 constexpr std::size_t kFields = 9;
 
-bool is_hex(std::string_view text, std::size_t digits) {
-  return text.size() == digits &&
-         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 std::string make_label(const StoredKeyName::Parts& parts) {
   return std::string(kPrefix) + ":" + parts.host + ":" + parts.owner.text() + ":" + parts.task +
          ":" + to_hex_number(parts.until);

@@ -1,6 +1,5 @@
 #include "device/tpm/session_crypto.h"
 
-#include <memory>
 #include <tss2/tss2_mu.h>
 
 #include <openssl/core_names.h>
@@ -10,6 +9,7 @@
 #include "base/crypto_context.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/libcrypto_owned.h"
 #include "base/public_key.h"
 #include "device/tpm/public_area.h"
 #include "device/tpm/sapi.h"
@@ -24,15 +24,9 @@ constexpr std::uint8_t kOne[] = {0, 0, 0, 1};   // the number of the only block
 constexpr std::uint8_t kBits[] = {0, 0, 1, 0};  // 256
 constexpr std::uint8_t kZero[] = {0};
 
-template <auto Function>
-struct Free {
-  template <typename T>
-  void operator()(T* object) const noexcept {
-    Function(object);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free>>;
+using crypto::Owned;
+using Key = Owned<EVP_PKEY, EVP_PKEY_free>;
+using KeyContext = Owned<EVP_PKEY_CTX, EVP_PKEY_CTX_free>;
 
 void require(bool done, const char* what) {
   if (!done) throw crypto::failure(CKR_FUNCTION_FAILED, what);
@@ -108,9 +102,9 @@ void kdfa(ByteSpan out, ByteView key, std::string_view label, ByteView party_u, 
 }
 
 Bytes encrypt_cfb(ByteView key_and_vector, ByteView plain) {
-  const std::unique_ptr<EVP_CIPHER, Free<EVP_CIPHER_free>> cipher(
+  const Owned<EVP_CIPHER, EVP_CIPHER_free> cipher(
       EVP_CIPHER_fetch(crypto::context(), "AES-128-CFB", nullptr));
-  const std::unique_ptr<EVP_CIPHER_CTX, Free<EVP_CIPHER_CTX_free>> context(EVP_CIPHER_CTX_new());
+  const Owned<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free> context(EVP_CIPHER_CTX_new());
   Bytes result(plain.size());
   int size = 0;
   require(cipher != nullptr && context != nullptr &&

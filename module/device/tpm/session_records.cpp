@@ -21,18 +21,6 @@ std::string parent_prefix(Tpm& tpm) {
   return std::string(kParentPrefix) + to_hex_number(restarts(tpm) >> 32) + ":";
 }
 
-/// What to_hex() made of some bytes; nothing for anything else.
-std::optional<Bytes> bytes_of(std::string_view hex) {
-  Bytes bytes;
-  for (; hex.size() >= 2; hex.remove_prefix(2)) {
-    const auto byte = parse_hex_number(hex.substr(0, 2));
-    if (!byte) return std::nullopt;
-    bytes.push_back(static_cast<std::uint8_t>(*byte));
-  }
-  if (!hex.empty()) return std::nullopt;
-  return bytes;
-}
-
 /// "mayfly-tpm-session1:HANDLE:RESTARTS:OWNER", numbers in hexadecimal digits.
 struct Record {
   TPMI_SH_POLICY session = 0;
@@ -82,7 +70,7 @@ std::vector<Bytes> SessionRecords::parents(Tpm& tpm) {
   const std::string prefix = parent_prefix(tpm);
   for (const JournalEntry& entry : journal_->entries(device_)) {
     if (!entry.label.starts_with(prefix)) continue;
-    if (auto name = bytes_of(std::string_view(entry.label).substr(prefix.size()))) {
+    if (auto name = parse_hex(std::string_view(entry.label).substr(prefix.size()))) {
       found.push_back(*std::move(name));
     }
   }

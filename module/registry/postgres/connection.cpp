@@ -82,19 +82,10 @@ class Parameters {
   std::vector<int> formats_;
 };
 
-/// A bytea as the server writes it: \x and hexadecimal digits.
-Bytes parse_bytes(std::string_view text) {
-  Bytes bytes;
-  for (std::size_t at = 2; at + 1 < text.size(); at += 2) {
-    std::uint8_t byte = 0;
-    std::from_chars(text.data() + at, text.data() + at + 2, byte, 16);
-    bytes.push_back(byte);
-  }
-  return bytes;
-}
-
 SqlValue parse_cell(Oid type, std::string_view text) {
-  if (type == kBytea) return parse_bytes(text);
+  // A bytea is written as \x and hexadecimal digits.
+  if (type == kBytea)
+    return parse_hex(text.substr(std::min<std::size_t>(2, text.size()))).value_or(Bytes());
   if (type != kInt8 && type != kInt4) return std::string(text);
   std::int64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);

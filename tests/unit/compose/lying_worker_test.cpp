@@ -5,7 +5,7 @@
 
 #include "compose/library.h"
 #include "core/application.h"
-#include "support/answer_of.h"
+#include "support/failure_of.h"
 
 namespace mayfly::test {
 namespace {

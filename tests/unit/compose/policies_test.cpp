@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "support/answer_of.h"
+#include "support/failure_of.h"
 
 namespace mayfly {
 namespace {

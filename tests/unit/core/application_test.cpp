@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "core/pin_login.h"
-#include "support/answer_of.h"
+#include "support/failure_of.h"
 #include "unit/core/fake_device.h"
 
 namespace mayfly {

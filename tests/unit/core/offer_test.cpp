@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/answer_of.h"
+#include "support/failure_of.h"
 #include "unit/core/fake_device.h"
 
 namespace mayfly {

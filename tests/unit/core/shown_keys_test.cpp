@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "core/application.h"
-#include "support/answer_of.h"
+#include "support/failure_of.h"
 #include "unit/core/fake_device.h"
 
 namespace mayfly {

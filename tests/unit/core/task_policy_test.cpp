@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/answer_of.h"
+#include "support/failure_of.h"
 
 namespace mayfly {
 namespace {

@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "conformance/process.h"
-#include "support/answer_of.h"
+#include "support/failure_of.h"
 #include "support/lying_worker.h"
 
 namespace mayfly::test {
