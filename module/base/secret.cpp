@@ -13,7 +13,7 @@ namespace mayfly {
 
 SecretBuffer::SecretBuffer(std::size_t size) : size_(size) {
   if (size == 0) return;
-  if (size > kMaxSize) throw Error(CKR_HOST_MEMORY, "a secret is longer than 4096 bytes");
+  if (size > kMaxSize) throw Error(CKR_HOST_MEMORY, "a secret is longer than 8192 bytes");
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   mapped_ = (size + page - 1) / page * page;
   void* memory = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -17,7 +17,7 @@ inline constexpr std::size_t kMaxPinSize = 8192;
 class SecretBuffer {
  public:
   /// The most that one buffer can hold, in bytes.
-  static constexpr std::size_t kMaxSize = 4096;
+  static constexpr std::size_t kMaxSize = 8192;
 
   SecretBuffer() noexcept = default;
   /// An all-zero buffer of `size` bytes.

@@ -5,7 +5,7 @@ namespace mayfly {
 bool Allowance::take() noexcept {
   if (!is_limited()) return true;
   std::uint64_t taken = taken_.load();
-  while (taken < most_) {
+  while (taken < most()) {
     if (taken_.compare_exchange_weak(taken, taken + 1)) return true;
   }
   return false;
@@ -15,6 +15,6 @@ void Allowance::give_back() noexcept {
   if (is_limited()) taken_.fetch_sub(1);
 }
 
-bool Allowance::spend() noexcept { return is_limited() && spent_.fetch_add(1) + 1 == most_; }
+bool Allowance::spend() noexcept { return is_limited() && spent_.fetch_add(1) + 1 == most(); }
 
 }  // namespace mayfly

@@ -1,6 +1,7 @@
 // A number of times that something may happen.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -23,12 +24,14 @@ class Allowance {
   /// @return whether that was the last time: all is spent now. True once only.
   [[nodiscard]] bool spend() noexcept;
 
-  [[nodiscard]] std::uint64_t most() const noexcept { return most_; }
+  [[nodiscard]] std::uint64_t most() const noexcept { return most_.load(); }
+  /// Allows fewer; before the first take() only.
+  void lower(std::uint64_t most) noexcept { most_.store(std::min(most, this->most())); }
 
  private:
-  [[nodiscard]] bool is_limited() const noexcept { return most_ != TaskPolicy::kNoLimit; }
+  [[nodiscard]] bool is_limited() const noexcept { return most() != TaskPolicy::kNoLimit; }
 
-  const std::uint64_t most_;
+  std::atomic<std::uint64_t> most_;
   std::atomic<std::uint64_t> taken_{0};
   std::atomic<std::uint64_t> spent_{0};
 };

@@ -18,13 +18,14 @@ class RateLimit {
   RateLimit& operator=(const RateLimit&) = delete;
 
   /// Takes one out. @return false if the bucket is empty.
-  [[nodiscard]] bool take() noexcept { return !is_limited_ || take(BootClock::now()); }
+  [[nodiscard]] bool take() noexcept { return pause_.load() == 0 || take(BootClock::now()); }
   [[nodiscard]] bool take(BootClock::time_point now) noexcept;
+  /// Sets a rate that is lower than the one before; before the first take() only.
+  void lower(std::uint64_t per_second) noexcept;
 
  private:
-  bool is_limited_;
-  BootClock::rep pause_;  // in which one comes in, in nanoseconds
-  BootClock::rep room_;   // in which the empty bucket fills
+  std::atomic<BootClock::rep> room_{0};   // in which the empty bucket fills, in nanoseconds
+  std::atomic<BootClock::rep> pause_{0};  // in which one comes in; 0 for no limit
   std::atomic<BootClock::rep> full_at_{0};
 };
 

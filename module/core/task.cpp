@@ -15,14 +15,14 @@ namespace {
 // a slow device and a thread for each of many connections that would be long.
 constexpr std::size_t kGenerationsAtOnce = 8;
 
+}  // namespace
+
 std::uint64_t on_the_wall(BootClock::time_point deadline) noexcept {
   // No difference of time points: the deadline may be the largest there is.
   const auto left = std::chrono::ceil<std::chrono::seconds>(deadline.time_since_epoch()) -
                     std::chrono::floor<std::chrono::seconds>(BootClock::now().time_since_epoch());
   return unix_now_s() + static_cast<std::uint64_t>(std::max<std::int64_t>(0, left.count()));
 }
-
-}  // namespace
 
 void EndReport::require_destroyed() const {
   if (pending == 0) return;
@@ -31,26 +31,25 @@ void EndReport::require_destroyed() const {
                                     "their destruction; it is retried");
 }
 
-Task::Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
-           std::unique_ptr<Login> login, std::unique_ptr<TaskKeeper> keeper, Device& device,
-           EndListener listener)
-    : identity_(std::move(identity)),
-      deadline_(deadline),
-      deadline_unix_s_(on_the_wall(deadline)),
-      policy_(std::move(policy)),
+Task::Task(TaskPlan plan, SlotId slot, std::unique_ptr<Login> login,
+           std::unique_ptr<TaskKeeper> keeper, Device& device, std::shared_ptr<Task> parent,
+           TaskOwner& owner)
+    : plan_(std::move(plan)),
+      slot_(slot),
+      parent_(std::move(parent)),
       login_(std::move(login)),
       keeper_(std::move(keeper)),
       device_(device),
-      listener_(std::move(listener)),
-      quota_(policy_.max_objects),
+      owner_(owner),
+      quota_(plan_.policy.max_objects),
       objects_(quota_),
-      generations_allowed_(policy_.max_keys),
-      signatures_allowed_(policy_.max_signatures),
-      signature_rate_(policy_.max_rate) {}
+      generations_allowed_(plan_.policy.max_keys),
+      signatures_allowed_(plan_.policy.max_signatures),
+      signature_rate_(plan_.policy.max_rate) {}
 
 Task::~Task() = default;
 
-std::string_view Task::label() const noexcept { return utf8_prefix(identity_.id, 32); }
+std::string_view Task::label() const noexcept { return utf8_prefix(id(), 32); }
 
 std::size_t Task::key_count() const {
   const std::scoped_lock lock(mutex_);
@@ -58,16 +57,20 @@ std::size_t Task::key_count() const {
 }
 
 void Task::check_pin(ByteView pin) {
-  if (policy_.login_required) login_->check(pin);
+  if (awaits_grant()) {
+    const std::scoped_lock turn(admission_);
+    if (awaits_grant()) return owner_.admit(*this, pin);
+  }
+  if (policy().login_required) login_->check(pin);
 }
 
 CK_FLAGS Task::login_flags() const noexcept {
-  if (!policy_.login_required) return 0;
-  return CKF_LOGIN_REQUIRED | login_->token_flags();
+  if (!login_required()) return 0;
+  return CKF_LOGIN_REQUIRED | (awaits_grant() ? 0 : login_->token_flags());
 }
 
 std::shared_ptr<KeyScope> Task::open_scope() const {
-  return device_.open_scope({identity_.id, identity_.serial, deadline_});
+  return device_.open_scope({id(), serial(), deadline()});
 }
 
 /// A key that is being made: the task's end is not complete before it is over.
@@ -97,24 +100,51 @@ void Task::require_alive() const {
   if (!alive()) throw Error(CKR_DEVICE_REMOVED, "task " + id() + " has ended");
 }
 
+void Task::require_granted() const {
+  if (!awaits_grant()) return;
+  throw Error(
+      CKR_USER_NOT_LOGGED_IN,
+      "task " + id() + " makes no keys before a login brings its grant, or a ticket for it");
+}
+
+void Task::confine(TaskPlan plan) {
+  plan.awaits_grant = false;
+  generations_allowed_.lower(plan.policy.max_keys);
+  signatures_allowed_.lower(plan.policy.max_signatures);
+  signature_rate_.lower(plan.policy.max_rate);
+  confined_ = std::make_unique<const TaskPlan>(std::move(plan));
+  terms_.store(confined_.get(), std::memory_order_release);
+}
+
+void Task::adopt(const std::shared_ptr<Task>& child) {
+  const std::scoped_lock lock(mutex_);
+  require_alive();
+  std::erase_if(children_, [](const auto& known) { return known.expired(); });
+  children_.push_back(child);
+}
+
 bool Task::move_to(TaskState next) noexcept {
   if (!may_move(state(), next)) return false;
   state_.store(next);
   return true;
 }
 
-/// One of the key pairs that the policy allows. A generation that fails gives it back: of what the
-/// device may have made then, nobody has a key.
+/// One of the key pairs that the policies of the task and of those above it allow. A generation
+/// that fails gives it back: of what the device may have made then, nobody has a key.
 class Task::KeyPermit {
  public:
-  explicit KeyPermit(Allowance& allowed) : allowed_(allowed) {
-    if (allowed_.take()) return;
-    throw Error(CKR_DEVICE_MEMORY,
-                "the task has made the " + std::to_string(allowed_.most()) +
-                    " key pairs that its policy allows; see max-keys of the policy");
+  explicit KeyPermit(Task& task) : task_(task) {
+    for (Task* one = &task; one != nullptr; one = one->parent_.get()) {
+      if (one->generations_allowed_.take()) continue;
+      give_back(one);
+      throw Error(CKR_DEVICE_MEMORY,
+                  "task " + one->id() + " has made the " +
+                      std::to_string(one->generations_allowed_.most()) +
+                      " key pairs that its policy allows; see max-keys of the policy");
+    }
   }
   ~KeyPermit() {
-    if (!used_) allowed_.give_back();
+    if (!used_) give_back(nullptr);
   }
   KeyPermit(const KeyPermit&) = delete;
   KeyPermit& operator=(const KeyPermit&) = delete;
@@ -122,25 +152,36 @@ class Task::KeyPermit {
   void use() noexcept { used_ = true; }
 
  private:
-  Allowance& allowed_;
+  /// What was taken of the tasks below `end`.
+  void give_back(const Task* end) noexcept {
+    for (Task* one = &task_; one != end; one = one->parent_.get()) {
+      one->generations_allowed_.give_back();
+    }
+  }
+
+  Task& task_;
   bool used_ = false;
 };
 
 std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec) {
+  require_granted();
   const Generation generation(*this);
   device_.retry_pending();
-  KeyPermit permit(generations_allowed_);
+  KeyPermit permit(*this);
   auto key = std::make_shared<SessionKey>(
       ask_device([&] { return scope.generate(spec, [this] { require_alive(); }); }));
   permit.use();
+  bool taken = false;
+  bool first = false;
   {
     const std::scoped_lock lock(mutex_);
     if (alive()) {
-      keys_.insert(key);
-      move_to(TaskState::active);  // unless it is
-      return key;
+      taken = keys_.insert(key).second;
+      first = move_to(TaskState::active);
     }
   }
+  if (first) owner_.task_active(*this);
+  if (taken) return key;
   const Destruction result = key->destroy();
   {
     const std::scoped_lock lock(mutex_);
@@ -151,14 +192,21 @@ std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec)
 
 void Task::permit_signature() {
   if (!signature_rate_.take()) {
-    throw Error(CKR_FUNCTION_FAILED, "more than the " + std::to_string(policy_.max_rate) +
+    throw Error(CKR_FUNCTION_FAILED, "more than the " + std::to_string(policy().max_rate) +
                                          " signatures a second that the task's policy allows; try "
                                          "again in a moment");
   }
   if (!signatures_allowed_.take()) {
     throw Error(CKR_FUNCTION_REJECTED,
-                "the task has made the " + std::to_string(signatures_allowed_.most()) +
+                "task " + id() + " has made the " + std::to_string(signatures_allowed_.most()) +
                     " signatures that its policy allows; see max-signatures of the policy");
+  }
+  if (parent_ == nullptr) return;
+  try {
+    parent_->permit_signature();
+  } catch (...) {
+    signatures_allowed_.give_back();
+    throw;
   }
 }
 
@@ -168,6 +216,7 @@ void Task::settle_signature(bool made) noexcept {
   } else if (signatures_allowed_.spend()) {
     end(TaskState::exhausted);
   }
+  if (parent_ != nullptr) parent_->settle_signature(made);
 }
 
 Destruction Task::destroy(const std::shared_ptr<SessionKey>& key) noexcept {
@@ -191,6 +240,7 @@ std::optional<EndReport> Task::end(TaskState cause) noexcept {
     observers.swap(observers_);
     turn_.notify_all();
   }
+  EndReport total = end_children(cause);
   EndReport report;
   for (const auto& key : keys) report.add(key->destroy());
   {
@@ -202,8 +252,38 @@ std::optional<EndReport> Task::end(TaskState cause) noexcept {
     if (const auto view = observer.lock()) view->task_ended(cause);
   }
   for (const auto& [number, object] : objects_.shut()) object->retire();
-  listener_(*this, report);
-  return report;
+  owner_.task_ended(*this, report);
+  {
+    const std::scoped_lock lock(mutex_);
+    is_over_ = true;
+    over_.notify_all();
+  }
+  total.add(report);
+  return total;
+}
+
+EndReport Task::end_children(TaskState cause) noexcept {
+  std::vector<std::weak_ptr<Task>> children;
+  {
+    const std::scoped_lock lock(mutex_);
+    children.swap(children_);
+  }
+  EndReport total;
+  for (const auto& known : children) {
+    const std::shared_ptr<Task> child = known.lock();
+    if (child == nullptr) continue;
+    if (const auto report = child->end(cause)) {
+      total.add(*report);
+    } else {
+      child->wait_for_end();  // another thread is at it
+    }
+  }
+  return total;
+}
+
+void Task::wait_for_end() noexcept {
+  std::unique_lock lock(mutex_);
+  over_.wait(lock, [this] { return is_over_; });
 }
 
 void Task::add_observer(const std::shared_ptr<TaskObserver>& observer) {

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -69,41 +68,84 @@ class TaskObserver {
   virtual void task_ended(TaskState cause) noexcept = 0;
 };
 
+class Task;
 class TaskKeeper;
+
+/// Who allowed a task, and for whom.
+struct TaskOrigin {
+  std::string agent;     ///< a grant's sub, or a user of this machine
+  std::string approver;  ///< the thumbprint of the key that signed the grant; empty without one
+  std::string grant_id;  ///< its jti; empty without one
+
+  [[nodiscard]] bool granted() const noexcept { return !approver.empty(); }
+};
+
+/// What a task is, as it is decided before there is one.
+struct TaskPlan {
+  std::string id;      ///< 1 to 255 bytes
+  std::string serial;  ///< 16 hexadecimal digits
+  BootClock::time_point deadline;
+  std::uint64_t deadline_unix_s = 0;  ///< the same for others: seconds since 1970, rounded up
+  TaskPolicy policy;
+  TaskOrigin origin = {};
+  bool awaits_grant = false;  ///< whether it makes no keys before a login brings a grant
+};
+
+/// What a plan's deadline is by the wall clock as it is now.
+[[nodiscard]] std::uint64_t on_the_wall(BootClock::time_point deadline) noexcept;
+
+/// TaskOwner is told what becomes of its tasks.
+class TaskOwner {
+ public:
+  virtual ~TaskOwner() = default;
+
+  /// Told once, when a task has made its first key.
+  virtual void task_active(const Task& task) noexcept = 0;
+  /// Told once, after the last key was destroyed or is known to be owed.
+  virtual void task_ended(const Task& task, const EndReport& report) noexcept = 0;
+  /// A login brought what may be the grant, or the ticket, that a task awaits; Task::confine()
+  /// is called with what it allows.
+  /// @throws Error CKR_PIN_INCORRECT or CKR_PIN_EXPIRED.
+  virtual void admit(Task& task, ByteView grant) = 0;
+};
 
 /// Task models one unit of an agent's work: the owner of all keys made in it.
 ///
 /// A task ends once, by whatever cause comes first, and never comes back.
 class Task {
  public:
-  struct Identity {
-    std::string id;      ///< 1 to 255 bytes
-    std::string serial;  ///< 16 hexadecimal digits
-    SlotId slot;
-  };
-
-  /// Told once, after the last key was destroyed or is known to be owed.
-  using EndListener = std::function<void(const Task&, const EndReport&)>;
-
-  Task(Identity identity, BootClock::time_point deadline, TaskPolicy policy,
-       std::unique_ptr<Login> login, std::unique_ptr<TaskKeeper> keeper, Device& device,
-       EndListener listener);
+  /// @param login   What checks PINs; may be null when no PIN is ever required.
+  /// @param parent  The task above; null for none. adopt() it there.
+  /// @param owner   Outlives the task's end.
+  Task(TaskPlan plan, SlotId slot, std::unique_ptr<Login> login, std::unique_ptr<TaskKeeper> keeper,
+       Device& device, std::shared_ptr<Task> parent, TaskOwner& owner);
   ~Task();
   Task(const Task&) = delete;
   Task& operator=(const Task&) = delete;
 
-  [[nodiscard]] const std::string& id() const noexcept { return identity_.id; }
-  [[nodiscard]] const std::string& serial() const noexcept { return identity_.serial; }
-  [[nodiscard]] SlotId slot() const noexcept { return identity_.slot; }
+  [[nodiscard]] const std::string& id() const noexcept { return plan_.id; }
+  [[nodiscard]] const std::string& serial() const noexcept { return plan_.serial; }
+  [[nodiscard]] SlotId slot() const noexcept { return slot_; }
+  /// The task above; null for none.
+  [[nodiscard]] const std::shared_ptr<Task>& parent() const noexcept { return parent_; }
   /// The token's label: the ID cut at 32 bytes on a character boundary.
   [[nodiscard]] std::string_view label() const noexcept;
-  [[nodiscard]] BootClock::time_point deadline() const noexcept { return deadline_; }
+  /// Only ever moves closer.
+  [[nodiscard]] BootClock::time_point deadline() const noexcept { return terms().deadline; }
   /// The deadline for others: seconds since 1970, rounded up, by the wall clock of when the task
   /// was opened.
-  [[nodiscard]] std::uint64_t deadline_unix_s() const noexcept { return deadline_unix_s_; }
-  [[nodiscard]] const TaskPolicy& policy() const noexcept { return policy_; }
+  [[nodiscard]] std::uint64_t deadline_unix_s() const noexcept { return terms().deadline_unix_s; }
+  /// Only ever gets tighter.
+  [[nodiscard]] const TaskPolicy& policy() const noexcept { return terms().policy; }
+  [[nodiscard]] const TaskOrigin& origin() const noexcept { return terms().origin; }
+  /// Whether it makes no keys before a login brings a grant.
+  [[nodiscard]] bool awaits_grant() const noexcept { return terms().awaits_grant; }
+  /// Whether clients must log in before they see private keys.
+  [[nodiscard]] bool login_required() const noexcept {
+    return policy().login_required || awaits_grant();
+  }
   [[nodiscard]] Device& device() const noexcept { return device_; }
-  [[nodiscard]] Offer offer() const noexcept { return {device_, policy_}; }
+  [[nodiscard]] Offer offer() const noexcept { return {device_, policy()}; }
   [[nodiscard]] TaskKeeper& keeper() const noexcept { return *keeper_; }
   [[nodiscard]] TaskState state() const noexcept { return state_.load(); }
   [[nodiscard]] std::size_t key_count() const;
@@ -112,15 +154,24 @@ class Task {
   /// What all objects of the task share, session objects too.
   [[nodiscard]] ObjectQuota& quota() noexcept { return quota_; }
 
-  /// @throws Error CKR_PIN_INCORRECT or CKR_PIN_LOCKED. Any PIN will do when no login is required.
+  /// @throws Error CKR_PIN_INCORRECT, CKR_PIN_EXPIRED or CKR_PIN_LOCKED. Any PIN will do when no
+  ///         login is required.
   void check_pin(ByteView pin);
   /// The flags of CK_TOKEN_INFO that tell of the login.
   [[nodiscard]] CK_FLAGS login_flags() const noexcept;
 
   /// Whether the task may still be used: it has not ended and its deadline is ahead.
   [[nodiscard]] bool alive(BootClock::time_point now = BootClock::now()) const noexcept {
-    return !is_final(state()) && now < deadline_;
+    return !is_final(state()) && now < deadline();
   }
+
+  /// Has a task that awaits its grant go on under what that allows. It can be done once.
+  /// @param plan  Its deadline is no later and its policy no wider than the task's.
+  void confine(TaskPlan plan);
+
+  /// Takes in a task below: it ends before this one does.
+  /// @throws Error CKR_DEVICE_REMOVED when this one has ended.
+  void adopt(const std::shared_ptr<Task>& child);
 
   /// A scope of the device for keys of one session.
   [[nodiscard]] std::shared_ptr<KeyScope> open_scope() const;
@@ -132,7 +183,8 @@ class Task {
   ///         KeyScope::generate() gives.
   std::shared_ptr<SessionKey> generate(KeyScope& scope, const KeySpec& spec);
 
-  /// Takes the permission for one signature, which settle_signature() must follow.
+  /// Takes the permission for one signature, from the tasks above as well, which settle_signature()
+  /// must follow.
   /// @throws Error CKR_FUNCTION_REJECTED when the policy allows no more of them,
   /// CKR_FUNCTION_FAILED
   ///         when it allows none at this moment.
@@ -148,10 +200,11 @@ class Task {
   /// An object that names a key is gone; destroys the key if it was the last.
   Destruction drop_name(const std::shared_ptr<SessionKey>& key) noexcept;
 
-  /// Ends the task: no signature is given out any more, every key is destroyed, also those that
-  /// were being made, observers are told.
-  /// @param cause  A final state.
-  /// @return nothing if the task had ended already, or the cause is no final state.
+  /// Ends the task: no signature is given out any more, the tasks below are ended, deepest first,
+  /// every key is destroyed, also those that were being made, observers are told.
+  /// @param cause  A final state, which the tasks below get as well.
+  /// @return what became of all keys, those of the tasks below too; nothing if the task had ended
+  ///         already, or the cause is no final state.
   std::optional<EndReport> end(TaskState cause) noexcept;
 
   void add_observer(const std::shared_ptr<TaskObserver>& observer);
@@ -160,18 +213,25 @@ class Task {
   class Generation;
   class KeyPermit;
 
+  [[nodiscard]] const TaskPlan& terms() const noexcept {
+    return *terms_.load(std::memory_order_acquire);
+  }
   void require_alive() const;
+  void require_granted() const;
+  [[nodiscard]] EndReport end_children(TaskState cause) noexcept;
+  void wait_for_end() noexcept;
   /// Changes the state, if that may be, and says whether it did. Called with mutex_ locked.
   bool move_to(TaskState next) noexcept;
 
-  const Identity identity_;
-  const BootClock::time_point deadline_;
-  const std::uint64_t deadline_unix_s_;
-  const TaskPolicy policy_;
+  const TaskPlan plan_;
+  const SlotId slot_;
+  std::unique_ptr<const TaskPlan> confined_;  // written once, before terms_ points to it
+  std::atomic<const TaskPlan*> terms_{&plan_};
+  const std::shared_ptr<Task> parent_;
   const std::unique_ptr<Login> login_;
   const std::unique_ptr<TaskKeeper> keeper_;
   Device& device_;
-  const EndListener listener_;
+  TaskOwner& owner_;
   std::atomic<TaskState> state_{TaskState::open};
   ObjectQuota quota_;
   ObjectStore objects_;
@@ -185,6 +245,10 @@ class Task {
   std::condition_variable generations_over_;
   EndReport late_;  // of keys that came when the task had ended
   std::vector<std::weak_ptr<TaskObserver>> observers_;
+  std::vector<std::weak_ptr<Task>> children_;
+  bool is_over_ = false;  // the end is complete
+  std::condition_variable over_;
+  std::mutex admission_;  // for logins that bring a grant to take turns
 };
 
 }  // namespace mayfly

@@ -19,6 +19,7 @@ TaskPolicy tighter(const TaskPolicy& a, const TaskPolicy& b) {
   both.max_signatures = std::min(a.max_signatures, b.max_signatures);
   both.max_rate = std::min(a.max_rate, b.max_rate);
   both.max_ttl = std::min(a.max_ttl, b.max_ttl);
+  both.max_depth = std::min(a.max_depth, b.max_depth);
   both.openers = a.openers;
   both.openers.insert(b.openers.begin(), b.openers.end());
   return both;

@@ -15,6 +15,7 @@ namespace mayfly {
 /// configuration, a grant, the parent of a child) makes one, and tighter() joins them.
 struct TaskPolicy {
   static constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+  static constexpr unsigned kMaxDepth = 16;
 
   bool strict_usage = false;    ///< refuse usages beyond signing instead of narrowing them away
   bool login_required = false;  ///< whether clients must log in before they see private keys
@@ -27,6 +28,8 @@ struct TaskPolicy {
   /// Signatures a second: as many may be made at once after a rest of a second.
   std::uint64_t max_rate = kNoLimit;
   std::chrono::seconds max_ttl = std::chrono::seconds::max();  ///< the longest that it may live
+  /// How deep tasks may be nested below it: 0 for none.
+  unsigned max_depth = kMaxDepth;
   std::set<PeerRule> openers = {};  ///< whoever opens it must be admitted by each; none admits all
 
   friend bool operator==(const TaskPolicy&, const TaskPolicy&) = default;

@@ -5,6 +5,11 @@
 
 namespace mayfly {
 
+std::string local_agent(const TaskRequest& request) {
+  const Peer opener = request.opener ? *request.opener : Peer::self();
+  return "user " + std::to_string(opener.user);
+}
+
 void check_task_id(const std::string& id) {
   if (id.empty()) {
     throw Error(CKR_ARGUMENTS_BAD, "the task ID is empty; it takes 1 to 255 bytes");

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/peer.h"
+#include "base/secret.h"
 #include "core/task_policy.h"
 
 namespace mayfly {
@@ -16,8 +18,13 @@ struct TaskRequest {
   std::optional<std::chrono::seconds> ttl;  ///< nothing takes the default
   TaskPolicy policy = {};           ///< what the task is confined to, beyond TaskLimits::policy
   std::optional<Peer> opener = {};  ///< for whom it is opened; nothing: whom this process acts for
-  bool granted = false;             ///< whether a grant was spent for it
+  /// The text of the grant that allows it; null for none.
+  std::shared_ptr<const SecretBuffer> grant = {};
+  bool grant_may_follow = false;  ///< whether a login may bring the grant that the policy wants
 };
+
+/// For whom a task is opened that no grant says it of: "user 1000".
+[[nodiscard]] std::string local_agent(const TaskRequest& request);
 
 /// @throws Error CKR_ARGUMENTS_BAD for an ID that is empty, longer than 255 bytes, not UTF-8, or
 ///         holds control characters.

@@ -6,10 +6,10 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "core/hosted_keeper.h"
 #include "core/key_template.h"
 #include "core/local_keeper.h"
+#include "core/task_opening.h"
 
 namespace mayfly {
 namespace {
@@ -18,78 +18,126 @@ constexpr std::size_t kRememberedEvents = 1024;
 // The condition variable's clock stands still while the machine sleeps; deadlines do not.
 constexpr BootClock::duration kLongestNap = std::chrono::seconds(1);
 
-std::string random_serial() { return random_hex(8, "a serial number"); }
-
 }  // namespace
 
-TaskTable::TaskTable(Device& device, TaskLimits limits, LoginFactory make_login)
+/// The ID of a task that is being opened, and its place among the most that there may be.
+class TaskTable::Reservation {
+ public:
+  /// @throws Error CKR_FUNCTION_REJECTED, CKR_SESSION_COUNT
+  Reservation(TaskTable& table, const std::string& id) : table_(table), id_(id) {
+    const std::unique_lock lock(table_.mutex_);
+    if (table_.ids_.contains(id)) {
+      throw Error(CKR_FUNCTION_REJECTED, "task " + id + " is open already");
+    }
+    if (table_.ids_.size() >= table_.limits_.max_tasks) {
+      throw Error(CKR_SESSION_COUNT, "too many open tasks; see limits.tasks");
+    }
+    table_.ids_.insert(id);
+  }
+  ~Reservation() {
+    if (is_used_) return;
+    const std::unique_lock lock(table_.mutex_);
+    table_.ids_.erase(id_);
+  }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+
+  /// The ID is the task's from now on, which frees it with its end.
+  void use() noexcept { is_used_ = true; }
+
+ private:
+  TaskTable& table_;
+  const std::string id_;
+  bool is_used_ = false;
+};
+
+TaskTable::TaskTable(Device& device, TaskLimits limits, LoginFactory make_login,
+                     std::shared_ptr<TaskBook> book)
     : device_(device),
-      limits_(limits),
+      limits_(std::move(limits)),
       make_login_(std::move(make_login)),
+      book_(std::move(book)),
       next_deadline_(BootClock::time_point::max().time_since_epoch().count()) {}
 
-void TaskTable::check_may_open(const TaskPolicy& policy, const TaskRequest& request) const {
-  if (!policy.openers.empty())
-    check_opener(policy, request.opener ? *request.opener : Peer::self());
-  if (policy.grant_required && !request.granted) {
-    throw Error(CKR_FUNCTION_REJECTED, "the policy wants a grant for the task, and none was given");
-  }
-  if (policy.login_required && !make_login_) {
-    throw Error(CKR_FUNCTION_REJECTED,
-                "the policy wants a login for the task, and there is no PIN for it; see "
-                "login.pin-source");
+void TaskTable::require_own_tasks() const {
+  if (!is_hosted()) return;
+  throw Error(CKR_FUNCTION_NOT_SUPPORTED, "the broker opens tasks, not its clients");
+}
+
+std::shared_ptr<Task> TaskTable::open(const TaskRequest& request,
+                                      const std::shared_ptr<Task>& parent) {
+  require_own_tasks();
+  obey_orders();
+  PlannedTask planned =
+      plan_task(limits_, static_cast<bool>(make_login_), *book_, request, parent.get());
+  device_.retry_pending();
+  // What can be refused is refused before the grant is spent.
+  Reservation reservation(*this, planned.plan.id);
+  planned.record(parent.get());
+  TaskMove failure{planned.plan.serial, planned.plan.id, TaskState::closed};
+  failure.cause = "it could not be opened after all";
+  try {
+    return insert(std::move(planned.plan), parent, reservation);
+  } catch (...) {
+    if (planned.admission != nullptr) book_->record(failure);
+    throw;
   }
 }
 
-std::shared_ptr<Task> TaskTable::open(const TaskRequest& request) {
-  if (is_hosted()) {
-    throw Error(CKR_FUNCTION_NOT_SUPPORTED, "the broker opens tasks, not its clients");
-  }
-  check_task_id(request.id);
-  TaskPolicy policy = tighter(limits_.policy, request.policy);
-  check_may_open(policy, request);
-  const auto most = std::min(limits_.max_ttl, policy.max_ttl);
-  const auto ttl = request.ttl.value_or(std::min(limits_.default_ttl, most));
-  check_ttl(ttl, most);
-  device_.retry_pending();
-  const auto deadline = BootClock::now() + ttl;
-  auto task =
-      std::make_shared<Task>(Task::Identity{request.id, random_serial(), next_handle<SlotId>()},
-                             deadline, std::move(policy), make_login_ ? make_login_() : nullptr,
-                             std::make_unique<LocalKeeper>(), device_, listener());
+std::shared_ptr<Task> TaskTable::open_planned(TaskPlan plan) {
+  require_own_tasks();
+  Reservation reservation(*this, plan.id);
+  return insert(std::move(plan), nullptr, reservation);
+}
+
+std::shared_ptr<Task> TaskTable::insert(TaskPlan plan, const std::shared_ptr<Task>& parent,
+                                        Reservation& reservation) {
+  auto task = std::make_shared<Task>(std::move(plan), next_handle<SlotId>(),
+                                     make_login_ ? make_login_() : nullptr,
+                                     std::make_unique<LocalKeeper>(), device_, parent, owner());
   task->objects().add(make_task_object(*task));
-  insert(task);
+  if (parent != nullptr) parent->adopt(task);
+  reservation.use();
+  try {
+    show(task);
+  } catch (...) {
+    task->end(TaskState::closed);
+    throw;
+  }
   return task;
 }
 
 std::shared_ptr<Task> TaskTable::join(HostedTask hosted) {
   check_task_id(hosted.id);
-  auto task = std::make_shared<Task>(
-      Task::Identity{std::move(hosted.id), std::move(hosted.serial), next_handle<SlotId>()},
-      hosted.deadline, hosted.policy, nullptr, std::make_unique<HostedKeeper>(hosted.host), device_,
-      listener());
-  insert(task);
+  Reservation reservation(*this, hosted.id);
+  TaskPlan plan{std::move(hosted.id), std::move(hosted.serial), hosted.deadline,
+                on_the_wall(hosted.deadline), std::move(hosted.policy)};
+  auto task = std::make_shared<Task>(std::move(plan), next_handle<SlotId>(), nullptr,
+                                     std::make_unique<HostedKeeper>(hosted.host), device_, nullptr,
+                                     owner());
+  reservation.use();
+  show(task);
   host_ = std::move(hosted.host);
   return task;
 }
 
-Task::EndListener TaskTable::listener() {
-  return [this](const Task& ended, const EndReport& report) { task_ended(ended, report); };
-}
-
-void TaskTable::insert(const std::shared_ptr<Task>& task) {
-  const std::string story = "task " + task->id() + " opened, token serial " + task->serial();
+/// Lets the task's token appear.
+void TaskTable::show(const std::shared_ptr<Task>& task) {
+  std::string story = "task " + task->id() + " opened, token serial " + task->serial();
+  if (task->parent() != nullptr) story += ", below task " + task->parent()->id();
+  if (task->origin().granted()) {
+    story += ", for " + task->origin().agent + " by grant " + task->origin().grant_id +
+             " of approver " + task->origin().approver;
+  }
+  if (task->awaits_grant()) story += "; it awaits its grant";
   {
     const std::unique_lock lock(mutex_);
-    if (by_id_.contains(task->id())) {
-      throw Error(CKR_FUNCTION_REJECTED, "task " + task->id() + " is open already");
-    }
-    if (tasks_.size() >= limits_.max_tasks) {
-      throw Error(CKR_SESSION_COUNT, "too many open tasks; see limits.tasks");
+    // The task above may have ended by now, and this one with it.
+    if (is_final(task->state())) {
+      throw Error(CKR_DEVICE_REMOVED, "task " + task->id() + " ended with the one above it");
     }
     try {
       tasks_.emplace(task->slot(), task);
-      by_id_.emplace(task->id(), task->slot());
       by_deadline_.emplace(task->deadline(), task->slot());
     } catch (...) {
       forget(*task);
@@ -99,6 +147,38 @@ void TaskTable::insert(const std::shared_ptr<Task>& task) {
     announce(task->slot());
   }
   log::info(story);
+}
+
+void TaskTable::admit(Task& task, ByteView grant) {
+  TaskRequest request{task.id(), std::nullopt};
+  request.grant = std::make_shared<const SecretBuffer>(grant);
+  const std::unique_ptr<Admission> admission = book_->admit(request, nullptr);
+  TaskPlan plan = plan_with(task, admission->terms());
+  admission->record({plan.serial, plan.id, "", plan.deadline_unix_s});
+  log::info("task " + task.id() + " goes on for " + plan.origin.agent + " by grant " +
+            plan.origin.grant_id + " of approver " + plan.origin.approver);
+  {
+    const std::unique_lock lock(mutex_);
+    forget_deadline(task);
+    task.confine(std::move(plan));
+    if (tasks_.contains(task.slot())) by_deadline_.emplace(task.deadline(), task.slot());
+    update_next_deadline();
+  }
+  // One that ended meanwhile had no record to end.
+  if (is_final(task.state())) note(task, {});
+}
+
+void TaskTable::obey_orders() noexcept {
+  for (const std::string& serial : book_->ordered_to_end()) {
+    std::shared_ptr<Task> task;
+    {
+      const std::shared_lock lock(mutex_);
+      const auto found = std::ranges::find_if(
+          tasks_, [&](const auto& entry) { return entry.second->serial() == serial; });
+      if (found != tasks_.end()) task = found->second;
+    }
+    if (task != nullptr) task->end(TaskState::revoked);
+  }
 }
 
 std::shared_ptr<Task> TaskTable::find(SlotId slot) const {
@@ -172,12 +252,25 @@ void TaskTable::look_after_host() noexcept {
   follow_host();
 }
 
+void TaskTable::note(const Task& task, const EndReport& report) noexcept {
+  try {
+    book_->record({task.serial(), task.id(), task.state(), report.destroyed, report.pending});
+  } catch (const std::bad_alloc&) {
+    log::error("the state of a task could not be recorded, since no memory is left");
+  }
+}
+
+void TaskTable::task_active(const Task& task) noexcept {
+  if (!is_hosted()) note(task, {});
+}
+
 void TaskTable::task_ended(const Task& task, const EndReport& report) noexcept {
   {
     const std::unique_lock lock(mutex_);
     forget(task);
     announce(task.slot());
   }
+  if (!is_hosted() && !task.awaits_grant()) note(task, report);
   try {
     std::string story = "task " + task.id() + " ended (" + to_string(task.state()) + ")";
     // A host destroys its keys, and tells of it.
@@ -194,14 +287,18 @@ void TaskTable::task_ended(const Task& task, const EndReport& report) noexcept {
 
 void TaskTable::forget(const Task& task) noexcept {
   tasks_.erase(task.slot());
-  by_id_.erase(task.id());
+  ids_.erase(task.id());
+  forget_deadline(task);
+  update_next_deadline();
+}
+
+void TaskTable::forget_deadline(const Task& task) noexcept {
   const auto [first, last] = by_deadline_.equal_range(task.deadline());
   for (auto entry = first; entry != last; ++entry) {
     if (entry->second != task.slot()) continue;
     by_deadline_.erase(entry);
     break;
   }
-  update_next_deadline();
 }
 
 void TaskTable::announce(SlotId slot) noexcept {

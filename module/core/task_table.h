@@ -11,22 +11,17 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
+#include "core/open_book.h"
 #include "core/task.h"
+#include "core/task_book.h"
 #include "core/task_host.h"
+#include "core/task_limits.h"
 #include "core/task_request.h"
 
 namespace mayfly {
-
-/// What bounds the tasks of a table.
-struct TaskLimits {
-  std::chrono::seconds default_ttl{900};
-  std::chrono::seconds max_ttl{86'400};
-  std::size_t max_tasks = 10'000;
-  TaskPolicy policy{.max_objects = 20'000};  ///< of every task, whatever its request says
-};
 
 /// A task that another process holds.
 struct HostedTask {
@@ -38,19 +33,27 @@ struct HostedTask {
 };
 
 /// TaskTable holds the open tasks over one device and is the only way to open and to end one.
-class TaskTable {
+class TaskTable final : private TaskOwner {
  public:
   /// Makes the login of a new task.
   using LoginFactory = std::function<std::unique_ptr<Login>()>;
 
   /// @param make_login  May be empty when the policy requires no login.
-  TaskTable(Device& device, TaskLimits limits, LoginFactory make_login);
+  /// @param book        What has the say on grants, and records the tasks.
+  TaskTable(Device& device, TaskLimits limits, LoginFactory make_login,
+            std::shared_ptr<TaskBook> book = std::make_shared<OpenBook>());
 
   /// Opens a task: a token appears in a new slot.
-  /// @throws Error CKR_ARGUMENTS_BAD for an ID that is empty, longer than 255 bytes, not UTF-8 or
-  ///         holds control characters, and for a ttl that is not within 1 s and the most allowed;
-  ///         CKR_FUNCTION_REJECTED if a task of that ID is open; CKR_SESSION_COUNT at the limit.
-  std::shared_ptr<Task> open(const TaskRequest& request);
+  /// @param parent  The task above, of this table; null for none.
+  /// @throws Error as plan_task(), Admission::record() and open_planned().
+  std::shared_ptr<Task> open(const TaskRequest& request,
+                             const std::shared_ptr<Task>& parent = nullptr);
+
+  /// Opens a task that was planned and recorded elsewhere, by the process that gives this one its
+  /// orders.
+  /// @throws Error CKR_FUNCTION_REJECTED if a task of that ID is open; CKR_SESSION_COUNT at the
+  ///         limit; CKR_FUNCTION_NOT_SUPPORTED where tasks are hosted.
+  std::shared_ptr<Task> open_planned(TaskPlan plan);
 
   /// Takes in a task that another process holds: its token appears in a new slot. From then on
   /// tasks are opened and ended there, and a table has one of these at most.
@@ -78,6 +81,8 @@ class TaskTable {
     expire_due(now);
     if (host_ != nullptr) follow_host();
   }
+  /// Ends the tasks that an operator has ordered to end. Costs a look at the registry every second.
+  void obey_orders() noexcept;
   /// Notices a host that is gone without a word. Costs a system call where there is a host.
   void look_after_host() noexcept;
   /// The earliest deadline of all open tasks; time_point::max() if there is none.
@@ -99,30 +104,40 @@ class TaskTable {
   void stop_waiting();
 
   [[nodiscard]] Device& device() const noexcept { return device_; }
+  [[nodiscard]] TaskBook& book() const noexcept { return *book_; }
   [[nodiscard]] const TaskLimits& limits() const noexcept { return limits_; }
 
  private:
-  void check_may_open(const TaskPolicy& policy, const TaskRequest& request) const;
-  void insert(const std::shared_ptr<Task>& task);
-  [[nodiscard]] Task::EndListener listener();
+  class Reservation;
+
+  [[nodiscard]] TaskOwner& owner() noexcept { return *this; }
+  void require_own_tasks() const;
+  std::shared_ptr<Task> insert(TaskPlan plan, const std::shared_ptr<Task>& parent,
+                               Reservation& reservation);
+  void show(const std::shared_ptr<Task>& task);
+  void task_active(const Task& task) noexcept override;
+  void task_ended(const Task& task, const EndReport& report) noexcept override;
+  void admit(Task& task, ByteView grant) override;
   void expire(BootClock::time_point now) noexcept;
   void follow_host() noexcept;
-  void task_ended(const Task& task, const EndReport& report) noexcept;
+  void note(const Task& task, const EndReport& report) noexcept;
   // Each of these is called with mutex_ locked.
   void forget(const Task& task) noexcept;
+  void forget_deadline(const Task& task) noexcept;
   void announce(SlotId slot) noexcept;
   void update_next_deadline() noexcept;
 
   Device& device_;
   const TaskLimits limits_;
   const LoginFactory make_login_;
+  const std::shared_ptr<TaskBook> book_;
   std::atomic<BootClock::rep> next_deadline_;
   std::shared_ptr<TaskHost> host_;  // set before others see the table
 
   mutable std::shared_mutex mutex_;  // guards what follows; no device is called with it held
   std::condition_variable_any event_arrived_;
   std::map<SlotId, std::shared_ptr<Task>> tasks_;
-  std::unordered_map<std::string, SlotId> by_id_;
+  std::unordered_set<std::string> ids_;  // of tasks that are open, or are being opened
   std::multimap<BootClock::time_point, SlotId> by_deadline_;
   std::deque<SlotEvent> events_;
   std::uint64_t event_count_ = 0;

@@ -18,7 +18,7 @@ void Token::check_alive() const {
 }
 
 bool Token::has_user_access() const noexcept {
-  return !task_->policy().login_required || logged_in_.load();
+  return !task_->login_required() || logged_in_.load();
 }
 
 void Token::login(SessionHandle session, ByteView pin) {

@@ -185,7 +185,7 @@ wire::HelloAnswer AgentDoor::describe(const AgentApplication& agent) const {
   answer.task_id = task_->id();
   answer.serial = task_->serial();
   answer.deadline = static_cast<std::uint64_t>(task_->deadline().time_since_epoch().count());
-  answer.login_required = task_->policy().login_required;
+  answer.login_required = task_->login_required();
   answer.manufacturer = info.manufacturer;
   answer.model = info.model;
   answer.device_serial = info.serial;

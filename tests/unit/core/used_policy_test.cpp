@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "core/application.h"
 #include "support/failure_of.h"
+#include "unit/core/fake_book.h"
 #include "unit/core/fake_device.h"
 
 namespace mayfly {
@@ -278,9 +279,10 @@ TEST_F(OpeningTest, OnlyThoseOpenTasksWhomThePolicyAdmits) {
 }
 
 TEST_F(OpeningTest, AGrantIsThereWhereOneIsRequired) {
-  tasks.emplace(device, limits, nullptr);
+  tasks.emplace(device, limits, nullptr, std::make_shared<test::FakeBook>());
   EXPECT_EQ(open({"a", {}, {.grant_required = true}}), CKR_FUNCTION_REJECTED);
-  EXPECT_EQ(open({"a", {}, {.grant_required = true}, {}, true}), CKR_OK);
+  const auto grant = std::make_shared<const SecretBuffer>(as_bytes("grant"));
+  EXPECT_EQ(open({"a", {}, {.grant_required = true}, {}, grant}), CKR_OK);
 }
 
 TEST_F(OpeningTest, ARequiredLoginNeedsAPinToCompareWith) {
