@@ -27,9 +27,9 @@ enum ExitStatus : int {
   kCannotWrite = 73,   ///< a folder or file can't be made or written: permission, read-only
   kDiskFull = 74,      ///< no space is left
   kTryAgain = 75,      ///< a limit is reached that time may lift
-  kGrantRefused = 76,  ///< `mayfly grant verify`, `show`: the grant is not one, or does not hold
+  kGrantRefused = 76,  ///< the grant is not one, does not hold, or is missing
   kWrongPin = 77,      ///< the device refused the PIN, or its source can't be read
-  kNotAllowed = 79,    ///< the policy does not let this user open a task
+  kNotAllowed = 79,    ///< the policy, or who was asked, does not let this user open a task
   kBadConfiguration = 78,  ///< the configuration file is wrong, or not safe to use
 
   kCannotExecute = 126,  ///< `mayfly run`: COMMAND was found but can't be executed

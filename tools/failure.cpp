@@ -22,6 +22,8 @@ ExitStatus status_of(const Error& error) noexcept {
       return kDeviceFailed;
     case CKR_SESSION_COUNT:
       return kTryAgain;
+    case CKR_FUNCTION_REJECTED:
+      return kNotAllowed;
     case CKR_HOST_MEMORY:
       return kSystem;
     default:

@@ -3,6 +3,7 @@
 #include "tools/grant_approver.h"
 #include "tools/grant_issue.h"
 #include "tools/grant_show.h"
+#include "tools/grant_ticket.h"
 #include "tools/grant_verify.h"
 
 namespace mayfly::tools {
@@ -13,6 +14,7 @@ void add_grant(CLI::App& app, int& status) {
   add_grant_issue(*command, status);
   add_grant_show(*command, status);
   add_grant_verify(*command, status);
+  add_grant_ticket(*command, status);
   add_grant_approver(*command, status);
 }
 

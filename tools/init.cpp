@@ -37,6 +37,8 @@ struct InitOptions {
   std::string token;
   std::string pin_source;
   std::vector<std::string> environment;
+  std::string approvers;
+  std::string audience;
   bool json = false;
 };
 
@@ -85,6 +87,15 @@ std::map<std::string, std::string> parse_environment(const std::vector<std::stri
   return variables;
 }
 
+/// Has the configuration demand a grant for each task, if that was asked for.
+void require_grants(const InitOptions& options, Config& config) {
+  if (options.approvers.empty()) return;
+  config.registry.file = config.file.parent_path() / "registry.db";
+  config.grants.required = true;
+  config.grants.approvers = fs::absolute(options.approvers).lexically_normal();
+  config.grants.audience = options.audience;
+}
+
 /// Writes the configuration and reads it back: what can't be loaded must not be left behind.
 void write_configuration(const NewFiles& files, const Config& config) {
   files.write("mayfly.toml", as_bytes(config_text(config)));
@@ -107,7 +118,7 @@ void write_configuration(const NewFiles& files, const Config& config) {
 }
 
 /// A new SoftHSM2 token, all its files in the folder.
-Config init_softhsm(const fs::path& folder) {
+Config init_softhsm(const fs::path& folder, const InitOptions& options) {
   const fs::path library = find_softhsm();
   NewFiles files(folder, {"tokens", "softhsm2.conf", "pin", "mayfly.toml"});
   SecretBuffer pin = make_random_pin();
@@ -128,6 +139,7 @@ Config init_softhsm(const fs::path& folder) {
   config.device.token = std::string("pkcs11:token=") + kLabel;
   config.device.pin_source = {PinSource::Kind::file, (folder / "pin").string()};
   config.device.environment = {{"SOFTHSM2_CONF", (folder / "softhsm2.conf").string()}};
+  require_grants(options, config);
   write_configuration(files, config);
   files.commit();
   return config;
@@ -172,6 +184,7 @@ Config init_module(const fs::path& folder, const InitOptions& options) {
     throw Failure(kUsage, std::string("--pin-source: ") + error.what());
   }
   config.device.environment = parse_environment(options.environment);
+  require_grants(options, config);
   NewFiles files(folder, {"mayfly.toml"});
   write_configuration(files, config);
   try_device(config.device);
@@ -186,6 +199,7 @@ Config init_tpm(const fs::path& folder, const InitOptions& options) {
   config.file = folder / "mayfly.toml";
   config.device.type = DeviceType::tpm;
   if (!options.tcti.empty()) config.tpm.tcti = options.tcti;
+  require_grants(options, config);
   NewFiles files(folder, {kKeyFile, "mayfly.toml"});
   write_configuration(files, config);
   const std::unique_ptr<Device> device = open_device(config);
@@ -254,6 +268,9 @@ void check_usage(const InitOptions& options) {
   if (options.device != "tpm" && !options.tcti.empty()) {
     throw Failure(kUsage, "--tcti goes with --device tpm");
   }
+  if (options.approvers.empty() != options.audience.empty()) {
+    throw Failure(kUsage, "--approvers and --audience belong together");
+  }
 }
 
 void run_init(const InitOptions& options) {
@@ -266,7 +283,7 @@ void run_init(const InitOptions& options) {
     config = init_tpm(folder, options);
     print_tpm(config, options.json);
   } else {
-    config = options.module.empty() ? init_softhsm(folder) : init_module(folder, options);
+    config = options.module.empty() ? init_softhsm(folder, options) : init_module(folder, options);
     print_token(config, options.json);
   }
   if (!options.json) print_next_steps(config);
@@ -315,6 +332,15 @@ void add_init(CLI::App& app, int& status) {
                    "An environment variable that the library needs; can be given several times")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
+  command
+      ->add_option("--approvers", options->approvers,
+                   "Demand a grant for each task, of one whose key is in this JWK Set, which may "
+                   "still be made (see mayfly grant approver)")
+      ->type_name("FILE");
+  command
+      ->add_option("--audience", options->audience,
+                   "With --approvers: this broker's name, which grants for it say")
+      ->type_name("NAME");
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->callback([options, &status] {
     run_init(*options);

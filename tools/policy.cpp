@@ -80,6 +80,7 @@ constexpr Limit kLimits[] = {
      [](const TaskPolicy& p) {
        return p.max_ttl == TaskPolicy().max_ttl ? "no limit" : format_duration(p.max_ttl);
      }},
+    {"children", "", [](const TaskPolicy& p) { return show_number(p.max_depth); }},
     {"objects", "limits.objects", [](const TaskPolicy& p) { return show_number(p.max_objects); }},
     {"openers", "", show_openers},
     {"login-required", "login.required",

@@ -21,6 +21,7 @@ struct Options {
   std::string task;
   std::string ttl;
   std::string policy;
+  std::string grant;
   std::string config;
   std::string program;
   bool module_only = false;
@@ -60,6 +61,7 @@ broker::RunRequest make_request(const Options& options, std::vector<std::string>
   request.task_id = options.task == "--" ? "" : options.task;
   request.command = std::move(command);
   request.policy = options.policy;
+  request.grant_file = options.grant;
   request.module_only = options.module_only;
   if (!options.ttl.empty()) request.ttl = duration_option("--ttl", options.ttl);
   return request;
@@ -82,6 +84,11 @@ void add_run(CLI::App& app, int& status) {
       ->type_name("TIME");
   run->add_option("--policy", options->policy, "The [policy.NAME] that confines it further")
       ->type_name("NAME");
+  run->add_option("--grant", options->grant,
+                  "The file with the grant that allows it, or with a ticket (default: "
+                  "$MAYFLY_GRANT_FILE)")
+      ->envname("MAYFLY_GRANT_FILE")
+      ->type_name("FILE");
   run->add_option("--config", options->config, "The configuration file")->type_name("FILE");
   run->add_flag("--module-only", options->module_only,
                 "Let in libmayfly.so only, and not p11-kit's clients");

@@ -43,6 +43,9 @@ extern "C" {
 typedef struct MAYFLY_TASK_REQUEST {
   const char *task_id;    /* zero-terminated UTF-8, 1 to 255 bytes, no control characters */
   CK_ULONG ttl_seconds;   /* seconds until the deadline; 0 takes the configuration's default */
+  const char *policy;     /* the NAME of a [policy.NAME] that confines it further; NULL for none */
+  const char *grant;      /* a grant, or a ticket for one, zero-terminated; NULL for none */
+  const CK_SLOT_ID *parent; /* the slot of the task to open it below; NULL for none */
 } MAYFLY_TASK_REQUEST;
 
 typedef struct MAYFLY_TASK_INFO {
@@ -57,13 +60,18 @@ typedef struct MAYFLY_TASK_INFO {
 typedef struct MAYFLY_FUNCTION_LIST {
   CK_VERSION version; /* 1.0 */
 
-  /* Opens a task: its token appears in a new slot, whose number is written to *slot.
-   * CKR_ARGUMENTS_BAD for a NULL, a bad ID or a ttl over the configured most;
-   * CKR_FUNCTION_REJECTED if a task of that ID is open; CKR_SESSION_COUNT at the limit of tasks;
-   * CKR_FUNCTION_NOT_SUPPORTED in a client of a broker, which opens its tasks itself. */
+  /* Opens a task: its token appears in a new slot, whose number is written to *slot. Members of the
+   * request that are not needed must be zero.
+   * CKR_ARGUMENTS_BAD for a NULL, a bad ID, an unknown policy, or a ttl over the most allowed;
+   * CKR_PIN_INCORRECT or CKR_PIN_EXPIRED for a grant that does not hold, or was used before;
+   * CKR_FUNCTION_REJECTED if a task of that ID is open, or the policy or the task above do not
+   * allow it; CKR_SLOT_ID_INVALID for a parent that is none; CKR_SESSION_COUNT at the limit of
+   * tasks; CKR_FUNCTION_FAILED if the registry can't be written; CKR_FUNCTION_NOT_SUPPORTED in a
+   * client of a broker, which opens its tasks itself. */
   CK_RV (*MAYFLY_OpenTask)(const MAYFLY_TASK_REQUEST *request, CK_SLOT_ID *slot);
 
-  /* Ends the task in the slot: its keys are destroyed, its sessions closed, its token gone.
+  /* Ends the task in the slot, and the tasks below it before: their keys are destroyed, their
+   * sessions closed, their tokens gone.
    * CKR_OK only if the device confirmed that every key is gone; CKR_DEVICE_ERROR if some are still
    * owed (they can't be used any more, and their destruction is retried);
    * CKR_SLOT_ID_INVALID if no such task is open; CKR_FUNCTION_NOT_SUPPORTED in a client of a

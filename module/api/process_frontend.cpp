@@ -29,7 +29,7 @@ struct ProcessFrontend::Instance {
   explicit Instance(const StartOptions& options) : library(options.load_config(), options.policy) {
     try {
       // Before the application begins: a token that is there from the start is no event.
-      if (!options.task_id.empty()) library.tasks().open({options.task_id, options.ttl});
+      if (!options.task_id.empty()) library.tasks().open(options.task_request());
       application.emplace(library.tasks(), library.max_sessions());
     } catch (...) {
       library.close();

@@ -22,11 +22,19 @@ CK_ULONG seconds_left(const Task& task) {
   return static_cast<CK_ULONG>(std::chrono::ceil<std::chrono::seconds>(left).count());
 }
 
+/// A grant as a client gives it.
+std::shared_ptr<const SecretBuffer> secret_text(const char* text) {
+  const std::size_t size = strnlen(text, SecretBuffer::kMaxSize + 1);
+  if (size > SecretBuffer::kMaxSize) throw Error(CKR_PIN_INCORRECT, "the grant is refused: it is longer than 8 KiB");
+  return std::make_shared<const SecretBuffer>(as_bytes({text, size}));
+}
+
 CK_RV MAYFLY_OpenTask(const MAYFLY_TASK_REQUEST* request, CK_SLOT_ID* slot) {
   return call("MAYFLY_OpenTask", [&](const Entry& entry) {
     const MAYFLY_TASK_REQUEST& wanted = required(request, "request");
     CK_SLOT_ID& result = required(slot, "slot");
     const char* id = &required(wanted.task_id, "task_id");
+    TaskTable& tasks = entry.tasks();
     // One byte over the limit is enough to be refused for its length.
     TaskRequest task{std::string(id, strnlen(id, MAYFLY_TASK_ID_MAX + 1)), std::nullopt};
     if (wanted.ttl_seconds != 0) {
@@ -34,7 +42,13 @@ CK_RV MAYFLY_OpenTask(const MAYFLY_TASK_REQUEST* request, CK_SLOT_ID* slot) {
           static_cast<CK_ULONG>(std::chrono::seconds(std::chrono::years(100)).count());
       task.ttl = std::chrono::seconds(std::min(wanted.ttl_seconds, most));
     }
-    result = entry.tasks().open(task)->slot().value;
+    if (wanted.policy != nullptr && tasks.limits().find_policy) {
+      task.policy = tasks.limits().find_policy(wanted.policy);
+    }
+    if (wanted.grant != nullptr) task.grant = secret_text(wanted.grant);
+    const std::shared_ptr<Task> parent =
+        wanted.parent == nullptr ? nullptr : open_task(entry, *wanted.parent);
+    result = tasks.open(task, parent)->slot().value;
     return CKR_OK;
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "compose/approved_book.h"
 #include "compose/broker_host.h"
 #include "compose/certificates.h"
 #include "compose/policies.h"
@@ -42,6 +43,7 @@ TaskLimits task_limits(const Config& config, const std::string& policy) {
   limits.max_ttl = config.task.max_ttl;
   limits.max_tasks = config.limits.max_tasks;
   limits.policy = task_policy(config, policy);
+  limits.find_policy = [config](const std::string& name) { return task_policy(config, name); };
   return limits;
 }
 
@@ -112,21 +114,31 @@ std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
   return config.device.type == DeviceType::tpm ? open_tpm(config, use) : open_token(config, use);
 }
 
-Library::Library(Config config, const std::string& policy) : config_(std::move(config)) {
+Library::Library(Config config, const std::string& policy, BookUpkeep upkeep)
+    : config_(std::move(config)) {
   log::configure(config_.log.level, config_.log.file.string());
   if (config_.broker.socket.empty()) {
-    open_tasks(policy);
+    open_tasks(policy, upkeep);
   } else {
     join_broker();
   }
 }
 
-void Library::open_tasks(const std::string& policy) {
+void Library::open_tasks(const std::string& policy, BookUpkeep upkeep) {
   const TaskLimits limits = task_limits(config_, policy);
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
   if (may_leave_traces(config_)) reap_recorded(*device_);
-  tasks_ = std::make_unique<TaskTable>(*device_, limits, std::move(make_login));
+  std::shared_ptr<TaskBook> book = std::make_shared<OpenBook>();
+  if (config_.registry.is_there()) {
+    const auto use = upkeep == BookUpkeep::thread ? RegistryUse::broker : RegistryUse::host;
+    book_ = std::make_shared<RegistryBook>(open_registry(config_, use), config_, upkeep);
+    book = book_;
+  }
+  if (!config_.approval.command.empty()) {
+    book = std::make_shared<ApprovedBook>(std::move(book), config_.approval);
+  }
+  tasks_ = std::make_unique<TaskTable>(*device_, limits, std::move(make_login), std::move(book));
 }
 
 void Library::join_broker() {
@@ -146,6 +158,7 @@ void Library::join_broker() {
 EndReport Library::close() noexcept {
   const EndReport report = tasks_->end_all(TaskState::closed);
   device_->close();
+  tasks_->book().close();
   return report;
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "compose/registry_book.h"
 #include "config/config.h"
 #include "core/task_table.h"
 #include "device/device.h"
@@ -29,11 +30,15 @@ class Library {
   /// reached.
   /// @param policy  The name of the policy that confines its tasks, beside [policy]; empty for
   /// none.
-  explicit Library(Config config, const std::string& policy = {});
+  /// @param upkeep  Of the registry, if one is configured.
+  explicit Library(Config config, const std::string& policy = {},
+                   BookUpkeep upkeep = BookUpkeep::calls);
 
   [[nodiscard]] const Config& config() const noexcept { return config_; }
   [[nodiscard]] Device& device() const noexcept { return *device_; }
   [[nodiscard]] TaskTable& tasks() const noexcept { return *tasks_; }
+  /// Where its tasks are recorded; null without a registry.
+  [[nodiscard]] const std::shared_ptr<RegistryBook>& book() const noexcept { return book_; }
   /// The most sessions that an application may have open.
   [[nodiscard]] std::size_t max_sessions() const noexcept { return config_.limits.max_sessions; }
 
@@ -42,11 +47,12 @@ class Library {
   EndReport close() noexcept;
 
  private:
-  void open_tasks(const std::string& policy);
+  void open_tasks(const std::string& policy, BookUpkeep upkeep);
   void join_broker();
 
   Config config_;
   std::unique_ptr<Device> device_;
+  std::shared_ptr<RegistryBook> book_;
   std::unique_ptr<TaskTable> tasks_;
 };
 

@@ -16,6 +16,7 @@ TaskPolicy policy_of(const PolicyConfig& config) {
   policy.max_signatures = config.max_signatures.value_or(TaskPolicy::kNoLimit);
   policy.max_rate = config.max_rate.value_or(TaskPolicy::kNoLimit);
   policy.max_ttl = config.max_ttl.value_or(policy.max_ttl);
+  policy.max_depth = static_cast<unsigned>(config.children.value_or(policy.max_depth));
   if (config.users || config.groups) {
     policy.openers.insert(
         {config.users.value_or(std::set<uid_t>()), config.groups.value_or(std::set<gid_t>())});

@@ -11,7 +11,7 @@ namespace mayfly {
 /// Writes what a device records into the registry.
 class RegistryJournal final : public KeyJournal {
  public:
-  explicit RegistryJournal(std::unique_ptr<Registry> registry) : registry_(std::move(registry)) {}
+  explicit RegistryJournal(std::shared_ptr<Registry> registry) : registry_(std::move(registry)) {}
 
   [[nodiscard]] const std::string& host() const noexcept override { return registry_->host(); }
   void add(const JournalEntry& entry) override;
@@ -20,7 +20,7 @@ class RegistryJournal final : public KeyJournal {
   [[nodiscard]] std::vector<JournalEntry> entries(const std::string& device) override;
 
  private:
-  std::unique_ptr<Registry> registry_;
+  std::shared_ptr<Registry> registry_;
 };
 
 }  // namespace mayfly

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "compose/grant_file.h"
 
 namespace mayfly {
 namespace {
@@ -11,9 +12,9 @@ namespace {
 constexpr std::string_view kBlanks = " \t\r\n";
 
 [[noreturn]] void malformed(const std::string& why) {
-  throw Error(
-      CKR_ARGUMENTS_BAD,
-      "pReserved: " + why + "; it takes task=ID ttl=15m policy=NAME conf=FILE, or broker=SOCKET");
+  throw Error(CKR_ARGUMENTS_BAD,
+              "pReserved: " + why +
+                  "; it takes task=ID ttl=15m policy=NAME grant=FILE conf=FILE, or broker=SOCKET");
 }
 
 /// Takes one value off the front of `text`: up to the next blank, or what stands in quotes.
@@ -75,6 +76,7 @@ StartOptions StartOptions::read(const std::string& reserved) {
   StartOptions options;
   options.task_id = environment("MAYFLY_TASK");
   options.policy = environment("MAYFLY_POLICY");
+  options.grant_file = environment("MAYFLY_GRANT_FILE");
   if (const std::string ttl = environment("MAYFLY_TTL"); !ttl.empty()) options.ttl = read_ttl(ttl);
 
   bool own_task = false;  // whether pReserved says something of a task in this process
@@ -88,6 +90,8 @@ StartOptions StartOptions::read(const std::string& reserved) {
       options.ttl = read_ttl(value);
     } else if (key == "policy") {
       options.policy = value;
+    } else if (key == "grant") {
+      options.grant_file = value;
     } else if (key == "conf") {
       options.config_file = value;
     } else if (key == "broker") {
@@ -117,6 +121,17 @@ void StartOptions::settle_broker(bool own_task) {
   task_id.clear();
   ttl.reset();
   policy.clear();
+  grant_file.clear();
+}
+
+TaskRequest StartOptions::task_request() const {
+  TaskRequest request{task_id, ttl};
+  if (grant_file.empty()) {
+    request.grant_may_follow = true;
+  } else {
+    request.grant = read_grant(open_grant_file(grant_file), grant_file);
+  }
+  return request;
 }
 
 Config StartOptions::load_config() const {

@@ -79,6 +79,7 @@ class Loader {
     check_login();
     check_registry();
     check_grants();
+    check_approval();
     return std::move(config_);
   }
 
@@ -96,6 +97,7 @@ class Loader {
   void check_login() const;
   void check_registry() const;
   void check_grants() const;
+  void check_approval() const;
   [[nodiscard]] const Entry* find(std::string_view full_name) const;
 
   const std::filesystem::path& file_;
@@ -321,14 +323,28 @@ void Loader::check_grants() const {
             "grants.clock-skew is " + format_duration(grants.clock_skew) +
                 ", by which every grant would live longer; choose 5m at most, and set the clocks");
   }
-  if (!grants.required || (!grants.approvers.empty() && !grants.audience.empty())) return;
+  if (!grants.required) return;
+  std::string missing;
+  if (grants.approvers.empty()) {
+    missing = "grants.approvers is missing; add approvers = \"approvers.json\" under [grants]";
+  } else if (grants.audience.empty()) {
+    missing = "grants.audience is missing; add audience = \"NAME OF THIS BROKER\" under [grants]";
+  } else if (!config_.registry.is_there()) {
+    missing =
+        "registry.file is missing, where it is recorded which grants were used; add file = "
+        "\"/var/lib/mayfly/registry.db\" under [registry]";
+  }
+  if (missing.empty()) return;
   const Entry* required = find("grants.required");
-  const bool no_approvers = grants.approvers.empty();
   fail_at(file_, required == nullptr ? 1 : required->line(),
-          std::string("grants.required is true, but grants.") +
-              (no_approvers ? "approvers is missing; add approvers = \"approvers.json\""
-                            : "audience is missing; add audience = \"NAME OF THIS BROKER\"") +
-              " under [grants]");
+          "grants.required is true, but " + missing);
+}
+
+void Loader::check_approval() const {
+  static constexpr std::chrono::hours kLongest(1);
+  if (config_.approval.timeout <= kLongest) return;
+  fail_at(file_, find("approval.timeout")->line(),
+          "approval.timeout is longer than 1h, for which a process would hang; shorten it");
 }
 
 }  // namespace

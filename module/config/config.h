@@ -108,6 +108,7 @@ struct PolicyConfig {
   std::optional<std::uint64_t> max_signatures;  ///< policy.max-signatures
   std::optional<std::uint64_t> max_rate;        ///< policy.max-rate, a second
   std::optional<std::chrono::seconds> max_ttl;  ///< policy.max-ttl
+  std::optional<std::uint64_t> children;        ///< policy.children
   std::optional<std::set<uid_t>> users;         ///< policy.users
   std::optional<std::set<gid_t>> groups;        ///< policy.groups
   bool login_required = false;                  ///< policy.login-required
@@ -121,6 +122,12 @@ struct GrantsConfig {
   std::string audience;             ///< grants.audience: this broker's name; empty for none
   std::chrono::seconds max_life{std::chrono::hours(1)};  ///< grants.max-life: from iat to exp
   std::chrono::seconds clock_skew{30};                   ///< grants.clock-skew
+};
+
+/// [approval]: who is asked before a task is opened.
+struct ApprovalConfig {
+  std::string command;               ///< approval.command: with arguments; empty for none
+  std::chrono::seconds timeout{60};  ///< approval.timeout
 };
 
 /// [limits]: bounds on what one process holds.
@@ -154,6 +161,7 @@ struct Config {
   PolicyConfig policy;                                 ///< of all tasks
   std::map<std::string, PolicyConfig> named_policies;  ///< by NAME: on top of `policy`
   GrantsConfig grants;
+  ApprovalConfig approval;
   LimitsConfig limits;
   LogConfig log;
   BrokerConfig broker;

@@ -10,6 +10,7 @@ namespace mayfly {
 namespace {
 
 constexpr std::size_t kMostOfAnything = 1'000'000;
+constexpr std::size_t kMostChildren = 16;  // TaskPolicy::kMaxDepth
 constexpr std::size_t kMostSignatures = 1'000'000'000'000;
 constexpr std::string_view kTypes = "pkcs11|tpm";
 constexpr std::string_view kDeadlines = "hardware|software";
@@ -65,7 +66,7 @@ std::string show_environment(const Config& config) {
   return text + " }";
 }
 
-constexpr std::array<ConfigTable, 10> kTables = {{
+constexpr std::array<ConfigTable, 11> kTables = {{
     {"device", "What holds the keys: a token of a PKCS#11 module, or a TPM."},
     {"tpm", "Which TPM, and how keys in it are guarded. For device.type = \"tpm\"."},
     {"registry",
@@ -77,12 +78,13 @@ constexpr std::array<ConfigTable, 10> kTables = {{
      "What a task's keys may do. [policy] holds for all tasks; a table [policy.NAME] with the same "
      "keys confines those further that are opened with its NAME ([Policies](policy.md))."},
     {"grants", "Signed permissions to open a task."},
+    {"approval", "Who is asked each time that a task is opened."},
     {"limits", "Bounds on what one process holds."},
     {"log", "Where refusals and faults are written."},
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 47> kKeys = {{
+constexpr std::array<ConfigKey, 50> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -260,6 +262,10 @@ constexpr std::array<ConfigKey, 47> kKeys = {{
      [](const Config& c) {
        return c.policy.max_ttl ? show_duration(*c.policy.max_ttl) : std::string();
      }},
+    {"policy", "children", "whole number, 0 to 16",
+     "How deep tasks may be nested below a task: 0 for none. A grant says it as well.", "1", false,
+     KeyFor::any, [](Config& c, const Value& v) { c.policy.children = v.number(0, kMostChildren); },
+     [](const Config& c) { return show_number(c.policy.children); }},
     {"policy", "users", "list of users",
      "The users that may open a task, by name or number, beside those that are in one of groups. "
      "Without both, all.",
@@ -267,8 +273,8 @@ constexpr std::array<ConfigKey, 47> kKeys = {{
      [](Config& c, const Value& v) { c.policy.users = v.users(); },
      [](const Config& c) { return show_ids(c.policy.users); }},
     {"policy", "groups", "list of groups",
-     "The groups whose members may open a task, by name or number.", "[1001]", false,
-     KeyFor::any, [](Config& c, const Value& v) { c.policy.groups = v.groups(); },
+     "The groups whose members may open a task, by name or number.", "[1001]", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.groups = v.groups(); },
      [](const Config& c) { return show_ids(c.policy.groups); }},
     {"policy", "login-required", "true or false",
      "Whether a client must log in to a task's token, as login.required says it of all tasks.", "",
@@ -308,6 +314,16 @@ constexpr std::array<ConfigKey, 47> kKeys = {{
      "How much the clocks of approvers and of this machine may differ.", "", false, KeyFor::any,
      [](Config& c, const Value& v) { c.grants.clock_skew = v.duration(); },
      [](const Config& c) { return show_duration(c.grants.clock_skew); }},
+    {"approval", "command", "program and arguments",
+     "A program that is run each time before a task is opened, by the process that opens it. It "
+     "finds the request as JSON on its standard input; the task is opened only if it exits with 0.",
+     "\"/usr/local/bin/ask-someone\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.approval.command = v.program(); },
+     [](const Config& c) { return show_text(c.approval.command); }},
+    {"approval", "timeout", "length of time, 1h at most",
+     "How long the program may take; then the task is not opened.", "", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.approval.timeout = v.duration(); },
+     [](const Config& c) { return show_duration(c.approval.timeout); }},
     {"limits", "tasks", "whole number, 1 to 1000000", "The most tasks that are open at once.", "",
      false, KeyFor::any,
      [](Config& c, const Value& v) { c.limits.max_tasks = v.number(1, kMostOfAnything); },

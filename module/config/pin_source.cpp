@@ -12,8 +12,8 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/guarded_file.h"
+#include "base/program_run.h"
 #include "config/config.h"
-#include "config/pin_command.h"
 
 namespace mayfly {
 namespace {
@@ -33,16 +33,6 @@ int parse_descriptor(std::string_view text) noexcept {
   const bool whole = error == std::errc{} && end == text.data() + text.size();
   const bool output = number == 1 || number == 2;
   return whole && number >= 0 && number <= kMost && !output ? number : -1;
-}
-
-std::vector<std::string> split_at_spaces(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (end > 0) words.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return words;
 }
 
 std::string parse_file(std::string_view value, const std::filesystem::path& folder) {
@@ -113,7 +103,8 @@ SecretBuffer read_credential(const std::string& name, const std::string& what) {
 
 SecretBuffer read_command(const std::string& command) {
   SecretBuffer room(kRoom);
-  room.truncate(run_pin_command(split_at_spaces(command), room.span(), kTimeLimit));
+  room.truncate(run_program(
+      {"the PIN command", split_at_spaces(command), {}, "the PIN", kTimeLimit}, room.span()));
   return room;
 }
 

@@ -93,6 +93,12 @@ std::filesystem::path Value::library() const {
   return written.find('/') == written.npos ? std::filesystem::path(written) : absolute;
 }
 
+std::string Value::program() const {
+  const std::string line = text();
+  if (line.front() != '/') fail("does not start with a program's full path; write it whole");
+  return line;
+}
+
 std::chrono::seconds Value::duration() const {
   const auto duration = parse_duration(string("a length of time"));
   if (!duration) {

@@ -44,6 +44,8 @@ class Value {
   [[nodiscard]] std::filesystem::path path() const;
   /// A path of a library: as path(), but a name without a slash stays as it is.
   [[nodiscard]] std::filesystem::path library() const;
+  /// The full path of a program, with its arguments apart by spaces.
+  [[nodiscard]] std::string program() const;
   [[nodiscard]] std::chrono::seconds duration() const;
   [[nodiscard]] PinSource pin_source() const;
   /// A PKCS#11 URI that names a token. Only what no token could ever match is refused here.

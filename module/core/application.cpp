@@ -67,6 +67,7 @@ Token::SessionCounts Application::session_counts(SlotId slot) const {
 }
 
 SessionHandle Application::open_session(SlotId slot, bool read_write) {
+  tasks_.obey_orders();
   const std::shared_ptr<Token> token = this->token(slot);
   if (sessions_->size() >= max_sessions_) {
     throw Error(CKR_SESSION_COUNT, "the application has " + std::to_string(max_sessions_) +

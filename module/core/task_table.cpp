@@ -151,6 +151,9 @@ void TaskTable::show(const std::shared_ptr<Task>& task) {
 
 void TaskTable::admit(Task& task, ByteView grant) {
   TaskRequest request{task.id(), std::nullopt};
+  if (grant.size() > SecretBuffer::kMaxSize) {
+    throw Error(CKR_PIN_INCORRECT, "the PIN is longer than any grant");
+  }
   request.grant = std::make_shared<const SecretBuffer>(grant);
   const std::unique_ptr<Admission> admission = book_->admit(request, nullptr);
   TaskPlan plan = plan_with(task, admission->terms());
@@ -350,6 +353,7 @@ std::optional<TaskTable::SlotEvent> TaskTable::wait_for_event(std::uint64_t seen
     }
     if (const auto event = event_after(seen)) return event;
     look_after_host();
+    obey_orders();
     end_due(BootClock::now());
   }
 }

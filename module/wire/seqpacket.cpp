@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <poll.h>
+#include <sched.h>
 #include <string>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -50,6 +51,19 @@ ssize_t insist(std::optional<milliseconds> patience, Call&& call) {
       errno = EAGAIN;
       return -1;
     }
+  }
+}
+
+/// Repeats a system call that would have to wait, without sleeping. Whoever else wants the
+/// processor gets it.
+/// @return below 0 if it would still have to wait when the time is over, or fails.
+template <typename Call>
+ssize_t look_for(std::chrono::microseconds time, Call&& call) {
+  const auto deadline = steady_clock::now() + time;
+  while (true) {
+    const ssize_t result = call(MSG_DONTWAIT);
+    if (result >= 0 || errno != EAGAIN || steady_clock::now() >= deadline) return result;
+    sched_yield();
   }
 }
 
@@ -140,7 +154,8 @@ void Seqpacket::send(const Message& message, int passed) {
   } while (!rest.empty());
 }
 
-void Seqpacket::receive_packet(Descriptor* passed, std::optional<milliseconds> patience) {
+void Seqpacket::receive_packet(Descriptor* passed, std::optional<milliseconds> patience,
+                               std::chrono::microseconds eager) {
   iovec piece{packet_.get(), kMaxPacket};
   msghdr message{};
   message.msg_iov = &piece;
@@ -150,8 +165,11 @@ void Seqpacket::receive_packet(Descriptor* passed, std::optional<milliseconds> p
     message.msg_control = control.data();
     message.msg_controllen = control.size();
   }
-  const ssize_t size =
-      insist(patience, [&] { return recvmsg(socket_.number(), &message, MSG_CMSG_CLOEXEC); });
+  const auto take = [&](int flags) {
+    return recvmsg(socket_.number(), &message, MSG_CMSG_CLOEXEC | flags);
+  };
+  ssize_t size = eager.count() == 0 ? -1 : look_for(eager, take);
+  if (size < 0) size = insist(patience, [&] { return take(0); });
   if (size < 0) fail("receiving");
   packet_size_ = static_cast<std::size_t>(size);
   if (passed != nullptr) *passed = take_descriptor(message);
@@ -236,7 +254,7 @@ Message Seqpacket::receive(Descriptor* passed, std::optional<milliseconds> first
     set_timeout(socket_.number(), SO_RCVTIMEO, *patience);
     timeout_ = patience;
   }
-  receive_packet(passed, patience);
+  receive_packet(passed, patience, patience_.eager);
   const Header header = read_header();
   if (limits_(header.kind) == 0) {
     malformed("no message has the kind " + std::to_string(header.kind));

@@ -61,6 +61,9 @@ class Seqpacket {
     std::optional<std::chrono::milliseconds> first;
     /// How long the further packets of a message may take together, and those that are sent.
     std::chrono::milliseconds next;
+    /// How long to look for the first packet before going to sleep for it. To be woken takes a
+    /// processor that rests longer than most answers do.
+    std::chrono::microseconds eager{0};
   };
 
   /// @param socket  Connected, blocking.
@@ -99,7 +102,8 @@ class Seqpacket {
 
   [[nodiscard]] ByteSpan received() const noexcept { return {packet_.get(), packet_size_}; }
   void send_packet(const Header& header, ByteView part, int passed);
-  void receive_packet(Descriptor* passed, std::optional<std::chrono::milliseconds> patience);
+  void receive_packet(Descriptor* passed, std::optional<std::chrono::milliseconds> patience,
+                      std::chrono::microseconds eager = {});
   void wait_for_packet(Deadline deadline) const;
   Header read_header() const;
   [[nodiscard]] ByteView read_part() const noexcept;

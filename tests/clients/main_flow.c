@@ -178,7 +178,7 @@ static void be_refused(CK_SESSION_HANDLE session) {
 }
 
 static void use_second_task(const MAYFLY_FUNCTION_LIST* mayfly) {
-  MAYFLY_TASK_REQUEST request = {"second", 60};
+  MAYFLY_TASK_REQUEST request = {.task_id = "second", .ttl_seconds = 60};
   MAYFLY_TASK_INFO info;
   CK_SLOT_ID slot;
   CK_SESSION_HANDLE session;

@@ -210,7 +210,7 @@ TEST_F(ConcurrencyTest, OpensAndEndsTasksAtOnce) {
   for (Opener& opener : openers) {
     threads.emplace_back([&opener] {
       for (; opener.done < 200 && opener.worst == CKR_OK; ++opener.done) {
-        const MAYFLY_TASK_REQUEST request{opener.id.c_str(), 0};
+        const MAYFLY_TASK_REQUEST request{opener.id.c_str(), 0, nullptr, nullptr, nullptr};
         CK_SLOT_ID slot = 0;
         opener.worst = opener.vendor.MAYFLY_OpenTask(&request, &slot);
         if (opener.worst == CKR_OK) opener.worst = opener.vendor.MAYFLY_CloseTask(slot);

@@ -260,7 +260,7 @@ TEST_F(DoorTest, TellsOfTheTaskAndLeavesItToTheBroker) {
   EXPECT_EQ(std::string(told.task_id), kTask);
   EXPECT_EQ(told.state, MAYFLY_TASK_OPEN);
   EXPECT_GT(told.seconds_left, 0U);
-  const MAYFLY_TASK_REQUEST request{"another", 0};
+  const MAYFLY_TASK_REQUEST request{"another", 0, nullptr, nullptr, nullptr};
   CK_SLOT_ID slot = 0;
   EXPECT_RV(CKR_FUNCTION_NOT_SUPPORTED, vendor_->MAYFLY_OpenTask(&request, &slot));
   EXPECT_RV(CKR_FUNCTION_NOT_SUPPORTED, vendor_->MAYFLY_CloseTask(slot_));

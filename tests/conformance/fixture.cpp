@@ -80,7 +80,7 @@ CK_SLOT_ID ConformanceTest::only_slot() {
 }
 
 CK_SLOT_ID ConformanceTest::open_task(const std::string& id, CK_ULONG ttl) {
-  const MAYFLY_TASK_REQUEST request{id.c_str(), ttl};
+  const MAYFLY_TASK_REQUEST request{id.c_str(), ttl, nullptr, nullptr, nullptr};
   CK_SLOT_ID slot = 0;
   EXPECT_RV(CKR_OK, vendor_->MAYFLY_OpenTask(&request, &slot)) << id;
   return slot;

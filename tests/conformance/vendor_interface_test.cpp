@@ -13,7 +13,7 @@ class VendorInterfaceTest : public ConformanceTest {
   using ConformanceTest::ConformanceTest;
 
   CK_RV open(const char* id, CK_ULONG ttl, CK_SLOT_ID& slot) {
-    const MAYFLY_TASK_REQUEST request{id, ttl};
+    const MAYFLY_TASK_REQUEST request{id, ttl, nullptr, nullptr, nullptr};
     return vendor_->MAYFLY_OpenTask(&request, &slot);
   }
   [[nodiscard]] MAYFLY_TASK_INFO info_of(CK_SLOT_ID slot) {
@@ -26,7 +26,7 @@ class VendorInterfaceTest : public ConformanceTest {
 
 TEST_F(VendorInterfaceTest, RefusesWhatIsNoTask) {
   CK_SLOT_ID slot = 0;
-  const MAYFLY_TASK_REQUEST good{"good", 0};
+  const MAYFLY_TASK_REQUEST good{"good", 0, nullptr, nullptr, nullptr};
   EXPECT_RV(CKR_ARGUMENTS_BAD, vendor_->MAYFLY_OpenTask(nullptr, &slot));
   EXPECT_RV(CKR_ARGUMENTS_BAD, vendor_->MAYFLY_OpenTask(&good, nullptr));
   const std::string longest(255, 'x');

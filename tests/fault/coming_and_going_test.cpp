@@ -24,7 +24,7 @@ class Worker {
  public:
   Worker(Provider& provider, const std::string& name)
       : p11_(provider.functions()), vendor_(provider.vendor()) {
-    const MAYFLY_TASK_REQUEST request{name.c_str(), 0};
+    const MAYFLY_TASK_REQUEST request{name.c_str(), 0, nullptr, nullptr, nullptr};
     note("MAYFLY_OpenTask", vendor_.MAYFLY_OpenTask(&request, &slot_));
     note("C_OpenSession", p11_.C_OpenSession(slot_, CKF_SERIAL_SESSION | CKF_RW_SESSION, nullptr,
                                              nullptr, &session_));

@@ -136,7 +136,7 @@ void Scenario::first_task() {
 
 void Scenario::next_task(const char* name) {
   const unsigned struck_before = device_.script().struck();
-  const MAYFLY_TASK_REQUEST request{name, 0};
+  const MAYFLY_TASK_REQUEST request{name, 0, nullptr, nullptr, nullptr};
   CK_SLOT_ID slot = 0;
   slot_.reset();
   live_ = 0;

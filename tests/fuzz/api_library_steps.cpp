@@ -9,7 +9,8 @@ void Player::open_task() {
   static constexpr const char* kNames[] = {"one", "two", "three", "four", "five", "", "\x1b[31m"};
   const char* const id = input_.pick(kNames);
   const std::uint8_t spoiled = input_.byte();
-  MAYFLY_TASK_REQUEST request{spoiled == 0xff ? nullptr : id, spoiled == 0xfe ? ~0UL : 0UL};
+  MAYFLY_TASK_REQUEST request{spoiled == 0xff ? nullptr : id, spoiled == 0xfe ? ~0UL : 0UL, nullptr,
+                              nullptr, nullptr};
   CK_SLOT_ID slot = 0;
   Answers answers("MAYFLY_OpenTask");
   answers.first(!model_.initialized, CKR_CRYPTOKI_NOT_INITIALIZED)

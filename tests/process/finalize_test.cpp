@@ -93,7 +93,7 @@ TEST_F(FinalizeTest, ComesWhileSessionsAndTasksComeAndGo) {
     finalise_under(
         [&](int i) {
           const std::string id = "task " + std::to_string(i);
-          const MAYFLY_TASK_REQUEST request{id.c_str(), 0};
+          const MAYFLY_TASK_REQUEST request{id.c_str(), 0, nullptr, nullptr, nullptr};
           CK_SLOT_ID slot = 0;
           CK_RV rv = vendor_->MAYFLY_OpenTask(&request, &slot);
           if (rv != CKR_OK) return rv;

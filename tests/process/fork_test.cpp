@@ -38,7 +38,7 @@ class ForkTest : public LifeTest {
       if (row.call(call) != CKR_CRYPTOKI_NOT_INITIALIZED) return false;
     }
     CK_SLOT_ID slot = 0;
-    const MAYFLY_TASK_REQUEST request{"child", 0};
+    const MAYFLY_TASK_REQUEST request{"child", 0, nullptr, nullptr, nullptr};
     MAYFLY_TASK_INFO info;
     return finalize() == CKR_CRYPTOKI_NOT_INITIALIZED &&
            vendor_->MAYFLY_OpenTask(&request, &slot) == CKR_CRYPTOKI_NOT_INITIALIZED &&

@@ -53,7 +53,7 @@ class RaceTask::Session {
 RaceTask::RaceTask(const RaceLibrary& library, RaceReport& report, const std::string& id,
                    CK_ULONG ttl_seconds)
     : library_(library), report_(report), id_(id) {
-  const MAYFLY_TASK_REQUEST request{id_.c_str(), ttl_seconds};
+  const MAYFLY_TASK_REQUEST request{id_.c_str(), ttl_seconds, nullptr, nullptr, nullptr};
   CK_RV rv = library_.vendor.MAYFLY_OpenTask(&request, &slot_);
   if (ttl_seconds != 0) deadline_ = BootClock::now() + std::chrono::seconds(ttl_seconds);
   if (rv == CKR_OK) {

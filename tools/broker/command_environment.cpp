@@ -27,6 +27,7 @@ std::vector<std::string> command_environment(const RunRequest& request,
   // Of a task in the process itself: beside MAYFLY_SOCKET they would contradict it.
   set(environment, "MAYFLY_TASK", "");
   set(environment, "MAYFLY_TTL", "");
+  set(environment, "MAYFLY_GRANT_FILE", "");
   if (request.module_only) {
     set(environment, "P11_KIT_SERVER_ADDRESS", "");
     set(environment, "MAYFLY_PKCS11_MODULE", find_own_library().value_or("").string());

@@ -26,7 +26,7 @@ struct Header {
 
 bool is_known(std::uint8_t kind) noexcept {
   return kind >= static_cast<std::uint8_t>(MessageKind::ready) &&
-         kind <= static_cast<std::uint8_t>(MessageKind::exhausted);
+         kind <= static_cast<std::uint8_t>(MessageKind::grant_refused);
 }
 
 }  // namespace

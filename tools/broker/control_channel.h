@@ -22,6 +22,7 @@ enum class MessageKind : std::uint8_t {
   done = 7,       ///< supervisor, to its guardian: the run has come to its end
   signal = 8,     ///< guardian, to its supervisor: it was sent a signal, `signal` says which
   exhausted = 9,  ///< worker: the last signature that the policy allows was made; pending as above
+  grant_refused = 10,  ///< worker: it could not start, since the grant does not hold; as `failed`
 };
 
 /// One message. What its kind does not mention is zero or empty.

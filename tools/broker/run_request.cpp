@@ -33,6 +33,11 @@ void check(const RunRequest& request, const Config& config) {
   TaskPolicy policy;
   check_or_fail(tools::kBadPolicy, [&] { policy = task_policy(config, request.policy); });
   check_or_fail(tools::kNotAllowed, [&] { check_opener(policy, Peer::self()); });
+  if (policy.grant_required && request.grant_file.empty()) {
+    throw tools::Failure(tools::kGrantRefused,
+                         "the policy wants a grant for the task, and none was given; get one from "
+                         "an approver and give it by --grant FILE");
+  }
   check_or_fail(tools::kBadTtl, [&] {
     if (request.ttl) check_ttl(*request.ttl, policy.max_ttl);
   });

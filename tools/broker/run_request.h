@@ -14,13 +14,14 @@ struct RunRequest {
   std::string task_id;
   std::optional<std::chrono::seconds> ttl;  ///< nothing takes task.ttl
   std::string policy;                       ///< the NAME of a [policy.NAME]; empty for none
+  std::string grant_file;                   ///< with the grant, or a ticket for it; empty for none
   std::vector<std::string> command;         ///< the program and its arguments
   bool module_only = false;                 ///< no door for p11-kit's clients
 };
 
 /// Refuses what no task could be opened for, before anything is made for it. TaskTable::open() has
 /// the last word all the same.
-/// @throws tools::Failure kUsage, kBadPolicy, kNotAllowed, kBadTaskId or kBadTtl.
+/// @throws tools::Failure kUsage, kBadPolicy, kNotAllowed, kBadTaskId, kBadTtl or kGrantRefused.
 void check(const RunRequest& request, const Config& config);
 
 }  // namespace mayfly::broker

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "compose/grant_file.h"
 #include "tools/broker/announcement.h"
 #include "tools/broker/child_process.h"
 #include "tools/broker/command_environment.h"
@@ -45,10 +46,15 @@ void close_pin_descriptors(const std::vector<int>& descriptors) noexcept {
   }
 }
 
+std::chrono::seconds time_to_start(const Config& config) {
+  const bool asks = !config.approval.command.empty();
+  return kStartTime + (asks ? config.approval.timeout : std::chrono::seconds(0));
+}
+
 /// Supervisor models one run, from the first check to the last process.
 class Supervisor {
  public:
-  Supervisor(const Config& config, const RunRequest& request,
+  Supervisor(const Config& config, const RunRequest& request, Descriptor grant,
              const std::vector<int>& pin_descriptors, Guardian& guardian, SignalQueue& signals);
 
   int run();
@@ -79,14 +85,15 @@ class Supervisor {
   SignalQueue& signals_;
   RuntimeFolder folder_;
   WorkerProcess worker_;
-  const steady_clock::time_point start_deadline_ = steady_clock::now() + kStartTime;
+  const std::chrono::seconds start_time_;
+  const steady_clock::time_point start_deadline_;
   bool is_ready_ = false;
   std::unique_ptr<CommandProcess> command_;
   std::optional<int> command_status_;
   std::unique_ptr<DeviceSweep> sweep_;
 };
 
-Supervisor::Supervisor(const Config& config, const RunRequest& request,
+Supervisor::Supervisor(const Config& config, const RunRequest& request, Descriptor grant,
                        const std::vector<int>& pin_descriptors, Guardian& guardian,
                        SignalQueue& signals)
     : config_(config),
@@ -95,7 +102,9 @@ Supervisor::Supervisor(const Config& config, const RunRequest& request,
       signals_(signals),
       folder_(config.broker),
       worker_(config, request, request.module_only ? Descriptor() : folder_.listen_for_p11kit(),
-              folder_.listen_for_agents(), pin_descriptors) {
+              folder_.listen_for_agents(), std::move(grant), pin_descriptors),
+      start_time_(time_to_start(config)),
+      start_deadline_(steady_clock::now() + start_time_) {
   guardian_.report_worker(worker_.number());
   close_pin_descriptors(pin_descriptors);  // the worker has its own by now
 }
@@ -137,7 +146,7 @@ std::optional<int> Supervisor::wait_until_ready() {
                            static_cast<int>(std::max(left, milliseconds(0)).count()));
     if (ready == 0) {
       throw Error(CKR_DEVICE_ERROR, "the device was not opened after " +
-                                        std::to_string(kStartTime.count()) +
+                                        std::to_string(start_time_.count()) +
                                         " s; see what it waits for with: mayfly doctor");
     }
     if (entries[0].revents != 0) {
@@ -159,6 +168,9 @@ void Supervisor::hear_start() {
     throw Error(CKR_FUNCTION_FAILED,
                 "the process that opens the device died, perhaps of a fault in " +
                     config_.device.module.string() + "; try: mayfly doctor");
+  }
+  if (message->kind == MessageKind::grant_refused) {
+    throw tools::Failure(tools::kGrantRefused, message->text);
   }
   if (message->kind != MessageKind::ready) throw Error(message->rv, message->text);
   is_ready_ = true;
@@ -305,7 +317,7 @@ void Supervisor::leave_device() {
   const auto left = std::chrono::ceil<milliseconds>(start_deadline_ - steady_clock::now());
   if (worker_.end(std::max(left, milliseconds(0))).how == WorkerEnd::How::killed) {
     announce("the process that opens the device did not come to an end within " +
-             std::to_string(kStartTime.count()) + " s and was killed; look at the device");
+             std::to_string(start_time_.count()) + " s and was killed; look at the device");
   }
 }
 
@@ -319,6 +331,15 @@ void Supervisor::end_processes() {
 void Supervisor::announce(const std::string& sentence) const {
   broker::announce(sentence);
   if (!config_.log.file.empty()) log::warn(sentence);
+}
+
+Descriptor open_grant(const RunRequest& request) {
+  if (request.grant_file.empty()) return {};
+  try {
+    return open_grant_file(request.grant_file);
+  } catch (const Error& error) {
+    throw tools::Failure(tools::kNoInput, error.what());
+  }
 }
 
 /// What the guardian does for a killed supervisor whose worker died with it.
@@ -341,6 +362,7 @@ int run(const Config& config, const RunRequest& request) {
   check(request, config);
   // First of all, while the numbers above standard error are those that we were given.
   const std::vector<int> descriptors = pin_descriptors(config);
+  Descriptor grant = open_grant(request);
   try {
     log::configure(config.log.level, config.log.file.string());
   } catch (const Error& error) {
@@ -350,11 +372,13 @@ int run(const Config& config, const RunRequest& request) {
   Guardian guardian(signals);
   if (!guardian.is_supervisor()) {
     close_pin_descriptors(descriptors);
+    grant.reset();
     const int status = guardian.watch();
     if (guardian.has_cleaned_up() && config.device.stored_keys) sweep_after(config);
     return status;
   }
-  const int status = Supervisor(config, request, descriptors, guardian, signals).run();
+  const int status =
+      Supervisor(config, request, std::move(grant), descriptors, guardian, signals).run();
   guardian.report_end();
   return status;
 }

@@ -19,6 +19,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/limited_log.h"
+#include "compose/grant_file.h"
 #include "compose/library.h"
 #include "tools/broker/agent_door.h"
 #include "tools/broker/child_process.h"
@@ -53,9 +54,10 @@ bool parse(const std::string& text, Number& number) {
 std::optional<WorkerArguments> parse_arguments(std::span<const std::string> strings) {
   WorkerArguments arguments;
   long long ttl = 0;
-  if (strings.size() != 8 || !parse(strings[0], arguments.control) ||
+  if (strings.size() != 9 || !parse(strings[0], arguments.control) ||
       !parse(strings[1], arguments.p11kit) || !parse(strings[2], arguments.agents) ||
-      !parse(strings[3], arguments.supervisor) || !parse(strings[6], ttl)) {
+      !parse(strings[3], arguments.supervisor) || !parse(strings[6], ttl) ||
+      !parse(strings[8], arguments.grant)) {
     return std::nullopt;
   }
   arguments.config = strings[4];
@@ -96,6 +98,26 @@ Config load_config(const std::string& file) {
   Config config = Config::load(file);
   tools::set_device_environment(config.device.environment);
   return config;
+}
+
+/// The refusal of a grant, as against a PIN of the device's.
+class GrantRefused final : public Error {
+ public:
+  using Error::Error;
+};
+
+std::shared_ptr<Task> open_task(TaskTable& tasks, const WorkerArguments& arguments) {
+  try {
+    TaskRequest request{arguments.task_id, arguments.ttl};
+    if (arguments.grant >= 0) {
+      request.grant = read_grant(Descriptor(arguments.grant), "the file of --grant");
+    }
+    return tasks.open(request);
+  } catch (const Error& error) {
+    tasks.book().close();  // nobody needs to find out that this process is gone
+    if (error.rv() != CKR_PIN_INCORRECT && error.rv() != CKR_PIN_EXPIRED) throw;
+    throw GrantRefused(error.rv(), error.what());
+  }
 }
 
 /// Worker serves one task from its opening to its end.
@@ -142,7 +164,7 @@ Worker::Worker(const WorkerArguments& arguments, ControlChannel& channel)
       p11kit_(arguments.p11kit),
       agents_(arguments.agents),
       library_(load_config(arguments.config), arguments.policy),
-      task_(library_.tasks().open({arguments.task_id, arguments.ttl})),
+      task_(open_task(library_.tasks(), arguments)),
       deadline_(make_timer(task_->deadline())),
       p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
       agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions),
@@ -256,9 +278,9 @@ void Worker::end() {
   channel_.send(message);
 }
 
-void report_failure(ControlChannel& channel, CK_RV rv, const char* text) {
+void report_failure(ControlChannel& channel, MessageKind kind, CK_RV rv, const char* text) {
   Message message;
-  message.kind = MessageKind::failed;
+  message.kind = kind;
   message.rv = rv;
   message.text = text;
   channel.send(message);
@@ -280,10 +302,13 @@ int serve(const WorkerArguments& arguments) {
     channel.send({});
     worker->run();
     return tools::kOk;
+  } catch (const GrantRefused& error) {
+    log::warn("no task was opened", error);
+    report_failure(channel, MessageKind::grant_refused, error.rv(), error.what());
   } catch (const Error& error) {
-    report_failure(channel, error.rv(), error.what());
+    report_failure(channel, MessageKind::failed, error.rv(), error.what());
   } catch (const std::exception& error) {
-    report_failure(channel, CKR_GENERAL_ERROR, error.what());
+    report_failure(channel, MessageKind::failed, CKR_GENERAL_ERROR, error.what());
   }
   return tools::kInternal;
 }
@@ -298,7 +323,8 @@ std::vector<std::string> to_strings(const WorkerArguments& arguments) {
           arguments.config,
           arguments.task_id,
           std::to_string(arguments.ttl.value_or(std::chrono::seconds(0)).count()),
-          arguments.policy};
+          arguments.policy,
+          std::to_string(arguments.grant)};
 }
 
 int run_worker(std::span<const std::string> strings) {
@@ -307,6 +333,7 @@ int run_worker(std::span<const std::string> strings) {
   set_close_on_exec(arguments->control, true);
   if (arguments->p11kit >= 0) set_close_on_exec(arguments->p11kit, true);
   set_close_on_exec(arguments->agents, true);
+  if (arguments->grant >= 0) set_close_on_exec(arguments->grant, true);
   _exit(serve(*arguments));
 }
 

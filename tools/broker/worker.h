@@ -23,6 +23,7 @@ struct WorkerArguments {
   std::string task_id;
   std::optional<std::chrono::seconds> ttl;
   std::string policy;  ///< as RunRequest::policy
+  int grant = -1;      ///< descriptor of the file with the grant; -1 for none
 };
 
 /// The arguments behind kWorkerCommand.

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "compose/approved_book.h"
 #include "tools/broker/child_process.h"
 #include "tools/broker/worker.h"
 
@@ -20,7 +21,8 @@ using std::chrono::steady_clock;
 }  // namespace
 
 WorkerProcess::WorkerProcess(const Config& config, const RunRequest& request, Descriptor p11kit,
-                             Descriptor agents, std::vector<int> pin_descriptors) {
+                             Descriptor agents, Descriptor grant,
+                             std::vector<int> pin_descriptors) {
   auto [ours, theirs] = ControlChannel::make_pair();
   WorkerArguments arguments;
   arguments.control = theirs.descriptor();
@@ -31,11 +33,17 @@ WorkerProcess::WorkerProcess(const Config& config, const RunRequest& request, De
   arguments.task_id = request.task_id;
   arguments.ttl = request.ttl;
   arguments.policy = request.policy;
+  arguments.grant = grant.number();
   Program program{"/proc/self/exe", {"mayfly", kWorkerCommand}, environment_of_this_process()};
+  // For who is asked whether the task may be opened: the worker itself has no terminal.
+  if (const std::string terminal = asking_terminal(); !terminal.empty()) {
+    program.environment.push_back("MAYFLY_TERMINAL=" + terminal);
+  }
   for (std::string& text : to_strings(arguments)) program.arguments.push_back(std::move(text));
   std::vector<int> descriptors = std::move(pin_descriptors);
   descriptors.insert(descriptors.end(), {arguments.control, arguments.agents});
   if (p11kit) descriptors.push_back(arguments.p11kit);
+  if (grant) descriptors.push_back(arguments.grant);
   number_ = spawn(program, [&] { set_apart(STDOUT_FILENO, descriptors); });
   channel_ = std::move(ours);
 }

@@ -27,10 +27,11 @@ class WorkerProcess {
  public:
   /// Starts this same program again, as a worker.
   /// @param p11kit, agents   The task's sockets; the worker's from now on. The first may be none.
+  /// @param grant            The open file with the grant; the worker's, too.
   /// @param pin_descriptors  What the worker needs for PINs.
   /// @throws std::system_error
   WorkerProcess(const Config& config, const RunRequest& request, Descriptor p11kit,
-                Descriptor agents, std::vector<int> pin_descriptors);
+                Descriptor agents, Descriptor grant, std::vector<int> pin_descriptors);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

@@ -17,6 +17,9 @@ namespace {
 using std::chrono::milliseconds;
 using wire::Kind;
 
+// In which a device that is fast has signed.
+constexpr std::chrono::microseconds kEager{100};
+
 [[noreturn]] void fail(const std::string& doing) {
   throw Error(CKR_DEVICE_ERROR, doing + ": " + std::generic_category().message(errno));
 }
@@ -59,7 +62,8 @@ bool takes_the_device_long(Kind kind) noexcept {
 }  // namespace
 
 BrokerLink::Lane::Lane(Descriptor socket, const Patience& patience)
-    : connection(std::move(socket), {patience.usual, patience.usual}, wire::most_of_answer) {
+    : connection(std::move(socket), {patience.usual, patience.usual, kEager},
+                 wire::most_of_answer) {
   note_lane(connection.descriptor());
 }
 

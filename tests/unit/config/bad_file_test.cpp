@@ -37,7 +37,8 @@ const char kToken[] = "token = \"pkcs11:token=t\"";
 const char kPinSource[] = "pin-source = \"file:pin\"";
 
 const std::string kAllTables =
-    "[device], [tpm], [registry], [task], [login], [policy], [grants], [limits], [log], [broker]";
+    "[device], [tpm], [registry], [task], [login], [policy], [grants], [approval], [limits], [log], "
+    "[broker]";
 const std::string kPinSourceKinds =
     "a pin-source says where the PIN is, not what it is; write file:PATH, fd:NUMBER, "
     "credential:NAME or command:PROGRAM ARGUMENTS";

@@ -29,6 +29,7 @@ class FakeBook final : public TaskBook {
 
   [[nodiscard]] std::unique_ptr<Admission> admit(const TaskRequest& request,
                                                  const ParentTask* parent) override {
+    const std::scoped_lock lock(mutex_);
     parents.push_back(parent == nullptr ? "" : parent->id);
     if (request.grant == nullptr) {
       Terms terms;
@@ -44,6 +45,7 @@ class FakeBook final : public TaskBook {
     moves.push_back(move);
   }
   [[nodiscard]] std::vector<std::string> ordered_to_end() noexcept override {
+    const std::scoped_lock lock(mutex_);
     return std::exchange(orders, {});
   }
   void close() noexcept override {}
@@ -54,6 +56,7 @@ class FakeBook final : public TaskBook {
     FakeAdmission(FakeBook& book, Terms terms) : book_(book), terms_(std::move(terms)) {}
     [[nodiscard]] const Terms& terms() const noexcept override { return terms_; }
     void record(const OpeningRecord& opening) override {
+      const std::scoped_lock lock(book_.mutex_);
       if (!book_.can_record) throw Error(CKR_FUNCTION_FAILED, "the registry is down");
       if (terms_.granted && std::exchange(book_.spent, true)) {
         throw Error(CKR_PIN_EXPIRED, "the grant was spent");

@@ -1,5 +1,5 @@
 // Commands that misbehave, and hosts that get in the way.
-#include "config/pin_command.h"
+#include "base/program_run.h"
 
 #include <atomic>
 #include <chrono>
@@ -54,7 +54,11 @@ struct Fifo {
   Descriptor output;
 };
 
-class PinCommandRun : public testing::Test {
+ProgramRun command(std::vector<std::string> arguments, std::chrono::milliseconds limit = 10s) {
+  return {"the PIN command", std::move(arguments), {}, "the PIN", limit};
+}
+
+class ProgramRunTest : public testing::Test {
  protected:
   std::string script(const std::string& body) {
     return folder_.write("command", "#!/bin/sh\n" + body + "\n", 0700).string();
@@ -65,7 +69,7 @@ class PinCommandRun : public testing::Test {
     Bytes room(257);
     std::string output;
     const std::string message = message_of([&] {
-      output = std::string(as_text({room.data(), run_pin_command({program}, room, limit)}));
+      output = std::string(as_text({room.data(), run_program(command({program}, limit), room)}));
       return 0;
     });
     if (message == "no error") return output;
@@ -77,22 +81,22 @@ class PinCommandRun : public testing::Test {
   test::TempFolder folder_;
 };
 
-TEST_F(PinCommandRun, StandardInputIsEmpty) { EXPECT_EQ(run("cat; echo done"), "done\n"); }
+TEST_F(ProgramRunTest, StandardInputIsEmpty) { EXPECT_EQ(run("cat; echo done"), "done\n"); }
 
-TEST_F(PinCommandRun, OutputInPiecesIsJoined) {
+TEST_F(ProgramRunTest, OutputInPiecesIsJoined) {
   EXPECT_EQ(run("printf 12; printf 34; exec >&-; exit 0"), "1234");
 }
 
-TEST_F(PinCommandRun, FailureIsToldEvenIfAPinWasWritten) {
+TEST_F(ProgramRunTest, FailureIsToldEvenIfAPinWasWritten) {
   EXPECT_EQ(run("echo 1234; exit 3"), "ended with exit status 3; run it by hand to see why");
   EXPECT_EQ(run("echo 1234; kill -TERM $$"), "was ended by signal 15; run it by hand to see why");
 }
 
-TEST_F(PinCommandRun, TooMuchOutputIsCutOffAndTheWriterKilled) {
+TEST_F(ProgramRunTest, TooMuchOutputIsCutOffAndTheWriterKilled) {
   EXPECT_EQ(run("exec yes"), "writes too much; it must write the PIN only");
 }
 
-TEST_F(PinCommandRun, ThatHangsIsKilledWithItsChildren) {
+TEST_F(ProgramRunTest, ThatHangsIsKilledWithItsChildren) {
   const Fifo held(folder_.path() / "fifo");
   const auto start = steady_clock::now();
   EXPECT_EQ(run("exec 3>" + held.path + "; sleep 600 & sleep 600", 300ms),
@@ -101,35 +105,45 @@ TEST_F(PinCommandRun, ThatHangsIsKilledWithItsChildren) {
   EXPECT_TRUE(held.ends()) << "somebody of the command's group still lives";
 }
 
-TEST_F(PinCommandRun, ThatLeavesAChildWithThePipeIsKilledAtTheLimit) {
+TEST_F(ProgramRunTest, ThatLeavesAChildWithThePipeIsKilledAtTheLimit) {
   const Fifo held(folder_.path() / "fifo");
   EXPECT_EQ(run("exec 3>" + held.path + "; echo 1234; sleep 600 & exit 0", 300ms),
             "was not done after 300 ms; run it by hand to see what it waits for");
   EXPECT_TRUE(held.ends()) << "the child outlived the command";
 }
 
-TEST_F(PinCommandRun, ThatClosesItsOutputAndHangsIsKilled) {
+TEST_F(ProgramRunTest, ThatClosesItsOutputAndHangsIsKilled) {
   EXPECT_EQ(run("echo 1234; exec >&-; sleep 600", 300ms),
             "was not done after 300 ms; run it by hand to see what it waits for");
 }
 
-TEST_F(PinCommandRun, ThatCannotBeRunIsTold) {
+TEST_F(ProgramRunTest, FindsItsInputAndItsEnd) {
+  const std::string program = script("cat; echo end");
+  const std::string input(100'000, 'x');  // more than a pipe holds
+  Bytes room(200'000);
+  ProgramRun wanted = command({program});
+  wanted.input = input;
+  const std::size_t size = run_program(wanted, room);
+  EXPECT_EQ(as_text({room.data(), size}), input + "end\n");
+}
+
+TEST_F(ProgramRunTest, ThatCannotBeRunIsTold) {
   Bytes room(10);
-  EXPECT_EQ(message_of([&] { return run_pin_command({"/nowhere/pin"}, room, 10s); }),
+  EXPECT_EQ(message_of([&] { return run_program(command({"/nowhere/pin"}), room); }),
             "the PIN command /nowhere/pin can't be run: No such file or directory; check its path "
             "and permissions");
   const auto file = folder_.write("plain", "x", 0600).string();
-  EXPECT_EQ(message_of([&] { return run_pin_command({file}, room, 10s); }),
+  EXPECT_EQ(message_of([&] { return run_program(command({file}), room); }),
             "the PIN command " + file +
                 " can't be run: Permission denied; check its path and permissions");
 }
 
-TEST_F(PinCommandRun, GetsNoDescriptorOfTheHost) {
+TEST_F(ProgramRunTest, GetsNoDescriptorOfTheHost) {
   const Pipe pipe(true);
   EXPECT_EQ(run("ls /proc/self/fd | tr '\\n' ' '"), "0 1 2 3 ") << "3 is the folder that ls reads";
 }
 
-TEST_F(PinCommandRun, GetsNoSignalMaskOfTheHost) {
+TEST_F(ProgramRunTest, GetsNoSignalMaskOfTheHost) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -144,7 +158,7 @@ TEST_F(PinCommandRun, GetsNoSignalMaskOfTheHost) {
   EXPECT_EQ(std::stoull(ignored, nullptr, 16) & 0x7fffffff, 0u) << ignored;
 }
 
-TEST_F(PinCommandRun, WorksWithTheHostsStandardStreamsClosed) {
+TEST_F(ProgramRunTest, WorksWithTheHostsStandardStreamsClosed) {
   const std::string program = script("cat; echo 1234");
   const pid_t child = fork();
   ASSERT_GE(child, 0);
@@ -152,7 +166,7 @@ TEST_F(PinCommandRun, WorksWithTheHostsStandardStreamsClosed) {
     for (const int stream : {0, 1, 2}) close(stream);
     Bytes room(257);
     const bool good =
-        run_pin_command({program}, room, 10s) == 5 && as_text({room.data(), 5}) == "1234\n";
+        run_program(command({program}), room) == 5 && as_text({room.data(), 5}) == "1234\n";
     _exit(good ? 0 : 1);
   }
   int status = 0;
@@ -160,16 +174,16 @@ TEST_F(PinCommandRun, WorksWithTheHostsStandardStreamsClosed) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
-TEST_F(PinCommandRun, InAHostThatIgnoresItsChildrenFailsClosed) {
+TEST_F(ProgramRunTest, InAHostThatIgnoresItsChildrenFailsClosed) {
   const auto before = signal(SIGCHLD, SIG_IGN);
   const std::string answer = run("echo 1234");
   signal(SIGCHLD, before);
   EXPECT_EQ(answer,
             "has an unknown exit status, because this process ignores SIGCHLD or waits for all "
-            "children; take the PIN from a file or a credential");
+            "children; do without the command there");
 }
 
-TEST_F(PinCommandRun, LeavesTheHostsOtherChildrenAlone) {
+TEST_F(ProgramRunTest, LeavesTheHostsOtherChildrenAlone) {
   Pipe pipe;
   const pid_t other = fork();
   ASSERT_GE(other, 0);
@@ -181,7 +195,7 @@ TEST_F(PinCommandRun, LeavesTheHostsOtherChildrenAlone) {
   EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a child of the command was left unreaped";
 }
 
-TEST_F(PinCommandRun, SurvivesSignalsAndManyThreads) {
+TEST_F(ProgramRunTest, SurvivesSignalsAndManyThreads) {
   const std::string program = script("echo 1234");
   static std::atomic<int> seen{0};
   struct sigaction action {};
@@ -194,7 +208,7 @@ TEST_F(PinCommandRun, SurvivesSignalsAndManyThreads) {
     for (int i = 0; i < 8; ++i) {
       threads.emplace_back([&] {
         Bytes room(257);
-        if (run_pin_command({program}, room, 10s) == 5) good.fetch_add(1);
+        if (run_program(command({program}), room) == 5) good.fetch_add(1);
       });
     }
   }

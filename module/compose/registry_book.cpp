@@ -1,0 +1,289 @@
+#include "compose/registry_book.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "grant/refused.h"
+#include "grant/ticket.h"
+#include "registry/registry_refused.h"
+
+namespace mayfly {
+namespace {
+
+// How long calls do without a registry that could not be reached.
+constexpr std::chrono::seconds kRest{10};
+constexpr std::chrono::seconds kBetweenLooks{1};
+// How much longer than its last task a broker without a thread is taken for alive.
+constexpr std::chrono::seconds kLeaseMargin{60};
+
+std::string counted(const TaskMove& move) {
+  return std::to_string(move.destroyed) + " keys destroyed, " + std::to_string(move.pending) +
+         " pending";
+}
+
+}  // namespace
+
+class RegistryBook::RegistryAdmission final : public Admission {
+ public:
+  RegistryAdmission(RegistryBook& book, Terms terms, std::optional<GrantUse> grant)
+      : book_(book), terms_(std::move(terms)), grant_(std::move(grant)) {}
+
+  [[nodiscard]] const Terms& terms() const noexcept override { return terms_; }
+  void record(const OpeningRecord& opening) override { book_.open(opening, terms_, grant_); }
+
+ private:
+  RegistryBook& book_;
+  const Terms terms_;
+  const std::optional<GrantUse> grant_;
+};
+
+RegistryBook::RegistryBook(std::shared_ptr<Registry> registry, const Config& config,
+                           BookUpkeep upkeep)
+    : registry_(std::move(registry)),
+      gate_(config),
+      upkeep_(upkeep),
+      lease_(config.registry.lease) {}
+
+std::unique_ptr<Admission> RegistryBook::admit(const TaskRequest& request,
+                                               const ParentTask* parent) {
+  if (request.grant == nullptr) {
+    Terms terms;
+    terms.agent = local_agent(request);
+    return std::make_unique<RegistryAdmission>(*this, std::move(terms), std::nullopt);
+  }
+  const ByteView given = request.grant->view();
+  const std::optional<std::string> kept = grant_of_ticket(given);
+  CheckedGrant checked = gate_.check(kept ? *kept : as_text(given), request.id, parent);
+  return std::make_unique<RegistryAdmission>(*this, std::move(checked.terms), checked.use);
+}
+
+/// The grant that a ticket stands for; nothing for what is no ticket.
+std::optional<std::string> RegistryBook::grant_of_ticket(ByteView given) const {
+  const std::optional<Bytes> ticket = grant::digest_of_ticket(given);
+  if (!ticket) return std::nullopt;
+  std::optional<std::string> text = registry_->take_ticket(*ticket);
+  if (!text) {
+    throw Error(CKR_PIN_INCORRECT,
+                "there is no such ticket: it was used before, is over, or was never given out");
+  }
+  return text;
+}
+
+void RegistryBook::open(const OpeningRecord& opening, const Terms& terms,
+                        const std::optional<GrantUse>& grant) {
+  NewTask task{opening.serial, opening.id, terms.agent,
+               opening.parent, "",         opening.deadline_unix_s};
+  for (bool again = true;; again = false) {
+    task.broker = require_broker(opening.deadline_unix_s);
+    try {
+      registry_->open_task(task, grant, "broker " + task.broker);
+      return;
+    } catch (const RegistryRefused& refusal) {
+      if (refusal.reason() != RegistryRefusal::broker_is_gone || !again) throw;
+      forget_broker(task.broker);
+    }
+  }
+}
+
+/// The ID of the registered broker, whose lease covers the deadline where no thread renews it.
+std::string RegistryBook::require_broker(std::uint64_t deadline_unix_s) {
+  const std::scoped_lock turn(registration_);
+  std::optional<BrokerRecord> broker = this->broker();
+  const std::uint64_t until = deadline_unix_s + static_cast<std::uint64_t>(kLeaseMargin.count());
+  {
+    const std::scoped_lock lock(mutex_);
+    if (broker && (upkeep_ == BookUpkeep::thread || until <= leased_until_)) return broker->id;
+  }
+  std::chrono::milliseconds lease = lease_;
+  if (upkeep_ == BookUpkeep::calls) {
+    const std::uint64_t now = unix_now_s();
+    lease = std::max(
+        lease, std::chrono::milliseconds(std::chrono::seconds(until > now ? until - now : 0)));
+  }
+  const bool is_new = !broker || !registry_->renew_lease(broker->id, lease);
+  if (is_new) {
+    broker = BrokerRecord{make_broker_id(), registry_->host(), ProcessIdentity::self()};
+    registry_->register_broker(*broker, lease);
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    broker_ = broker;
+    leased_until_ = until;
+  }
+  if (is_new && upkeep_ == BookUpkeep::calls) inherit(*broker);
+  return broker->id;
+}
+
+void RegistryBook::forget_broker(const std::string& id) {
+  const std::scoped_lock lock(mutex_);
+  if (broker_ && broker_->id == id) broker_.reset();
+}
+
+std::optional<BrokerRecord> RegistryBook::broker() const {
+  const std::scoped_lock lock(mutex_);
+  return broker_;
+}
+
+/// Sees to it that the tasks of dead brokers are known to be lost. Of those that may have left keys
+/// on a device, more is to be done than this process does here.
+void RegistryBook::inherit(const BrokerRecord& self) noexcept {
+  try {
+    for (const TakenOver& left : registry_->take_over(self)) {
+      if (!left.tasks.empty()) {
+        log::warn("broker " + left.broker.id + " is gone; " + std::to_string(left.tasks.size()) +
+                  " tasks of it are lost");
+      }
+      if (left.stored_keys.empty()) registry_->finish_take_over(self.id, left.broker.id);
+    }
+  } catch (const std::exception& error) {
+    log::warn("dead brokers were not looked for", error);
+  }
+}
+
+void RegistryBook::record(const TaskMove& move) noexcept {
+  try {
+    std::string cause = cause_of(move);
+    {
+      const std::scoped_lock lock(mutex_);
+      std::string actor = "broker " + (broker_ ? broker_->id : std::string("that is gone"));
+      if (const auto order = orders_.find(move.serial); order != orders_.end()) {
+        actor = order->second.actor;
+        if (is_final(move.to)) orders_.erase(order);
+      }
+      owed_.push_back({move, std::move(actor), std::move(cause)});
+    }
+    if (upkeep_ == BookUpkeep::calls && !rests()) write_owed();
+  } catch (const std::exception& error) {
+    log::warn("the state of a task is not recorded", error);
+  }
+}
+
+std::string RegistryBook::cause_of(const TaskMove& move) const {
+  if (!is_final(move.to)) return "its first key was made";
+  std::string cause = move.cause.empty() ? std::string(to_string(move.to)) : move.cause;
+  const std::scoped_lock lock(mutex_);
+  const auto order = orders_.find(move.serial);
+  if (order != orders_.end() && move.to == TaskState::revoked) cause = order->second.reason;
+  return cause + "; " + counted(move);
+}
+
+/// @return false if something is still owed.
+bool RegistryBook::write_owed() noexcept {
+  const std::scoped_lock turn(writing_);
+  while (true) {
+    OwedMove next;
+    try {
+      {
+        const std::scoped_lock lock(mutex_);
+        if (owed_.empty()) return true;
+        next = owed_.front();
+      }
+      registry_->move_task(next.move.serial, next.move.to, next.cause, next.actor);
+    } catch (const Error& error) {
+      if (error.rv() != CKR_ARGUMENTS_BAD) {
+        rest(error);
+        return false;
+      }
+      log::warn("the state of a task is not recorded", error);
+    } catch (const std::exception& error) {
+      rest(error);
+      return false;
+    }
+    const std::scoped_lock lock(mutex_);
+    owed_.pop_front();
+  }
+}
+
+bool RegistryBook::rests() const noexcept {
+  return BootClock::now().time_since_epoch().count() < rests_until_.load();
+}
+
+void RegistryBook::rest(const std::exception& failure) noexcept {
+  rests_until_.store((BootClock::now() + kRest).time_since_epoch().count());
+  log_.warn([&] {
+    return "the registry can't be written; what happens to tasks is recorded later: " +
+           std::string(failure.what());
+  });
+}
+
+std::vector<std::string> RegistryBook::ordered_to_end() noexcept {
+  if (upkeep_ == BookUpkeep::calls && !rests()) {
+    const auto now = BootClock::now();
+    BootClock::rep seen = next_look_.load();
+    const auto next = (now + kBetweenLooks).time_since_epoch().count();
+    // Of several threads one looks.
+    if (now.time_since_epoch().count() >= seen && next_look_.compare_exchange_strong(seen, next)) {
+      write_owed();
+      fetch_orders();
+    }
+  }
+  const std::scoped_lock lock(mutex_);
+  return std::exchange(ordered_, {});
+}
+
+void RegistryBook::fetch_orders() noexcept {
+  try {
+    const std::optional<BrokerRecord> self = broker();
+    if (!self) return;
+    std::vector<RevocationOrder> orders = registry_->revocations(self->id);
+    const std::scoped_lock lock(mutex_);
+    for (RevocationOrder& order : orders) {
+      const bool is_owed = std::ranges::any_of(owed_, [&](const OwedMove& owed) {
+        return owed.move.serial == order.serial && is_final(owed.move.to);
+      });
+      if (is_owed) continue;
+      const auto [known, is_new] = orders_.try_emplace(
+          order.serial, Order{"revoked: " + order.reason, std::move(order.actor)});
+      ordered_.push_back(order.serial);
+      if (is_new) {
+        log::warn("task " + order.task_id + " is revoked by " + known->second.actor + ": " +
+                  order.reason);
+      }
+    }
+  } catch (const std::exception& error) {
+    rest(error);
+  }
+}
+
+bool RegistryBook::keep_up() noexcept {
+  if (!write_owed()) return false;
+  const BootClock::rep before = rests_until_.load();
+  fetch_orders();
+  return rests_until_.load() == before;
+}
+
+bool RegistryBook::renew_lease() noexcept {
+  try {
+    const std::optional<BrokerRecord> self = broker();
+    if (!self || registry_->renew_lease(self->id, lease_)) return true;
+    log::error("broker " + self->id +
+               " did not renew its lease in time and was taken over; its tasks are lost");
+    forget_broker(self->id);
+    return false;
+  } catch (const std::exception& error) {
+    rest(error);
+    return true;
+  }
+}
+
+void RegistryBook::close() noexcept {
+  const std::optional<BrokerRecord> self = broker();
+  if (!self) return;
+  if (!write_owed()) {
+    log::error(
+        "the ends of tasks are not recorded in the registry; they show as lost when the lease of "
+        "their broker is over");
+    return;
+  }
+  try {
+    registry_->end_broker(self->id, "broker " + self->id);
+    forget_broker(self->id);
+  } catch (const std::exception& error) {
+    log::warn("the end of the broker is not recorded", error);
+  }
+}
+
+}  // namespace mayfly
