@@ -8,8 +8,8 @@
 
 #include "base/bounded_read.h"
 #include "base/guarded_file.h"
+#include "base/pem_signer.h"
 #include "credential/attestation/certificate_chain.h"
-#include "grant/pem_signer.h"
 #include "tools/configuration.h"
 #include "tools/failure.h"
 #include "tools/hsm_signer.h"
@@ -108,8 +108,8 @@ std::optional<Config> find_configuration_if_any(const std::string& explicit_path
   return load_configuration("");
 }
 
-std::unique_ptr<grant::Signer> open_approver_key(const ApproverKeyOptions& options,
-                                                 const std::optional<Config>& config) {
+std::unique_ptr<Signer> open_approver_key(const ApproverKeyOptions& options,
+                                          const std::optional<Config>& config) {
   if (names_token(options)) {
     if (options.pin_source.empty()) {
       throw Failure(kUsage, "say where the PIN of the key's token comes from: --pin-source SOURCE");
@@ -117,7 +117,7 @@ std::unique_ptr<grant::Signer> open_approver_key(const ApproverKeyOptions& optio
     return open_hsm_key(options, config);
   }
   try {
-    return grant::signer_of_pem(read_secret_file(options.key).view());
+    return signer_of_pem(read_secret_file(options.key).view());
   } catch (const Error& error) {
     throw Failure(kNoInput, error.rv() == CKR_GENERAL_ERROR ? error.what()
                                                             : options.key + ": " + error.what());

@@ -7,9 +7,11 @@
 
 #include "base/base64url.h"
 #include "base/clock.h"
+#include "base/jwk.h"
 #include "base/mechanism.h"
 #include "base/random.h"
-#include "grant/approvers.h"
+#include "grant/grant.h"
+#include "grant/issue.h"
 #include "tools/approver_key.h"
 #include "tools/commands.h"
 #include "tools/duration_option.h"
@@ -83,7 +85,7 @@ grant::Grant make_grant(const IssueOptions& options, const std::optional<Config>
   set_times(options, config, grant);
   if (grant.id.empty()) grant.id = random_id();
   if (grant.issuer.empty()) {
-    grant.issuer = options.key_id.empty() ? grant::thumbprint_of(key) : options.key_id;
+    grant.issuer = options.key_id.empty() ? jwk_thumbprint(key) : options.key_id;
   }
   if (grant.audience.empty() && config && !config->grants.audience.empty()) {
     grant.audience = {config->grants.audience};

@@ -6,16 +6,16 @@
 #include <string>
 
 #include "base/secret.h"
+#include "base/signer.h"
 #include "device/pkcs11/p11kit.h"
 #include "device/pkcs11/token_search.h"
-#include "grant/issue.h"
 #include "tools/token_session.h"
 
 namespace mayfly::tools {
 
 /// HsmSigner models one key pair that somebody else made on a token; the token does the signing.
 /// All of its functions throw Error with what the device answered.
-class HsmSigner : public grant::Signer {
+class HsmSigner : public Signer {
  public:
   /// @param uri  A PKCS#11 URI that names the token and, by object or id, one key pair on it.
   /// @param pin  The user's; without one there is no login, and only the public key can be had.

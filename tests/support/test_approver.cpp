@@ -7,7 +7,7 @@
 #include <openssl/rsa.h>
 
 #include "base/base64url.h"
-#include "grant/pem_signer.h"
+#include "base/pem_signer.h"
 
 namespace mayfly::test {
 namespace {
@@ -32,7 +32,7 @@ std::string make_key(grant::Algorithm algorithm) {
         return EVP_EC_gen("P-384");
       case grant::Algorithm::ps256:
         return EVP_RSA_gen(2048);
-      case grant::Algorithm::eddsa:
+      default:
         break;
     }
     return EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
@@ -49,7 +49,7 @@ TestApprover::TestApprover(grant::Algorithm algorithm, std::string key_id)
     : TestApprover(make_key(algorithm), std::move(key_id)) {}
 
 TestApprover::TestApprover(const std::string& pem, std::string key_id)
-    : pem_(pem), key_id_(std::move(key_id)), signer_(grant::signer_of_pem(as_bytes(pem_))) {}
+    : pem_(pem), key_id_(std::move(key_id)), signer_(signer_of_pem(as_bytes(pem_))) {}
 
 std::string TestApprover::public_pem() const {
   const Bytes info = public_key().subject_public_key_info();
@@ -59,7 +59,7 @@ std::string TestApprover::public_pem() const {
 }
 
 std::string TestApprover::algorithm() const {
-  return std::string(grant::name_of(grant::algorithm_of(public_key().spec()).value()));
+  return std::string(name_of(grant::algorithm_of(public_key().spec()).value()));
 }
 
 std::string TestApprover::jwk() const { return grant::to_jwk(public_key(), key_id_); }
@@ -70,7 +70,7 @@ grant::Approver TestApprover::approver() const {
 
 Bytes TestApprover::sign(std::string_view text) const {
   const auto algorithm = grant::algorithm_of(public_key().spec()).value();
-  return signer_->sign(grant::scheme_of(algorithm), as_bytes(text));
+  return signer_->sign(scheme_of(algorithm), as_bytes(text));
 }
 
 std::string TestApprover::jws(std::string_view header, std::string_view payload) const {

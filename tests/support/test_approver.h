@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/signer.h"
 #include "grant/algorithm.h"
 #include "grant/approvers.h"
-#include "grant/issue.h"
 
 namespace mayfly::test {
 
@@ -23,7 +23,7 @@ class TestApprover {
   [[nodiscard]] const std::string& pem() const noexcept { return pem_; }
   [[nodiscard]] std::string public_pem() const;
   [[nodiscard]] const PublicKey& public_key() const noexcept { return signer_->public_key(); }
-  [[nodiscard]] grant::Signer& signer() const noexcept { return *signer_; }
+  [[nodiscard]] Signer& signer() const noexcept { return *signer_; }
   /// "ES256".
   [[nodiscard]] std::string algorithm() const;
   /// The key as a file of approvers has it.
@@ -40,7 +40,7 @@ class TestApprover {
  private:
   std::string pem_;
   std::string key_id_;
-  std::unique_ptr<grant::Signer> signer_;
+  std::unique_ptr<Signer> signer_;
 };
 
 /// A JWK Set of these keys.
