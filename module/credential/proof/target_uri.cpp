@@ -132,11 +132,15 @@ std::optional<TargetUri> parse_target_uri(std::string_view text) {
   return uri;
 }
 
-bool is_http_method(std::string_view text) noexcept {
+bool is_http_token(std::string_view text) noexcept {
   static constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
-  return !text.empty() && text.size() <= 32 && std::ranges::all_of(text, [](char c) {
+  return !text.empty() && text.size() <= 256 && std::ranges::all_of(text, [](char c) {
     return is_alnum(c) || kOthers.find(c) != kOthers.npos;
   });
+}
+
+bool is_http_method(std::string_view text) noexcept {
+  return text.size() <= 32 && is_http_token(text);
 }
 
 bool is_same_target(std::string_view a, std::string_view b) {

@@ -24,6 +24,10 @@ struct TargetUri {
 /// that no URI can. A fragment is passed over.
 [[nodiscard]] std::optional<TargetUri> parse_target_uri(std::string_view text);
 
+/// Whether a text is a token as HTTP has them (RFC 9110, 5.6.2), of at most 256 characters: the
+/// name of a field.
+[[nodiscard]] bool is_http_token(std::string_view text) noexcept;
+
 /// Whether a text is a method as HTTP writes them (RFC 9110, 9.1): a token of at most 32
 /// characters.
 [[nodiscard]] bool is_http_method(std::string_view text) noexcept;

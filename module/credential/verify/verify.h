@@ -11,6 +11,7 @@
 #include "credential/attestation/verify.h"
 #include "credential/jose/jwk_set.h"
 #include "credential/proof/dpop.h"
+#include "credential/proof/http_signature.h"
 #include "credential/proof/wpt.h"
 #include "credential/status/status_token.h"
 #include "credential/verify/replay_cache.h"
@@ -65,11 +66,13 @@ void verify_attested(const VerifiedCredential& credential, const attestation::Ve
 /// What a proof is measured against.
 struct ProofExpectations {
   Clock clock;
-  std::string method;        ///< of the request; DPoP and HTTP message signatures
+  std::string method;        ///< of the request
   std::string target;        ///< the URI of the request
   std::string audience;      ///< WPT: what aud must be; empty: the target without its query
   std::string access_token;  ///< the one that came along; empty: none came, and a proof names none
-  std::string nonce;         ///< DPoP: the one that was given out; empty: none was
+  std::string nonce;         ///< DPoP, HTTP: the one that was given out; empty: none was
+  std::string key_id;  ///< HTTP: what keyid must be where there is one; empty: the key's thumbprint
+  std::vector<std::string> covered;  ///< HTTP: components that must be signed besides the usual
   std::chrono::seconds max_life = kMaxProofLife;  ///< how long a proof may hold
 };
 
@@ -84,5 +87,21 @@ void verify_dpop(std::string_view text, const VerifiedCredential& credential,
 void verify_wpt(std::string_view text, std::string_view wit_text,
                 const VerifiedCredential& credential, const ProofExpectations& expected,
                 ReplayCache& seen);
+
+/// A request that carries an HTTP message signature.
+struct HttpProof {
+  HttpMessage message;    ///< with all fields that the signature covers
+  Bytes body;             ///< empty: none came
+  std::string input;      ///< the field Signature-Input
+  std::string signature;  ///< the field Signature
+};
+
+/// Verifies an HTTP message signature by a credential's key, which is good once. It must be over
+/// the method, the URI (as a whole, or authority, path and query), the body by Content-Digest if
+/// there is one, and what else is expected. The method and the URI of `expected` are not looked at:
+/// the message has them.
+/// @throws Refused with Part::proof; Error what the cache says.
+void verify_http(const HttpProof& proof, const VerifiedCredential& credential,
+                 const ProofExpectations& expected, ReplayCache& seen);
 
 }  // namespace mayfly::credential
