@@ -28,6 +28,7 @@ enum ExitStatus : int {
   kDiskFull = 74,      ///< no space is left
   kTryAgain = 75,      ///< a limit is reached that time may lift
   kGrantRefused = 76,  ///< `mayfly grant verify`, `show`: the grant is not one, or does not hold
+  kRefused = 76,       ///< `mayfly credential issue`: the task is over, or its key does not answer
   kWrongPin = 77,      ///< the device refused the PIN, or its source can't be read
   kNotAllowed = 79,    ///< the policy does not let this user open a task
   kBadConfiguration = 78,  ///< the configuration file is wrong, or not safe to use

@@ -1,4 +1,4 @@
-// An approver's key pair on a token of a PKCS#11 module.
+// A key pair on a token of a PKCS#11 module.
 #pragma once
 
 #include <memory>
@@ -18,10 +18,12 @@ namespace mayfly::tools {
 class HsmSigner : public Signer {
  public:
   /// @param uri  A PKCS#11 URI that names the token and, by object or id, one key pair on it.
+  /// @param whose  For messages: "the approver's key".
   /// @param pin  The user's; without one there is no login, and only the public key can be had.
   /// @throws Error CKR_ARGUMENTS_BAD for a URI that is none, CKR_KEY_HANDLE_INVALID if not exactly
   ///         one key is meant.
-  HsmSigner(const std::string& module, const std::string& uri, std::optional<SecretBuffer> pin);
+  HsmSigner(const std::string& module, const std::string& uri, const std::string& whose,
+            std::optional<SecretBuffer> pin);
   ~HsmSigner() override;
 
   [[nodiscard]] const PublicKey& public_key() const noexcept override { return *public_key_; }

@@ -133,6 +133,7 @@ struct IssuerConfig {
   std::string key = "issuer";                      ///< issuer.key: the key pair's CKA_LABEL
   std::filesystem::path key_file;                  ///< issuer.key-file: PEM, instead of a token
   std::filesystem::path certificate;               ///< issuer.certificate: PEM
+  std::filesystem::path attestation_key;           ///< issuer.attestation-key: empty for none
   std::chrono::seconds max_life{std::chrono::hours(1)};  ///< issuer.max-life: of a credential
 };
 

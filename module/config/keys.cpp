@@ -85,7 +85,7 @@ constexpr std::array<ConfigTable, 11> kTables = {{
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 56> kKeys = {{
+constexpr std::array<ConfigKey, 57> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -355,6 +355,13 @@ constexpr std::array<ConfigKey, 56> kKeys = {{
      "\"issuer.pem\"", false, KeyFor::any,
      [](Config& c, const Value& v) { c.issuer.certificate = v.path(); },
      [](const Config& c) { return show_text(c.issuer.certificate.native()); }},
+    {"issuer", "attestation-key", "path",
+     "The attestation key of the TPM that tasks' keys must be in: what `mayfly attest enroll` "
+     "wrote, "
+     "or a PEM public key. With it, credentials are issued on evidence of that TPM only.",
+     "\"attestation-key.json\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.issuer.attestation_key = v.path(); },
+     [](const Config& c) { return show_text(c.issuer.attestation_key.native()); }},
     {"issuer", "max-life", "length of time",
      "The longest that a credential is valid. It is never valid after its task's deadline.", "",
      false, KeyFor::any, [](Config& c, const Value& v) { c.issuer.max_life = v.duration(); },

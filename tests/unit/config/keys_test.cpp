@@ -62,6 +62,7 @@ const std::map<std::string, std::string>& other_values() {
       {"issuer.key", "\"ca\""},
       {"issuer.key-file", "\"/etc/mayfly/issuer-key.pem\""},
       {"issuer.certificate", "\"/etc/mayfly/issuer.pem\""},
+      {"issuer.attestation-key", "\"/etc/mayfly/tpm.json\""},
       {"issuer.max-life", "\"7m\""},
       {"limits.tasks", "1"},
       {"limits.sessions", "2"},
