@@ -29,5 +29,6 @@ void add_issuer(CLI::App& app, int& status);
 void add_policy(CLI::App& app, int& status);
 void add_reap(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
+void add_token(CLI::App& app, int& status);
 
 }  // namespace mayfly::tools

@@ -66,6 +66,7 @@ int run(int argc, char** argv) {
   add_grant(app, status);
   add_issuer(app, status);
   add_credential(app, status);
+  add_token(app, status);
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
 #endif
