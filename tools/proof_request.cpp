@@ -51,6 +51,11 @@ credential::HttpMessage ProofRequestOptions::message() const {
   return message;
 }
 
+void add_token_request_options(CLI::App& command, ProofRequestOptions& options) {
+  command.add_option("--access-token", options.access_token, "The access token that comes along")
+      ->type_name("FILE");
+}
+
 void add_request_options(CLI::App& command, ProofRequestOptions& options) {
   command.add_option("--method", options.method, "The request's method")->type_name("METHOD");
   command.add_option("--url", options.url, "The request's absolute URI")->type_name("URI");
@@ -60,8 +65,7 @@ void add_request_options(CLI::App& command, ProofRequestOptions& options) {
       ->allow_extra_args(false)
       ->type_name("FIELD");
   command.add_option("--body", options.body, "The request's body")->type_name("FILE");
-  command.add_option("--access-token", options.access_token, "The access token that comes along")
-      ->type_name("FILE");
+  add_token_request_options(command, options);
   command.add_option("--nonce", options.nonce, "The nonce that the server gave out")
       ->type_name("TEXT");
 }

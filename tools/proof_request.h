@@ -30,6 +30,9 @@ struct ProofRequestOptions {
   [[nodiscard]] credential::HttpMessage message() const;
 };
 
+/// Adds --access-token.
+void add_token_request_options(CLI::App& command, ProofRequestOptions& options);
+
 /// Adds --method, --url, --field, --body, --access-token and --nonce.
 void add_request_options(CLI::App& command, ProofRequestOptions& options);
 

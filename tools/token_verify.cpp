@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "credential/refused.h"
-#include "credential/verify/verify.h"
+#include "credential/verify/verify_certificate.h"
 #include "tools/duration_option.h"
 #include "tools/failure.h"
 #include "tools/proof_request.h"
@@ -19,9 +19,12 @@ namespace {
 
 using credential::VerifiedCredential;
 
+constexpr std::size_t kMaxRoots = 1024 * 1024;
+
 struct TokenOptions {
   std::string file;
   std::string keys;
+  std::string roots;
   std::string subject;
   std::string issuer;
   std::string task;
@@ -49,6 +52,10 @@ struct TokenOptions {
 void check_choices(const TokenOptions& options) {
   const int proofs =
       (options.dpop.empty() ? 0 : 1) + (options.wpt.empty() ? 0 : 1) + (options.has_http() ? 1 : 0);
+  if (options.keys.empty() == options.roots.empty()) {
+    throw Failure(kUsage,
+                  "say whom to trust: --keys FILE for a token, --root FILE for a certificate");
+  }
   if (proofs > 1) throw Failure(kUsage, "give one proof: --dpop, --wpt or --signature");
   if (options.signature.empty() != options.signature_input.empty()) {
     throw Failure(kUsage, "--signature and --signature-input go together");
@@ -116,21 +123,21 @@ void check_proof(const TokenOptions& options, const std::string& text,
 }
 
 void print_verified(const TokenOptions& options, const VerifiedCredential& verified) {
-  const credential::Wit& wit = *verified.wit;
   if (options.json) {
-    std::cout << nlohmann::json{{"verified", true},
-                                {"subject", verified.subject},
-                                {"issuer", wit.issuer},
-                                {"task", wit.task_id},
-                                {"serial", wit.task_serial},
-                                {"expires", verified.expires},
-                                {"deadline", wit.deadline_unix_s},
-                                {"key", verified.thumbprint},
-                                {"proof_checked", !options.no_proof},
-                                {"replay_checked", !options.no_proof && !options.no_replay},
-                                {"status_checked", !options.no_status}}
-                     .dump(2)
-              << '\n';
+    nlohmann::json result = {{"verified", true},
+                             {"subject", verified.subject},
+                             {"expires", verified.expires},
+                             {"key", verified.thumbprint},
+                             {"proof_checked", !options.no_proof},
+                             {"replay_checked", !options.no_proof && !options.no_replay},
+                             {"status_checked", !options.no_status}};
+    if (const auto& wit = verified.wit) {
+      result["issuer"] = wit->issuer;
+      result["task"] = wit->task_id;
+      result["serial"] = wit->task_serial;
+      result["deadline"] = wit->deadline_unix_s;
+    }
+    std::cout << result.dump(2) << '\n';
     return;
   }
   std::string not_checked;
@@ -141,11 +148,13 @@ void print_verified(const TokenOptions& options, const VerifiedCredential& verif
             << (not_checked.empty() ? "the credential, its proof and its status"
                                     : "but not" + not_checked.substr(1))
             << '\n'
-            << "subject      " << verified.subject << '\n'
-            << "issuer       " << wit.issuer << '\n'
-            << "task         " << wit.task_id << '\n'
-            << "serial       " << wit.task_serial << '\n'
-            << "key          " << verified.thumbprint << '\n'
+            << "subject      " << verified.subject << '\n';
+  if (const auto& wit = verified.wit) {
+    std::cout << "issuer       " << wit->issuer << '\n'
+              << "task         " << wit->task_id << '\n'
+              << "serial       " << wit->task_serial << '\n';
+  }
+  std::cout << "key          " << verified.thumbprint << '\n'
             << "expires      " << utc_text(verified.expires) << '\n';
 }
 
@@ -164,15 +173,34 @@ int refuse(const credential::Refused& refused, bool json) {
   return kChecksFailed;
 }
 
+VerifiedCredential verify_credential(const TokenOptions& options, const std::string& text) {
+  const credential::CredentialExpectations expected{clock_of(options), options.issuer,
+                                                    options.subject, options.task};
+  if (!options.roots.empty()) {
+    if (!options.no_status || !options.issuer.empty() || !options.task.empty()) {
+      throw Failure(kUsage,
+                    "a certificate has no status list, and names its issuer and its task by its "
+                    "chain and its URI: say --no-status, and --subject URI");
+    }
+    try {
+      return verify_certificate(text, read_whole_file(options.roots, kMaxRoots), expected);
+    } catch (const Error& error) {
+      if (error.rv() != CKR_ARGUMENTS_BAD) throw;
+      throw Failure(kUsage, options.roots + ": " + error.what());
+    }
+  }
+  const auto keys =
+      credential::parse_key_set(read_whole_file(options.keys, credential::kMaxKeySetSize));
+  VerifiedCredential verified = verify_wit(text, keys, expected);
+  check_status(options, verified, keys);
+  return verified;
+}
+
 int run_token_verify(const TokenOptions& options) {
   check_choices(options);
   const std::string text = read_token(options.file);
-  const std::string key_set = read_whole_file(options.keys, credential::kMaxKeySetSize);
   try {
-    const auto keys = credential::parse_key_set(key_set);
-    const VerifiedCredential verified = credential::verify_wit(
-        text, keys, {clock_of(options), options.issuer, options.subject, options.task});
-    check_status(options, verified, keys);
+    const VerifiedCredential verified = verify_credential(options, text);
     check_proof(options, text, verified);
     print_verified(options, verified);
     return kOk;
@@ -183,7 +211,10 @@ int run_token_verify(const TokenOptions& options) {
 
 void add_expectations(CLI::App& command, TokenOptions& options) {
   command.add_option("--keys", options.keys, "The issuer's public keys, a JWK Set")
-      ->required()
+      ->type_name("FILE");
+  command
+      .add_option("--root", options.roots,
+                  "The issuer's certificate in PEM: then a certificate is verified, not a token")
       ->type_name("FILE");
   command.add_option("--issuer", options.issuer, "Accept this issuer only")->type_name("URI");
   command
@@ -238,8 +269,8 @@ void add_proofs(CLI::App& command, TokenOptions& options) {
 
 void add_token_verify(CLI::App& token, int& status) {
   const auto options = std::make_shared<TokenOptions>();
-  CLI::App* command =
-      token.add_subcommand("verify", "Verify a workload identity token and a proof of its key");
+  CLI::App* command = token.add_subcommand(
+      "verify", "Verify an identity token or a certificate, and a proof of its key");
   command->footer(
       "All is checked that a relying party must: signature, issuer, subject, times, status, and a\n"
       "proof of the key for this one request. What is not to be checked must be said. The reasons\n"
