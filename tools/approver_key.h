@@ -7,8 +7,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/signer.h"
 #include "config/config.h"
-#include "grant/issue.h"
 
 namespace mayfly::tools {
 
@@ -31,8 +31,8 @@ void add_token_options(CLI::App& command, ApproverKeyOptions& options);
 /// the token that tasks' keys are made in, whose PIN the broker has: it could allow itself
 /// everything.
 /// @throws Failure or Error that says what is wrong.
-[[nodiscard]] std::unique_ptr<grant::Signer> open_approver_key(const ApproverKeyOptions& options,
-                                                               const std::optional<Config>& config);
+[[nodiscard]] std::unique_ptr<Signer> open_approver_key(const ApproverKeyOptions& options,
+                                                        const std::optional<Config>& config);
 
 /// The public key, out of a PEM public key or an HSM.
 [[nodiscard]] PublicKey read_approver_key(const ApproverKeyOptions& options,

@@ -1,23 +1,19 @@
 #include "tools/attest_task.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <memory>
 
 #include "base/utf8.h"
 #include "compose/broker_host.h"
-#include "tools/broker/runtime_folder.h"
 #include "tools/commands.h"
-#include "tools/configuration.h"
 #include "tools/failure.h"
 #include "tools/nonce.h"
+#include "tools/task_door.h"
 
 namespace mayfly::tools {
 namespace {
-
-using agent::BrokerLink;
 
 struct TaskOptions {
   std::string task;
@@ -25,41 +21,6 @@ struct TaskOptions {
   std::string key;
   std::string config;
 };
-
-/// A worker that runs answers at once; one that is stopped must not keep those that come after.
-constexpr BrokerLink::Patience kPatience{std::chrono::seconds(10), std::chrono::minutes(10)};
-
-/// The worker behind a door, if it holds the task. Empty asks for any.
-std::shared_ptr<BrokerLink> ask_at(const std::string& door, const std::string& task) {
-  auto link = std::make_shared<BrokerLink>(door, kPatience);
-  return task.empty() || link->hello().task_id == task ? link : nullptr;
-}
-
-/// The worker of a task of this user's: that of the task we are in, or one that is found.
-std::shared_ptr<BrokerLink> find_worker(const TaskOptions& options) {
-  if (const char* const door = std::getenv("MAYFLY_SOCKET"); door != nullptr && *door != '\0') {
-    if (auto link = ask_at(door, options.task)) return link;
-  }
-  if (options.task.empty()) throw Failure(kUsage, "say which task, by --task ID");
-  std::vector<std::shared_ptr<BrokerLink>> found;
-  for (const auto& door : broker::doors_of_runs(load_configuration(options.config).broker)) {
-    try {
-      if (auto link = ask_at(door, options.task)) found.push_back(std::move(link));
-    } catch (const Error&) {  // its run has just ended, or has not begun
-    }
-  }
-  if (found.empty()) {
-    throw Failure(kNoInput, "no task \"" + printable_utf8(options.task) +
-                                "\" of this user's runs now by `mayfly run` and this "
-                                "configuration");
-  }
-  if (found.size() > 1) {
-    throw Failure(kUsage,
-                  "several tasks of that ID run now; ask inside of the one that is meant, or set "
-                  "MAYFLY_SOCKET to its door");
-  }
-  return found.front();
-}
 
 /// The private keys of the token, by their numbers.
 std::map<std::uint64_t, HostedObject> private_keys(TaskHost& host) {
@@ -123,7 +84,7 @@ int run_attest(const TaskOptions& options) {
     throw Failure(kUsage, "the verifier's nonce is missing: --nonce HEX");
   }
   const Bytes nonce = parse_nonce(options.nonce);
-  BrokerHost host(find_worker(options));
+  BrokerHost host(find_task_door(options.task, options.config).link);
   std::cout << host.attest(choose_key(private_keys(host), options.key), nonce);
   return kOk;
 }

@@ -10,7 +10,7 @@ namespace mayfly::tools {
 enum ExitStatus : int {
   kOk = 0,
   kChecksFailed = 1,  ///< `mayfly doctor` found something that does not work, `mayfly attest
-                      ///< verify` something that does not hold
+                      ///< verify` or `mayfly token verify` something that does not hold
   kUsage = 2,         ///< the command line makes no sense
 
   kBadTaskId = 64,  ///< a task ID is empty, too long, or holds control characters
@@ -28,6 +28,7 @@ enum ExitStatus : int {
   kDiskFull = 74,      ///< no space is left
   kTryAgain = 75,      ///< a limit is reached that time may lift
   kGrantRefused = 76,  ///< the grant is not one, does not hold, or is missing
+  kRefused = 76,       ///< `mayfly credential issue`: the task is over, or its key does not answer
   kWrongPin = 77,      ///< the device refused the PIN, or its source can't be read
   kNotAllowed = 79,    ///< the policy, or who was asked, does not let this user open a task
   kBadConfiguration = 78,  ///< the configuration file is wrong, or not safe to use

@@ -1,15 +1,15 @@
 #include "tools/grant_issue.h"
 
 #include <algorithm>
-#include <array>
 #include <iostream>
 #include <memory>
 
-#include "base/base64url.h"
 #include "base/clock.h"
+#include "base/jwk.h"
 #include "base/mechanism.h"
 #include "base/random.h"
-#include "grant/approvers.h"
+#include "grant/grant.h"
+#include "grant/issue.h"
 #include "tools/approver_key.h"
 #include "tools/commands.h"
 #include "tools/duration_option.h"
@@ -32,12 +32,6 @@ struct IssueOptions {
   std::uint64_t max_keys = 0;
   std::string parent;
 };
-
-std::string random_id() {
-  std::array<std::uint8_t, 16> bytes{};
-  fill_random(bytes, "the ID of a grant");
-  return to_base64url(bytes);
-}
 
 /// Names are written as PKCS#11 has them. One that mayfly does not know would allow nothing.
 void check_mechanisms(const std::vector<std::string>& names) {
@@ -81,9 +75,9 @@ grant::Grant make_grant(const IssueOptions& options, const std::optional<Config>
                         const PublicKey& key) {
   grant::Grant grant = options.grant;
   set_times(options, config, grant);
-  if (grant.id.empty()) grant.id = random_id();
+  if (grant.id.empty()) grant.id = random_id("the ID of a grant");
   if (grant.issuer.empty()) {
-    grant.issuer = options.key_id.empty() ? grant::thumbprint_of(key) : options.key_id;
+    grant.issuer = options.key_id.empty() ? jwk_thumbprint(key) : options.key_id;
   }
   if (grant.audience.empty() && config && !config->grants.audience.empty()) {
     grant.audience = {config->grants.audience};

@@ -1,4 +1,4 @@
-// An approver's key pair on a token of a PKCS#11 module.
+// A key pair on a token of a PKCS#11 module.
 #pragma once
 
 #include <memory>
@@ -6,22 +6,24 @@
 #include <string>
 
 #include "base/secret.h"
+#include "base/signer.h"
 #include "device/pkcs11/p11kit.h"
 #include "device/pkcs11/token_search.h"
-#include "grant/issue.h"
 #include "tools/token_session.h"
 
 namespace mayfly::tools {
 
 /// HsmSigner models one key pair that somebody else made on a token; the token does the signing.
 /// All of its functions throw Error with what the device answered.
-class HsmSigner : public grant::Signer {
+class HsmSigner : public Signer {
  public:
   /// @param uri  A PKCS#11 URI that names the token and, by object or id, one key pair on it.
+  /// @param whose  For messages: "the approver's key".
   /// @param pin  The user's; without one there is no login, and only the public key can be had.
   /// @throws Error CKR_ARGUMENTS_BAD for a URI that is none, CKR_KEY_HANDLE_INVALID if not exactly
   ///         one key is meant.
-  HsmSigner(const std::string& module, const std::string& uri, std::optional<SecretBuffer> pin);
+  HsmSigner(const std::string& module, const std::string& uri, const std::string& whose,
+            std::optional<SecretBuffer> pin);
   ~HsmSigner() override;
 
   [[nodiscard]] const PublicKey& public_key() const noexcept override { return *public_key_; }

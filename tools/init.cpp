@@ -8,13 +8,16 @@
 #include <nlohmann/json.hpp>
 
 #include "base/guarded_file.h"
+#include "base/pem_signer.h"
 #include "base/utf8.h"
 #include "compose/library.h"
+#include "credential/spiffe_id.h"
 #include "device/pkcs11/token_search.h"
 #include "tools/commands.h"
 #include "tools/config_text.h"
 #include "tools/configuration.h"
 #include "tools/failure.h"
+#include "tools/issuer_setup.h"
 #include "tools/new_files.h"
 #include "tools/random_pin.h"
 #include "tools/softhsm.h"
@@ -28,6 +31,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kLabel[] = "mayfly";
+constexpr char kIssuerLabel[] = "issuer";
+constexpr KeySpec kIssuerKind = {CKK_EC, 256};
 
 struct InitOptions {
   std::string folder;
@@ -39,6 +44,7 @@ struct InitOptions {
   std::vector<std::string> environment;
   std::string approvers;
   std::string audience;
+  std::string issuer;  // its trust domain; empty for none
   bool json = false;
 };
 
@@ -117,28 +123,70 @@ void write_configuration(const NewFiles& files, const Config& config) {
   throw Failure(status_of(error), error.what());
 }
 
+/// The files that are made, in their order.
+std::vector<std::string> with_issuer(std::vector<std::string> names, const InitOptions& options,
+                                     const char* secret) {
+  if (!options.issuer.empty()) names.insert(names.end() - 1, {secret, "issuer.pem"});
+  return names;
+}
+
+/// The rest of [issuer], and the certificate.
+void finish_issuer(const NewFiles& files, const std::string& trust_domain, Signer& key,
+                   Config& config) {
+  files.write("issuer.pem", as_bytes(self_signed_pem(trust_domain, key, kIssuerLife)));
+  config.issuer.trust_domain = trust_domain;
+  config.issuer.certificate = config.file.parent_path() / "issuer.pem";
+}
+
+/// A second token, whose PIN no broker needs, with the issuer's key.
+void add_softhsm_issuer(const NewFiles& files, const std::string& trust_domain, Config& config) {
+  SecretBuffer pin = make_random_pin();
+  files.write("issuer-pin", pin.view());
+  config.issuer.token = std::string("pkcs11:token=") + kIssuerLabel;
+  config.issuer.pin_source = {PinSource::Kind::file,
+                              (config.file.parent_path() / "issuer-pin").string()};
+  const std::string library = config.device.module.string();
+  make_softhsm_token(library, files.staging() / "building.conf", kIssuerLabel, pin);
+  static_cast<void>(
+      make_issuer_key(library, config.issuer.token, pin, config.issuer.key, kIssuerKind, config));
+  HsmSigner key(library, key_uri(config.issuer.token, config.issuer.key), "the issuer's key",
+                std::move(pin));
+  finish_issuer(files, trust_domain, key, config);
+}
+
+/// A file with the issuer's key, for a machine without an HSM.
+void add_file_issuer(const NewFiles& files, const std::string& trust_domain, Config& config) {
+  const SecretBuffer pem = make_private_pem(kIssuerKind);
+  files.write("issuer-key.pem", pem.view());
+  config.issuer.key_file = config.file.parent_path() / "issuer-key.pem";
+  config.issuer.attestation_key = config.file.parent_path() / "attestation-key.json";
+  finish_issuer(files, trust_domain, *signer_of_pem(pem.view()), config);
+}
+
 /// A new SoftHSM2 token, all its files in the folder.
 Config init_softhsm(const fs::path& folder, const InitOptions& options) {
   const fs::path library = find_softhsm();
-  NewFiles files(folder, {"tokens", "softhsm2.conf", "pin", "mayfly.toml"});
-  SecretBuffer pin = make_random_pin();
-  files.make_folder("tokens");
-  files.write("pin", pin.view());
-  files.write("building.conf", as_bytes(softhsm_configuration(files.staging() / "tokens")));
-  try {
-    make_softhsm_token(library, files.staging() / "building.conf", kLabel, pin);
-  } catch (const Error& error) {
-    fail_token(files, error);
-  }
-  fs::remove(files.staging() / "building.conf");
-  files.write("softhsm2.conf", as_bytes(softhsm_configuration(folder / "tokens")));
-
+  NewFiles files(folder, with_issuer({"tokens", "softhsm2.conf", "pin", "mayfly.toml"}, options,
+                                     "issuer-pin"));
   Config config;
   config.file = folder / "mayfly.toml";
   config.device.module = library;
   config.device.token = std::string("pkcs11:token=") + kLabel;
   config.device.pin_source = {PinSource::Kind::file, (folder / "pin").string()};
   config.device.environment = {{"SOFTHSM2_CONF", (folder / "softhsm2.conf").string()}};
+
+  SecretBuffer pin = make_random_pin();
+  files.make_folder("tokens");
+  files.write("pin", pin.view());
+  files.write("building.conf", as_bytes(softhsm_configuration(files.staging() / "tokens")));
+  try {
+    make_softhsm_token(library, files.staging() / "building.conf", kLabel, pin);
+    if (!options.issuer.empty()) add_softhsm_issuer(files, options.issuer, config);
+  } catch (const Error& error) {
+    fail_token(files, error);
+  }
+  fs::remove(files.staging() / "building.conf");
+  files.write("softhsm2.conf", as_bytes(softhsm_configuration(folder / "tokens")));
   require_grants(options, config);
   write_configuration(files, config);
   files.commit();
@@ -200,7 +248,8 @@ Config init_tpm(const fs::path& folder, const InitOptions& options) {
   config.device.type = DeviceType::tpm;
   if (!options.tcti.empty()) config.tpm.tcti = options.tcti;
   require_grants(options, config);
-  NewFiles files(folder, {kKeyFile, "mayfly.toml"});
+  NewFiles files(folder, with_issuer({kKeyFile, "mayfly.toml"}, options, "issuer-key.pem"));
+  if (!options.issuer.empty()) add_file_issuer(files, options.issuer, config);
   write_configuration(files, config);
   const std::unique_ptr<Device> device = open_device(config);
   try {
@@ -234,6 +283,10 @@ void print_tpm(const Config& config, bool json) {
 }
 
 void print_next_steps(const Config& config) {
+  if (!config.issuer.trust_domain.empty()) {
+    std::cout << "Issuer " << config.issuer.trust_domain << ", "
+              << config.issuer.certificate.string() << '\n';
+  }
   if (config.file != Config::user_folder() / "mayfly.toml") {
     std::cout << "Next:  export MAYFLY_CONF=" << shell_word(config.file.native()) << '\n';
   }
@@ -256,7 +309,22 @@ void print_token(const Config& config, bool json) {
             << "PIN    from " << config.device.pin_source.describe() << '\n';
 }
 
+void check_issuer(const InitOptions& options) {
+  if (options.issuer.empty()) return;
+  if (!options.module.empty()) {
+    throw Failure(kUsage,
+                  "--issuer goes with a new device; of one that is there, fill in [issuer] in the "
+                  "configuration and run: mayfly issuer init");
+  }
+  if (!credential::is_trust_domain(options.issuer)) {
+    throw Failure(kUsage,
+                  "--issuer wants a trust domain, of lower-case letters, digits, dots, dashes and "
+                  "underscores, such as agents.example");
+  }
+}
+
 void check_usage(const InitOptions& options) {
+  check_issuer(options);
   const int source_options =
       !options.module.empty() + !options.token.empty() + !options.pin_source.empty();
   if (source_options % 3 != 0 || (source_options == 0 && !options.environment.empty())) {
@@ -341,6 +409,11 @@ void add_init(CLI::App& app, int& status) {
       ->add_option("--audience", options->audience,
                    "With --approvers: this broker's name, which grants for it say")
       ->type_name("NAME");
+  command
+      ->add_option("--issuer", options->issuer,
+                   "Make an issuer of credentials as well, for this trust domain: a key on a token "
+                   "of its own (with a TPM, in a file), and its certificate")
+      ->type_name("TRUST-DOMAIN");
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->callback([options, &status] {
     run_init(*options);

@@ -161,24 +161,6 @@ bool is_on_curve(const Curve& curve, ByteView encoded) {
   return good;
 }
 
-/// r‖s as the DER that libcrypto wants; empty if the length is odd or zero.
-Bytes ecdsa_to_der(ByteView signature) {
-  const std::size_t half = signature.size() / 2;
-  const EcdsaSignature parts(ECDSA_SIG_new());
-  BigNumber r(BN_bin2bn(signature.data(), static_cast<int>(half), nullptr));
-  BigNumber s(BN_bin2bn(signature.data() + half, static_cast<int>(half), nullptr));
-  if (parts == nullptr || r == nullptr || s == nullptr ||
-      ECDSA_SIG_set0(parts.get(), r.release(), s.release()) != 1) {
-    throw Error(CKR_HOST_MEMORY, "no memory for a signature");
-  }
-  unsigned char* der = nullptr;
-  const int size = i2d_ECDSA_SIG(parts.get(), &der);
-  if (size <= 0) throw Error(CKR_HOST_MEMORY, "no memory for a signature");
-  const Bytes result(der, der + size);
-  OPENSSL_free(der);
-  return result;
-}
-
 bool verify_eddsa(EVP_PKEY* key, ByteView message, ByteView signature) {
   const Owned<EVP_MD_CTX, EVP_MD_CTX_free> context(EVP_MD_CTX_new());
   if (context == nullptr) throw Error(CKR_HOST_MEMORY, "no memory for a verification");
@@ -268,6 +250,23 @@ Bytes encode_ec_point(ByteView point) {
   der.push_back(static_cast<std::uint8_t>(point.size()));
   der.insert(der.end(), point.begin(), point.end());
   return der;
+}
+
+Bytes ecdsa_to_der(ByteView signature) {
+  const std::size_t half = signature.size() / 2;
+  const EcdsaSignature parts(ECDSA_SIG_new());
+  BigNumber r(BN_bin2bn(signature.data(), static_cast<int>(half), nullptr));
+  BigNumber s(BN_bin2bn(signature.data() + half, static_cast<int>(half), nullptr));
+  if (parts == nullptr || r == nullptr || s == nullptr ||
+      ECDSA_SIG_set0(parts.get(), r.release(), s.release()) != 1) {
+    throw Error(CKR_HOST_MEMORY, "no memory for a signature");
+  }
+  unsigned char* der = nullptr;
+  const int size = i2d_ECDSA_SIG(parts.get(), &der);
+  if (size <= 0) throw Error(CKR_HOST_MEMORY, "no memory for a signature");
+  const Bytes result(der, der + size);
+  OPENSSL_free(der);
+  return result;
 }
 
 struct PublicKey::Libcrypto {

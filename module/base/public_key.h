@@ -45,6 +45,9 @@ inline constexpr std::size_t kMaxSignedMessage = std::size_t{16} << 20;
 /// A point as the DER OCTET STRING of CKA_EC_POINT (PKCS#11 3.0, 2.3.3).
 [[nodiscard]] Bytes encode_ec_point(ByteView point);
 
+/// An ECDSA signature r‖s as the DER of an Ecdsa-Sig-Value (RFC 3279, 2.2.3), which X.509 has.
+[[nodiscard]] Bytes ecdsa_to_der(ByteView signature);
+
 /// Ways to make a signature out of a key.
 enum class Scheme { ecdsa, eddsa, rsa_pkcs1, rsa_pss };
 

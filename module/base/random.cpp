@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include "base/base64url.h"
 #include "base/error.h"
 
 namespace mayfly {
@@ -11,6 +12,12 @@ void fill_random(ByteSpan out, const char* purpose) {
     throw Error(CKR_FUNCTION_FAILED,
                 std::string("the kernel gives no random numbers for ") + purpose);
   }
+}
+
+std::string random_id(const char* purpose) {
+  Bytes number(16);
+  fill_random(number, purpose);
+  return to_base64url(number);
 }
 
 std::string random_hex(std::size_t bytes, const char* purpose) {

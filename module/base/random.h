@@ -13,7 +13,10 @@ namespace mayfly {
 /// @throws Error CKR_FUNCTION_FAILED when the kernel gives none.
 void fill_random(ByteSpan out, const char* purpose);
 
-/// The same for as many bytes, in hexadecimal.
+/// 128 random bits in base64url: a name that nobody else takes, such as a jti.
+[[nodiscard]] std::string random_id(const char* purpose);
+
+/// As many random bytes in hexadecimal.
 [[nodiscard]] std::string random_hex(std::size_t bytes, const char* purpose);
 
 }  // namespace mayfly

@@ -80,6 +80,7 @@ class Loader {
     check_registry();
     check_grants();
     check_approval();
+    check_issuer();
     return std::move(config_);
   }
 
@@ -98,6 +99,7 @@ class Loader {
   void check_registry() const;
   void check_grants() const;
   void check_approval() const;
+  void check_issuer() const;
   [[nodiscard]] const Entry* find(std::string_view full_name) const;
 
   const std::filesystem::path& file_;
@@ -345,6 +347,50 @@ void Loader::check_approval() const {
   if (config_.approval.timeout <= kLongest) return;
   fail_at(file_, find("approval.timeout")->line(),
           "approval.timeout is longer than 1h, for which a process would hang; shorten it");
+}
+
+void Loader::check_issuer() const {
+  const IssuerConfig& issuer = config_.issuer;
+  const auto fail = [&](std::string_view blamed, const std::string& message) {
+    const Entry* entry = find(blamed);
+    fail_at(file_, entry == nullptr ? 1 : entry->line(), std::string(blamed) + message);
+  };
+  if (!issuer.token.empty() && !issuer.key_file.empty()) {
+    fail("issuer.key-file",
+         " stands beside issuer.token, but there is one key; take one of the two out");
+  }
+  const std::string_view place = issuer.token.empty() ? "issuer.key-file" : "issuer.token";
+  if (!issuer.token.empty() && !issuer.pin_source) {
+    fail(place,
+         " needs a PIN, but issuer.pin-source is missing; add pin-source = \"file:PATH\" "
+         "under [issuer]");
+  }
+  if (!issuer.token.empty() && issuer.module.empty() && issuer.token == config_.device.token) {
+    fail(place,
+         " is the token that tasks' keys are made in, whose PIN the broker has; keep the "
+         "issuer's key on another");
+  }
+  if (!issuer.token.empty() && issuer.module.empty() && config_.device.type == DeviceType::tpm) {
+    fail(place,
+         " is a PKCS#11 token's, but issuer.module is missing; add module = \"PATH\" under "
+         "[issuer]");
+  }
+  const bool has_key = !issuer.token.empty() || !issuer.key_file.empty();
+  if (has_key && issuer.trust_domain.empty()) {
+    fail(place,
+         " names a key, but issuer.trust-domain is missing; add trust-domain = "
+         "\"agents.example\" under [issuer]");
+  }
+  if (!has_key && !issuer.trust_domain.empty()) {
+    fail("issuer.trust-domain",
+         " is set, but no key of the issuer is; add token and pin-source, or key-file, under "
+         "[issuer]");
+  }
+  if (has_key && issuer.certificate.empty()) {
+    fail(place,
+         " names a key, but issuer.certificate is missing; add certificate = "
+         "\"issuer.pem\" under [issuer]");
+  }
 }
 
 }  // namespace

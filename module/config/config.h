@@ -130,6 +130,20 @@ struct ApprovalConfig {
   std::chrono::seconds timeout{60};  ///< approval.timeout
 };
 
+/// [issuer]: the key that signs credentials of tasks, kept apart from the tasks' keys.
+struct IssuerConfig {
+  std::string trust_domain;                        ///< issuer.trust-domain: empty for no issuer
+  std::string token;                               ///< issuer.token: a PKCS#11 URI; empty for none
+  std::filesystem::path module;                    ///< issuer.module: empty takes device.module
+  std::optional<PinSource> pin_source;             ///< issuer.pin-source: for the token
+  std::map<std::string, std::string> environment;  ///< [issuer.env]: what the library needs set
+  std::string key = "issuer";                      ///< issuer.key: the key pair's CKA_LABEL
+  std::filesystem::path key_file;                  ///< issuer.key-file: PEM, instead of a token
+  std::filesystem::path certificate;               ///< issuer.certificate: PEM
+  std::filesystem::path attestation_key;           ///< issuer.attestation-key: empty for none
+  std::chrono::seconds max_life{std::chrono::hours(1)};  ///< issuer.max-life: of a credential
+};
+
 /// [limits]: bounds on what one process holds.
 struct LimitsConfig {
   std::size_t max_tasks = 10'000;     ///< limits.tasks
@@ -162,6 +176,7 @@ struct Config {
   std::map<std::string, PolicyConfig> named_policies;  ///< by NAME: on top of `policy`
   GrantsConfig grants;
   ApprovalConfig approval;
+  IssuerConfig issuer;
   LimitsConfig limits;
   LogConfig log;
   BrokerConfig broker;

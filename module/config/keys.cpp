@@ -57,16 +57,16 @@ std::string_view entry(std::string_view list, std::size_t index) {
   return list.substr(0, list.find('|'));
 }
 
-std::string show_environment(const Config& config) {
-  if (config.device.environment.empty()) return "";
+std::string show_variables(const std::map<std::string, std::string>& variables) {
+  if (variables.empty()) return "";
   std::string text = "{";
-  for (const auto& [name, value] : config.device.environment) {
+  for (const auto& [name, value] : variables) {
     text += (text.size() == 1 ? " " : ", ") + name + " = " + toml_text(value);
   }
   return text + " }";
 }
 
-constexpr std::array<ConfigTable, 11> kTables = {{
+constexpr std::array<ConfigTable, 12> kTables = {{
     {"device", "What holds the keys: a token of a PKCS#11 module, or a TPM."},
     {"tpm", "Which TPM, and how keys in it are guarded. For device.type = \"tpm\"."},
     {"registry",
@@ -79,12 +79,15 @@ constexpr std::array<ConfigTable, 11> kTables = {{
      "keys confines those further that are opened with its NAME ([Policies](policy.md))."},
     {"grants", "Signed permissions to open a task."},
     {"approval", "Who is asked each time that a task is opened."},
+    {"issuer",
+     "The long-lived key that signs what others accept of a task: certificates and tokens "
+     "([Certificates](certificates.md))."},
     {"limits", "Bounds on what one process holds."},
     {"log", "Where refusals and faults are written."},
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 50> kKeys = {{
+constexpr std::array<ConfigKey, 60> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -138,7 +141,8 @@ constexpr std::array<ConfigKey, 50> kKeys = {{
      "Environment variables that the library reads. The mayfly command sets them; a program that "
      "loads libmayfly.so itself must have them set.",
      "{ SOFTHSM2_CONF = \"/etc/softhsm/softhsm2.conf\" }", false, KeyFor::pkcs11,
-     [](Config& c, const Value& v) { c.device.environment = v.environment(); }, show_environment},
+     [](Config& c, const Value& v) { c.device.environment = v.environment(); },
+     [](const Config& c) { return show_variables(c.device.environment); }},
     {"tpm", "tcti", "text",
      "The way to the TPM, as tpm2-tss names it: device:/dev/tpmrm0, tabrmd, swtpm:path=PATH.", "",
      false, KeyFor::tpm, [](Config& c, const Value& v) { c.tpm.tcti = v.text(); },
@@ -324,6 +328,60 @@ constexpr std::array<ConfigKey, 50> kKeys = {{
      "How long the program may take; then the task is not opened.", "", false, KeyFor::any,
      [](Config& c, const Value& v) { c.approval.timeout = v.duration(); },
      [](const Config& c) { return show_duration(c.approval.timeout); }},
+    {"issuer", "trust-domain", "text",
+     "The trust domain of the names in credentials (SPIFFE): a task is "
+     "spiffe://TRUST-DOMAIN/task/ID/SERIAL. Without it, no credentials are issued.",
+     "\"agents.example\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.issuer.trust_domain = v.text(); },
+     [](const Config& c) { return show_text(c.issuer.trust_domain); }},
+    {"issuer", "token", "PKCS#11 URI",
+     "The token that has the issuer's key. It must be another than device.token, whose PIN the "
+     "broker has.",
+     "\"pkcs11:token=issuer\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.issuer.token = v.token_uri(); },
+     [](const Config& c) { return show_text(c.issuer.token); }},
+    {"issuer", "module", "path",
+     "The PKCS#11 library that has issuer.token; device.module without it.",
+     "\"/usr/lib/softhsm/libsofthsm2.so\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.issuer.module = v.library(); },
+     [](const Config& c) { return show_text(c.issuer.module.native()); }},
+    {"issuer", "pin-source", "PIN source",
+     "Where the user PIN of issuer.token comes from. Only who issues should be able to read it.",
+     "\"file:issuer-pin\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.issuer.pin_source = v.pin_source(); },
+     [](const Config& c) {
+       return c.issuer.pin_source ? show_pin_source(*c.issuer.pin_source) : std::string();
+     }},
+    {"issuer", "env", "table of texts",
+     "Environment variables that issuer.module reads, beside device.env.",
+     "{ SOFTHSM2_CONF = \"/etc/softhsm/softhsm2.conf\" }", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.issuer.environment = v.environment(); },
+     [](const Config& c) { return show_variables(c.issuer.environment); }},
+    {"issuer", "key", "text", "The label of the issuer's key pair on its token.", "", false,
+     KeyFor::any, [](Config& c, const Value& v) { c.issuer.key = v.text(); },
+     [](const Config& c) { return show_text(c.issuer.key); }},
+    {"issuer", "key-file", "path",
+     "A PEM file with the issuer's private key, instead of issuer.token: for a machine with a TPM "
+     "and no HSM. Readable for its owner only.",
+     "\"issuer-key.pem\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.issuer.key_file = v.path(); },
+     [](const Config& c) { return show_text(c.issuer.key_file.native()); }},
+    {"issuer", "certificate", "path",
+     "The issuer's own certificate, PEM, which `mayfly issuer init` writes: what others trust.",
+     "\"issuer.pem\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.issuer.certificate = v.path(); },
+     [](const Config& c) { return show_text(c.issuer.certificate.native()); }},
+    {"issuer", "attestation-key", "path",
+     "The attestation key of the TPM that tasks' keys must be in: what `mayfly attest enroll` "
+     "wrote, "
+     "or a PEM public key. With it, credentials are issued on evidence of that TPM only.",
+     "\"attestation-key.json\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.issuer.attestation_key = v.path(); },
+     [](const Config& c) { return show_text(c.issuer.attestation_key.native()); }},
+    {"issuer", "max-life", "length of time",
+     "The longest that a credential is valid. It is never valid after its task's deadline.", "",
+     false, KeyFor::any, [](Config& c, const Value& v) { c.issuer.max_life = v.duration(); },
+     [](const Config& c) { return show_duration(c.issuer.max_life); }},
     {"limits", "tasks", "whole number, 1 to 1000000", "The most tasks that are open at once.", "",
      false, KeyFor::any,
      [](Config& c, const Value& v) { c.limits.max_tasks = v.number(1, kMostOfAnything); },

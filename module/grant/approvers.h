@@ -36,7 +36,4 @@ struct Approver {
 ///         a key ID that is too long or not printable.
 [[nodiscard]] std::string to_jwk(const PublicKey& key, const std::string& key_id);
 
-/// The thumbprint of a key's JWK (RFC 7638), in base64url.
-[[nodiscard]] std::string thumbprint_of(const PublicKey& key);
-
 }  // namespace mayfly::grant

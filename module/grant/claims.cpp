@@ -135,7 +135,7 @@ Grant read_claims(std::string_view json) {
   return grant;
 }
 
-Reason reason_of(JsonFault fault) noexcept {
+Reason claims_reason_of(JsonFault fault) noexcept {
   switch (fault) {
     case JsonFault::malformed:
       return Reason::claims;
@@ -158,7 +158,7 @@ Grant parse_claims(std::string_view json) {
   try {
     return read_claims(json);
   } catch (const JsonError& error) {
-    throw Refused(reason_of(error.fault()), error.what());
+    throw Refused(claims_reason_of(error.fault()), error.what());
   }
 }
 

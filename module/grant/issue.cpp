@@ -2,11 +2,10 @@
 
 #include <algorithm>
 
-#include "base/base64url.h"
 #include "grant/approvers.h"
 #include "grant/claims.h"
-#include "grant/compact_jws.h"
 #include "grant/refused.h"
+#include "grant/token.h"
 #include "grant/verify.h"
 
 namespace mayfly::grant {
@@ -50,9 +49,8 @@ std::string issue(const Grant& grant, const std::string& key_id, Signer& signer,
   const std::vector<Approver> own = parse_approvers("{\"keys\":[" + to_jwk(key, key_id) + "]}");
   const Approver& approver = own.front();
   const std::string claims = checked_claims(grant, now_unix_s);
-  std::string text = signed_text(approver.algorithm, approver.key_id, claims);
-  const Bytes signature = signer.sign(scheme_of(approver.algorithm), as_bytes(text));
-  text += "." + to_base64url(signature);
+  std::string text =
+      make_compact_jws({approver.algorithm, kType, approver.key_id, false}, claims, signer);
   try {
     if (verify(text, own, own_expectations(grant)).grant == grant) return text;
   } catch (const Refused& refused) {

@@ -3,27 +3,10 @@
 
 #include <string>
 
-#include "base/public_key.h"
+#include "base/signer.h"
 #include "grant/grant.h"
 
 namespace mayfly::grant {
-
-/// An approver's private key, wherever it is.
-class Signer {
- public:
-  virtual ~Signer() = default;
-  Signer() = default;
-  Signer(const Signer&) = delete;
-  Signer& operator=(const Signer&) = delete;
-
-  [[nodiscard]] virtual const PublicKey& public_key() const noexcept = 0;
-
-  /// A signature over a message.
-  /// @param scheme  scheme_of() the one algorithm that the key signs grants with.
-  /// @return r‖s for ECDSA.
-  /// @throws Error what the key's holder says.
-  [[nodiscard]] virtual Bytes sign(const SignatureScheme& scheme, ByteView message) = 0;
-};
 
 /// Writes a grant and has it signed. What comes out was verified as a broker would do it, so that
 /// neither a claim that verify() refuses nor a bad signature is ever given out.

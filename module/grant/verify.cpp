@@ -4,8 +4,8 @@
 
 #include "base/joined.h"
 #include "grant/claims.h"
-#include "grant/compact_jws.h"
 #include "grant/refused.h"
+#include "grant/token.h"
 
 namespace mayfly::grant {
 namespace {
@@ -76,7 +76,7 @@ void check_place(const Grant& grant, const Expectations& expected) {
 
 Verified verify(std::string_view text, const std::vector<Approver>& approvers,
                 const Expectations& expected) {
-  const CompactJws jws = parse_compact_jws(text);
+  const CompactJws jws = parse_token(text);
   const Approver& signer = find_signer(jws, approvers);
   Verified verified{parse_claims(jws.payload), signer.thumbprint, signer.key_id};
   check_time(verified.grant, expected);
@@ -85,7 +85,7 @@ Verified verify(std::string_view text, const std::vector<Approver>& approvers,
 }
 
 Unverified read_unverified(std::string_view text) {
-  const CompactJws jws = parse_compact_jws(text);
+  const CompactJws jws = parse_token(text);
   return {std::string(name_of(jws.algorithm)), jws.key_id.value_or(""), parse_claims(jws.payload)};
 }
 

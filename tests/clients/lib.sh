@@ -11,7 +11,8 @@
 #                   AddressSanitizer, or nothing
 #   CLIENT_DOOR     how clients come into a task: p11kit for p11-kit-client.so, own for MAYFLY_LIBRARY
 #
-# Each test has a folder of its own, $WORK, which is where it runs, with a new device in it.
+# Each test has a folder of its own, $WORK, which is where it runs, with a new device in it. A script
+# that sets TRUST_DOMAIN gets an issuer of that trust domain as well.
 
 set -euo pipefail
 shopt -s inherit_errexit
@@ -211,9 +212,10 @@ make_work_folder() {
   export TPM=
   if [[ ${MAYFLY_TEST_DEVICE-} == tpm ]]; then
     start_tpm
-    succeeds "$MAYFLY_COMMAND" init --folder "$DEVICE" --device tpm --tcti "$TPM"
+    succeeds "$MAYFLY_COMMAND" init --folder "$DEVICE" --device tpm --tcti "$TPM" \
+      ${TRUST_DOMAIN:+--issuer "$TRUST_DOMAIN"}
   else
-    succeeds "$MAYFLY_COMMAND" init --folder "$DEVICE"
+    succeeds "$MAYFLY_COMMAND" init --folder "$DEVICE" ${TRUST_DOMAIN:+--issuer "$TRUST_DOMAIN"}
   fi
 }
 
@@ -229,9 +231,122 @@ start_tpm() {
   done
 }
 
+# Starts a web server on the socket $WORK/web that takes only clients with a certificate of the
+# issuer. It ends with the test.
+#   start_web_server [LINES OF ITS CONFIGURATION]
+start_web_server() {
+  succeeds env --unset=OPENSSL_CONF openssl req -new -x509 -newkey ec \
+    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -days 1 -keyout server.key -out server.pem
+  mayfly issuer show --certificate > issuer.pem
+  mkdir "$WORK/nginx"
+  cat > nginx.conf << END
+pid $WORK/nginx/pid;
+error_log $WORK/nginx/log info;
+$( ((EUID != 0)) || printf 'user root root;')
+events { }
+http {
+  access_log off;
+  client_body_temp_path $WORK/nginx/a; proxy_temp_path $WORK/nginx/b;
+  fastcgi_temp_path $WORK/nginx/c; uwsgi_temp_path $WORK/nginx/d; scgi_temp_path $WORK/nginx/e;
+  server {
+    listen unix:$WORK/web ssl;
+    ssl_certificate $WORK/server.pem;
+    ssl_certificate_key $WORK/server.key;
+    ssl_client_certificate $WORK/issuer.pem;
+    ssl_verify_client on;
+    ${1:-ssl_session_tickets off; ssl_session_cache off;}
+    location / { return 200 "hello \$ssl_client_s_dn\n"; }
+  }
+}
+END
+  succeeds env --unset=OPENSSL_CONF nginx -c "$WORK/nginx.conf" -e "$WORK/nginx/log"
+}
+
+# Returns when it has ended.
+stop_web_server() {
+  [[ -s $WORK/nginx/pid ]] || return 0
+  kill "$(< "$WORK/nginx/pid")"
+  while [[ -e $WORK/nginx/pid ]]; do sleep 0.02; done
+  rm -rf -- "$WORK/nginx" "$WORK/web"
+}
+
 remove_work_folder() {
+  stop_web_server
   if [[ -s $WORK/tpm/pid ]]; then kill "$(< "$WORK/tpm/pid")"; fi
   rm -rf -- "$WORK"
+}
+
+# An SSH server for one connection: it runs as the client's own child, so no port is opened.
+write_server() {
+  # Where a server that root runs wants to be able to lock itself in.
+  if ((EUID == 0)); then mkdir --parents /run/sshd; fi
+  succeeds ssh-keygen -q -t ed25519 -N '' -f host_key
+  printf 'server %s\n' "$(< host_key.pub)" > known_hosts
+  cat > sshd_config << END
+HostKey $PWD/host_key
+AuthorizedKeysFile $PWD/authorized
+AuthenticationMethods publickey
+PermitRootLogin yes
+StrictModes no
+UsePAM no
+PidFile none
+LogLevel VERBOSE
+END
+  cat > ssh_config << END
+Host server
+  ProxyCommand $(command -v sshd || printf /usr/sbin/sshd) -i -f $PWD/sshd_config -E $PWD/sshd.log
+  PKCS11Provider $MAYFLY_PKCS11_MODULE
+  IdentityFile none
+  BatchMode yes
+  UserKnownHostsFile $PWD/known_hosts
+END
+}
+
+log_in() {
+  ssh -F ssh_config server echo inside
+}
+
+# Makes the server of write_server take certificates of the issuer, and the client bring ec-cert.pub.
+trust_issuer() {
+  mayfly issuer show --ssh > issuer.pub
+  trust_issuer_file
+}
+
+trust_issuer_file() {
+  printf 'TrustedUserCAKeys %s\n' "$PWD/issuer.pub" >> sshd_config
+  printf '  CertificateFile %s\n' "$PWD/ec-cert.pub" >> ssh_config
+}
+
+# mayfly ARGUMENTS...: the command.
+mayfly() {
+  "$MAYFLY_COMMAND" "$@"
+}
+
+# issue TYPE KEY FILE OPTIONS...: a credential for a key of the task that it is called in.
+issue() {
+  local type=$1 key=$2 file=$3
+  shift 3
+  succeeds mayfly credential issue --type "$type" --key "$key" --out "$file" "$@"
+}
+
+# Writes the first block of shell commands of the page $PAGE after the line that begins with a text.
+extract_example() {
+  local page
+  page=$(dirname -- "$TEST_SCRIPT")/../../$PAGE
+  awk -v start="$1" '
+    index($0, start) == 1 { found = 1 }
+    found && /^```$/ { exit }
+    inside { print }
+    found && /^```sh$/ { inside = 1 }' "$page" > example
+  [[ -s example ]] || fail "$PAGE has no example after: $1"
+}
+
+# Runs an example in this shell, so that the next one finds its variables.
+run_example() {
+  extract_example "$1"
+  # shellcheck disable=SC1091
+  source ./example < /dev/null > output 2>&1 || fail "the example failed: $(< output)"
 }
 
 # No test may leave anything behind: no key on the device, no socket, no folder of a run.

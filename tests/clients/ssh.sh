@@ -58,36 +58,6 @@ verify() {
   ssh-keygen -Y verify -n file -f allowed -I demo -s message.sig < "$1"
 }
 
-# A server for one connection: it runs as the client's own child, so no port is opened.
-write_server() {
-  # Where a server that root runs wants to be able to lock itself in.
-  if ((EUID == 0)); then mkdir --parents /run/sshd; fi
-  succeeds ssh-keygen -q -t ed25519 -N '' -f host_key
-  printf 'server %s\n' "$(< host_key.pub)" > known_hosts
-  cat > sshd_config << END
-HostKey $PWD/host_key
-AuthorizedKeysFile $PWD/authorized
-AuthenticationMethods publickey
-PermitRootLogin yes
-StrictModes no
-UsePAM no
-PidFile none
-LogLevel VERBOSE
-END
-  cat > ssh_config << END
-Host server
-  ProxyCommand $(command -v sshd || printf /usr/sbin/sshd) -i -f $PWD/sshd_config -E $PWD/sshd.log
-  PKCS11Provider $MAYFLY_PKCS11_MODULE
-  IdentityFile none
-  BatchMode yes
-  UserKnownHostsFile $PWD/known_hosts
-END
-}
-
-log_in() {
-  ssh -F ssh_config server echo inside
-}
-
 test_logs_in() {
   in_task demo log_in_to_a_server
 }

@@ -2,14 +2,14 @@
 
 #include <memory>
 
-#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
 #include "base/crypto_context.h"
-#include "base/libcrypto_owned.h"
 #include "credential/attestation/refused.h"
+#include "credential/x509/libcrypto_x509.h"
+#include "credential/x509/pem.h"
 
 namespace mayfly::attestation {
 namespace {
@@ -21,42 +21,16 @@ constexpr int kSecurityLevel = 2;  // 112 bits: no SHA-1, no RSA under 2048
 void free_certificates(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
 
 using crypto::Owned;
-using Certificate = Owned<X509, X509_free>;
+using x509::Bio;
+using x509::Certificate;
+using x509::ErrorsKept;
+using x509::read_certificate;
+using x509::reader_of;
+using x509::required;
 using Certificates = Owned<STACK_OF(X509), free_certificates>;
 using Store = Owned<X509_STORE, X509_STORE_free>;
 using StoreContext = Owned<X509_STORE_CTX, X509_STORE_CTX_free>;
 using Usages = Owned<EXTENDED_KEY_USAGE, EXTENDED_KEY_USAGE_free>;
-using Bio = Owned<BIO, BIO_free>;
-using Key = Owned<EVP_PKEY, EVP_PKEY_free>;
-
-/// Leaves libcrypto's queue of errors as it was: it is the host's too.
-class ErrorsKept {
- public:
-  ErrorsKept() { ERR_set_mark(); }
-  ~ErrorsKept() { ERR_pop_to_mark(); }
-  ErrorsKept(const ErrorsKept&) = delete;
-  ErrorsKept& operator=(const ErrorsKept&) = delete;
-};
-
-template <typename T>
-T* required(T* object) {
-  if (object == nullptr) throw Error(CKR_HOST_MEMORY, "no memory for a certificate");
-  return object;
-}
-
-Bio reader_of(const std::string& text) {
-  return Bio(required(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))));
-}
-
-/// The next certificate of a PEM text; null at its end, or at what is none.
-Certificate read_certificate(BIO* bio) {
-  X509* certificate = required(X509_new_ex(crypto::context(), nullptr));
-  if (PEM_read_bio_X509(bio, &certificate, nullptr, nullptr) == nullptr) {
-    X509_free(certificate);
-    return nullptr;
-  }
-  return Certificate(certificate);
-}
 
 /// A PEM text that holds exactly one certificate.
 Certificate only_certificate(const std::string& pem) {
@@ -89,16 +63,6 @@ Bytes key_info(X509* certificate) {
   const Bytes result(der, der + size);
   OPENSSL_free(der);
   return result;
-}
-
-std::string pem_text(const char* label, ByteView der) {
-  const Bio bio(required(BIO_new(BIO_s_mem())));
-  if (PEM_write_bio(bio.get(), label, "", der.data(), static_cast<long>(der.size())) <= 0) {
-    throw crypto::failure(CKR_HOST_MEMORY, "writing PEM");
-  }
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &text);
-  return {text, static_cast<std::size_t>(size)};
 }
 
 bool is_for_attestation_keys(X509* certificate) {
@@ -162,7 +126,7 @@ Bytes certified_key(const std::string& certificate) {
 Bytes public_key_info_from_pem(const std::string& pem) {
   const ErrorsKept kept;
   const Bio bio = reader_of(pem);
-  const Key key(
+  const x509::EvpKey key(
       PEM_read_bio_PUBKEY_ex(bio.get(), nullptr, nullptr, nullptr, crypto::context(), nullptr));
   unsigned char* der = nullptr;
   const int size = key == nullptr ? 0 : i2d_PUBKEY(key.get(), &der);
@@ -172,16 +136,14 @@ Bytes public_key_info_from_pem(const std::string& pem) {
   return result;
 }
 
-std::string public_key_pem(ByteView key_info) { return pem_text("PUBLIC KEY", key_info); }
+std::string public_key_pem(ByteView key_info) { return x509::to_pem("PUBLIC KEY", key_info); }
 
 std::string certificate_pem(ByteView der) {
   const ErrorsKept kept;
-  const unsigned char* at = der.data();
-  const Certificate certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-  if (certificate == nullptr || at != der.data() + der.size()) {
+  if (x509::certificate_of_der(der) == nullptr) {
     throw Refused(kCheck, "the TPM holds something that is no certificate");
   }
-  return pem_text("CERTIFICATE", der);
+  return x509::to_pem("CERTIFICATE", der);
 }
 
 }  // namespace mayfly::attestation

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/jwk.h"
 #include "integration/tools/mayfly_sandbox.h"
 #include "support/softhsm_token.h"
 #include "support/test_approver.h"
@@ -160,7 +161,7 @@ TEST_F(Grant, WhatAnotherImplementationSignsHolds) {
     const Json answer = verify(sign(claims, header));
     EXPECT_EQ(answer["verified"], true);
     EXPECT_EQ(answer["kid"], "ops");
-    EXPECT_EQ(answer["approver"], grant::thumbprint_of(approver.public_key()));
+    EXPECT_EQ(answer["approver"], jwk_thumbprint(approver.public_key()));
     EXPECT_EQ(answer["claims"], claims);
     EXPECT_EQ(verify(sign(claims, {{"typ", "JWT"}}), {}, kRefused)["reason"], "type");
     Json late = claims;
@@ -313,7 +314,7 @@ TEST_F(Grant, TheConfigurationGivesTheDefaults) {
   EXPECT_EQ(claims["aud"], "here");
   EXPECT_EQ(claims["ttl"], 300);
   EXPECT_EQ(claims["exp"].get<int>() - claims["iat"].get<int>(), 120);
-  EXPECT_EQ(claims["iss"], grant::thumbprint_of(approver.public_key()));
+  EXPECT_EQ(claims["iss"], jwk_thumbprint(approver.public_key()));
 
   EXPECT_EQ(issue_with({"--valid-for", "121s"}).status, 65);
   EXPECT_EQ(issue_with({"--valid-for", "60s", "--starts-in", "61s"}).status, 65);
@@ -377,7 +378,7 @@ TEST_F(Grant, ASetOfApproversGrowsKeyByKey) {
   const auto approvers = grant::parse_approvers(read_file(file("approvers.json")));
   ASSERT_EQ(approvers.size(), 2U);
   EXPECT_EQ(approvers[0].key_id, "first");
-  EXPECT_EQ(approvers[1].key_id, grant::thumbprint_of(second.public_key()));
+  EXPECT_EQ(approvers[1].key_id, jwk_thumbprint(second.public_key()));
   for (const char* name : {"first.pem", "second.pem"}) {
     const Outcome twice = grant({"approver", file(name), with[0], with[1]});
     EXPECT_EQ(twice.status, kUsage) << name;

@@ -37,8 +37,8 @@ const char kToken[] = "token = \"pkcs11:token=t\"";
 const char kPinSource[] = "pin-source = \"file:pin\"";
 
 const std::string kAllTables =
-    "[device], [tpm], [registry], [task], [login], [policy], [grants], [approval], [limits], [log], "
-    "[broker]";
+    "[device], [tpm], [registry], [task], [login], [policy], [grants], [approval], [issuer], "
+    "[limits], [log], [broker]";
 const std::string kPinSourceKinds =
     "a pin-source says where the PIN is, not what it is; write file:PATH, fd:NUMBER, "
     "credential:NAME or command:PROGRAM ARGUMENTS";
@@ -331,6 +331,38 @@ std::vector<BadFile> out_of_range() {
   };
 }
 
+/// Where an issuer's key can't be, or is not said to be.
+std::vector<BadFile> issuers() {
+  const std::string token = "[issuer]\ntoken = \"pkcs11:token=ca\"\n";
+  const std::string named = "trust-domain = \"a.example\"\ncertificate = \"c.pem\"\n";
+  return {
+      {"IssuerTwice", device_with(token + named + "pin-source = \"file:p\"\nkey-file = \"k.pem\""),
+       ":10: issuer.key-file stands beside issuer.token, but there is one key; take one of the two "
+       "out"},
+      {"IssuerWithoutPin", device_with(token + named),
+       ":6: issuer.token needs a PIN, but issuer.pin-source is missing; add pin-source = "
+       "\"file:PATH\" under [issuer]"},
+      {"IssuerOnTheDevice",
+       device_with("[issuer]\ntoken = \"pkcs11:token=mayfly\"\npin-source = \"file:p\"\n" + named),
+       ":6: issuer.token is the token that tasks' keys are made in, whose PIN the broker has; keep "
+       "the issuer's key on another"},
+      {"IssuerWithoutModule",
+       "[device]\ntype = \"tpm\"\n" + token + named + "pin-source = \"file:p\"",
+       ":4: issuer.token is a PKCS#11 token's, but issuer.module is missing; add module = \"PATH\" "
+       "under [issuer]"},
+      {"IssuerWithoutName", device_with("[issuer]\nkey-file = \"k.pem\""),
+       ":6: issuer.key-file names a key, but issuer.trust-domain is missing; add trust-domain = "
+       "\"agents.example\" under [issuer]"},
+      {"IssuerWithoutKey", device_with("[issuer]\ntrust-domain = \"a.example\""),
+       ":6: issuer.trust-domain is set, but no key of the issuer is; add token and pin-source, or "
+       "key-file, under [issuer]"},
+      {"IssuerWithoutCertificate",
+       device_with("[issuer]\nkey-file = \"k.pem\"\ntrust-domain = \"a.example\""),
+       ":6: issuer.key-file names a key, but issuer.certificate is missing; add certificate = "
+       "\"issuer.pem\" under [issuer]"},
+  };
+}
+
 /// The first error in the file counts, not the first in the alphabet.
 std::vector<BadFile> order_of_lines() {
   return {
@@ -352,6 +384,7 @@ std::string name_of(const testing::TestParamInfo<BadFile>& bad) { return bad.par
 
 INSTANTIATE_TEST_SUITE_P(UnknownNames, BadFileTest, testing::ValuesIn(unknown_names()), name_of);
 INSTANTIATE_TEST_SUITE_P(Registries, BadFileTest, testing::ValuesIn(registries()), name_of);
+INSTANTIATE_TEST_SUITE_P(Issuers, BadFileTest, testing::ValuesIn(issuers()), name_of);
 INSTANTIATE_TEST_SUITE_P(MissingKeys, BadFileTest, testing::ValuesIn(missing_keys()), name_of);
 INSTANTIATE_TEST_SUITE_P(KeysOfAnotherDevice, BadFileTest,
                          testing::ValuesIn(keys_of_another_device()), name_of);

@@ -7,9 +7,9 @@
 #include <gtest/gtest.h>
 
 #include "config/config.h"
-#include "unit/config/message_of.h"
 #include "support/environment.h"
 #include "support/temp_folder.h"
+#include "unit/config/message_of.h"
 
 namespace mayfly {
 namespace {

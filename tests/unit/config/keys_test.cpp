@@ -57,6 +57,16 @@ const std::map<std::string, std::string>& other_values() {
       {"grants.clock-skew", "\"5s\""},
       {"approval.command", "\"/bin/ask one two\""},
       {"approval.timeout", "\"9s\""},
+      {"issuer.trust-domain", "\"agents.example\""},
+      {"issuer.token", "\"pkcs11:token=issuer\""},
+      {"issuer.module", "\"/i.so\""},
+      {"issuer.pin-source", "\"fd:8\""},
+      {"issuer.env", "{ E = \"f\" }"},
+      {"issuer.key", "\"ca\""},
+      {"issuer.key-file", "\"/etc/mayfly/issuer-key.pem\""},
+      {"issuer.certificate", "\"/etc/mayfly/issuer.pem\""},
+      {"issuer.attestation-key", "\"/etc/mayfly/tpm.json\""},
+      {"issuer.max-life", "\"7m\""},
       {"limits.tasks", "1"},
       {"limits.sessions", "2"},
       {"limits.objects", "3"},
@@ -68,11 +78,12 @@ const std::map<std::string, std::string>& other_values() {
   return kValues;
 }
 
-/// Whether a key can stand beside all others: those of a client of a broker stand alone, and a
-/// registry is a file or a database.
+/// Whether a key can stand beside all others: those of a client of a broker stand alone, a registry
+/// is a file or a database, and an issuer's key lies on a token or in a file.
 bool goes_with_all(const ConfigKey& key) {
   const std::string name = key.full_name();
-  return name != "broker.socket" && name != "registry.url" && name != "registry.password-source";
+  return name != "broker.socket" && name != "registry.url" && name != "registry.password-source" &&
+         name != "issuer.key-file";
 }
 
 constexpr KeyFor kDevices[] = {KeyFor::pkcs11, KeyFor::tpm};

@@ -103,6 +103,15 @@ TEST(Approvers, AtMost64OfThem) {
   EXPECT_EQ(complaint(jwk_set(keys)), "accepted");
 }
 
+TEST(Approvers, AKeyOfP521IsRefused) {
+  // RFC 7515, A.4
+  EXPECT_THAT(complaint(jwk_set({R"({"kty":"EC","crv":"P-521",
+      "x":"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
+      "y":"ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2"
+      })"})),
+              testing::HasSubstr("neither P-256 nor P-384"));
+}
+
 TEST(Approvers, AKeyThatIsNotGoodIsRefused) {
   const TestApprover ec(Algorithm::es256, "ec");
   const TestApprover ed(Algorithm::eddsa, "ed");
@@ -118,8 +127,8 @@ TEST(Approvers, AKeyThatIsNotGoodIsRefused) {
       {ec, "kty", "ec", "none of EC"},
       {ec, "kty", "OKP", "not Ed25519"},
       {ec, "kty", 1, "no text"},
-      {ec, "crv", "P-521", "neither P-256 nor P-384"},
-      {ec, "crv", "secp256k1", "neither P-256 nor P-384"},
+      {ec, "crv", "P-521", "wrong length"},
+      {ec, "crv", "secp256k1", "none of P-256"},
       {ec, "crv", "P-384", "wrong length"},
       {ec, "x", Json::parse(ec.jwk())["y"], "no point"},
       {ec, "x", "AAAA", "wrong length"},

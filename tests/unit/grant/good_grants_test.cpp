@@ -1,6 +1,7 @@
 // Grants that hold.
 #include <gtest/gtest.h>
 
+#include "base/jwk.h"
 #include "support/test_approver.h"
 #include "unit/grant/sample.h"
 
@@ -18,7 +19,7 @@ TEST(GoodGrants, OfEachAlgorithmHoldAndTellWhoGaveThem) {
   for (const Algorithm algorithm : kAlgorithms) {
     // Two of each kind: the right one has to be found.
     for (const char* name : {"-a", "-b"}) {
-      people.emplace_back(algorithm, std::string(grant::name_of(algorithm)) + name);
+      people.emplace_back(algorithm, std::string(name_of(algorithm)) + name);
       trusted.push_back(people.back().approver());
     }
   }
@@ -31,7 +32,7 @@ TEST(GoodGrants, OfEachAlgorithmHoldAndTellWhoGaveThem) {
           person.jws(start + kid + "}", sample_claims().dump()), trusted, sample_expectations());
       EXPECT_EQ(verified.grant.id, "grant-1");
       EXPECT_EQ(verified.key_id, trusted[i].key_id);
-      EXPECT_EQ(verified.approver, grant::thumbprint_of(person.public_key()));
+      EXPECT_EQ(verified.approver, jwk_thumbprint(person.public_key()));
     }
   }
 }

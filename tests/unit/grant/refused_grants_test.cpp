@@ -10,6 +10,7 @@
 #include <openssl/rsa.h>
 
 #include "base/base64url.h"
+#include "base/jwk.h"
 #include "support/test_approver.h"
 #include "unit/grant/sample.h"
 
@@ -259,7 +260,7 @@ void add_signatures(Vectors& all, const People& people) {
                  people.ec.jws(header_of("ES256", "nobody"), good_claims())});
   all.push_back(
       {"a stranger's thumbprint as kid", "unknown-approver",
-       people.stranger.jws(header_of("ES256", grant::thumbprint_of(people.stranger.public_key())),
+       people.stranger.jws(header_of("ES256", jwk_thumbprint(people.stranger.public_key())),
                            good_claims())});
   Parts other_payload(good);
   other_payload.payload = encoded(claims_with("task", "another"));

@@ -1,4 +1,4 @@
-#include "grant/pem_signer.h"
+#include "base/pem_signer.h"
 
 #include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
@@ -10,15 +10,14 @@
 
 #include "base/crypto_context.h"
 #include "base/libcrypto_owned.h"
-#include "grant/algorithm.h"
 
-namespace mayfly::grant {
+namespace mayfly {
 namespace {
 
-using Key = crypto::Owned<EVP_PKEY, EVP_PKEY_free>;
-using Context = crypto::Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
-using EcdsaSignature = crypto::Owned<ECDSA_SIG, ECDSA_SIG_free>;
-using Bio = crypto::Owned<BIO, BIO_free>;
+using PrivateEvpKey = crypto::Owned<EVP_PKEY, EVP_PKEY_free>;
+using SigningContext = crypto::Owned<EVP_MD_CTX, EVP_MD_CTX_free>;
+using EcdsaParts = crypto::Owned<ECDSA_SIG, ECDSA_SIG_free>;
+using PemReader = crypto::Owned<BIO, BIO_free>;
 
 /// libcrypto would ask at the terminal.
 int no_passphrase(char*, int, int, void*) { return -1; }
@@ -35,7 +34,7 @@ PublicKey public_half(EVP_PKEY* key) {
 /// r‖s, each of `half` bytes, out of the DER that libcrypto writes.
 Bytes ecdsa_from_der(const Bytes& der, std::size_t half) {
   const unsigned char* at = der.data();
-  const EcdsaSignature parts(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
+  const EcdsaParts parts(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
   Bytes signature(2 * half);
   const int size = static_cast<int>(half);
   if (parts == nullptr ||
@@ -48,12 +47,13 @@ Bytes ecdsa_from_der(const Bytes& der, std::size_t half) {
 
 class PemSigner : public Signer {
  public:
-  explicit PemSigner(Key key) : key_(std::move(key)), public_key_(public_half(key_.get())) {}
+  explicit PemSigner(PrivateEvpKey key)
+      : key_(std::move(key)), public_key_(public_half(key_.get())) {}
 
   [[nodiscard]] const PublicKey& public_key() const noexcept override { return public_key_; }
 
   [[nodiscard]] Bytes sign(const SignatureScheme& scheme, ByteView message) override {
-    const Context context(EVP_MD_CTX_new());
+    const SigningContext context(EVP_MD_CTX_new());
     EVP_PKEY_CTX* parameters = nullptr;
     const char* const hash = scheme.hash == Hash::none ? nullptr : libcrypto_name(scheme.hash);
     if (context == nullptr ||
@@ -79,29 +79,24 @@ class PemSigner : public Signer {
   }
 
  private:
-  Key key_;
+  PrivateEvpKey key_;
   PublicKey public_key_;
 };
 
 }  // namespace
 
 std::unique_ptr<Signer> signer_of_pem(ByteView pem) {
-  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const PemReader bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   if (bio == nullptr) throw Error(CKR_HOST_MEMORY, "no memory for a key");
   ERR_set_mark();
-  Key key(PEM_read_bio_PrivateKey_ex(bio.get(), nullptr, no_passphrase, nullptr, crypto::context(),
-                                     nullptr));
+  PrivateEvpKey key(PEM_read_bio_PrivateKey_ex(bio.get(), nullptr, no_passphrase, nullptr,
+                                               crypto::context(), nullptr));
   ERR_pop_to_mark();
   if (key == nullptr) {
     throw Error(CKR_ARGUMENTS_BAD,
                 "it holds no PEM private key that can be read without a passphrase");
   }
-  auto signer = std::make_unique<PemSigner>(std::move(key));
-  if (!algorithm_of(signer->public_key().spec())) {
-    throw Error(CKR_KEY_TYPE_INCONSISTENT,
-                to_string(signer->public_key().spec()) + " keys can't sign grants");
-  }
-  return signer;
+  return std::make_unique<PemSigner>(std::move(key));
 }
 
-}  // namespace mayfly::grant
+}  // namespace mayfly
