@@ -21,6 +21,7 @@ inline void add_config_option(CLI::App& command, std::string& file) {
 // Error.
 
 void add_attest(CLI::App& app, int& status);
+void add_audit(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
 void add_grant(CLI::App& app, int& status);
 void add_init(CLI::App& app, int& status);

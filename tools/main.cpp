@@ -63,6 +63,7 @@ int run(int argc, char** argv) {
   add_reap(app, status);
   add_attest(app, status);
   add_grant(app, status);
+  add_audit(app, status);
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
 #endif

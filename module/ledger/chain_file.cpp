@@ -49,13 +49,43 @@ Descriptor open_folder(const std::filesystem::path& folder) {
 }
 
 ChainFile::ChainFile(const std::filesystem::path& folder, std::string_view serial)
-    : path_(chain_path(folder, serial).string()), folder_(open_folder(folder)) {
-  file_.reset(openat(folder_.number(), file_name(serial).c_str(),
-                     O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                     kBeingWritten));
-  if (!file_) refuse("can't be made: " + why(errno) + "; look at the ledger's folder and its disk");
+    : folder_(folder), path_(chain_path(folder, serial).string()) {
+  const Descriptor opened = open_folder(folder);
+  file_ = openat(opened.number(), file_name(serial).c_str(),
+                 O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kBeingWritten);
+  if (file_ < 0) {
+    refuse("can't be made: " + why(errno) + "; look at the ledger's folder and its disk");
+  }
+  struct stat status {};
   // Whatever the umask of the process is.
-  if (fchmod(file_.number(), kBeingWritten) != 0) refuse("can't be guarded: " + why(errno));
+  if (fchmod(file_, kBeingWritten) != 0 || fstat(file_, &status) != 0) {
+    const int error = errno;
+    close(file_);
+    refuse("can't be guarded: " + why(error));
+  }
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+}
+
+ChainFile::~ChainFile() {
+  if (examine()) close(file_);
+}
+
+std::optional<struct stat> ChainFile::examine() const noexcept {
+  struct stat status {};
+  if (fstat(file_, &status) != 0 || status.st_dev != device_ || status.st_ino != inode_) {
+    return std::nullopt;
+  }
+  return status;
+}
+
+void ChainFile::open_again() {
+  file_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+  if (file_ >= 0 && !examine()) {
+    close(file_);
+    file_ = -1;
+  }
+  if (file_ < 0) refuse("was closed by somebody else, and is not there any more; end the task");
 }
 
 void ChainFile::refuse(const std::string& problem) const {
@@ -64,10 +94,15 @@ void ChainFile::refuse(const std::string& problem) const {
 
 void ChainFile::require_untouched() {
   if (damaged_) refuse("takes no more entries, since one could not be written; end the task");
-  struct stat status {};
-  if (fstat(file_.number(), &status) != 0) refuse("can't be examined: " + why(errno));
-  if (status.st_nlink == 0) refuse("was removed while its task was open; end the task");
-  if (static_cast<std::uint64_t>(status.st_size) != size_) {
+  std::optional<struct stat> status = examine();
+  if (!status) {
+    open_again();
+    status = examine();
+  }
+  if (!status || status->st_nlink == 0) {
+    refuse("was removed while its task was open; end the task");
+  }
+  if (static_cast<std::uint64_t>(status->st_size) != size_) {
     refuse("was changed by somebody else while its task was open; end the task");
   }
 }
@@ -82,7 +117,7 @@ void ChainFile::require_room(std::size_t size) const {
 }
 
 void ChainFile::roll_back() noexcept {
-  if (ftruncate(file_.number(), static_cast<off_t>(size_)) != 0) damaged_ = true;
+  if (!examine() || ftruncate(file_, static_cast<off_t>(size_)) != 0) damaged_ = true;
 }
 
 void ChainFile::append(std::string_view line) {
@@ -90,7 +125,7 @@ void ChainFile::append(std::string_view line) {
   require_room(line.size());
   ssize_t written = 0;
   do {
-    written = write(file_.number(), line.data(), line.size());
+    written = write(file_, line.data(), line.size());
   } while (written < 0 && errno == EINTR);
   const int error = written < 0 ? errno : ENOSPC;
   if (written == static_cast<ssize_t>(line.size())) {
@@ -103,19 +138,23 @@ void ChainFile::append(std::string_view line) {
 }
 
 void ChainFile::sync_name() {
-  if (!folder_) return;
-  if (fsync(folder_.number()) != 0) refuse("has a folder that can't be written to the disk");
-  folder_.reset();
+  if (name_synced_) return;
+  const Descriptor folder = open_folder(folder_);
+  if (fsync(folder.number()) != 0) refuse("has a folder that can't be written to the disk");
+  name_synced_ = true;
 }
 
 void ChainFile::sync() {
-  if (fdatasync(file_.number()) == 0) return;
+  if (!examine()) refuse("was closed by somebody else; try again");
+  if (fdatasync(file_) == 0) return;
   const int error = errno;
   damaged_ = true;  // what the kernel could not write, it may have forgotten by the next time
   refuse("can't be written to the disk: " + why(error));
 }
 
-void ChainFile::finish() noexcept { static_cast<void>(fchmod(file_.number(), kFinished)); }
+void ChainFile::finish() noexcept {
+  if (examine()) static_cast<void>(fchmod(file_, kFinished));
+}
 
 void ChainFile::remove_if_empty() noexcept {
   if (size_ == 0) static_cast<void>(unlink(path_.c_str()));

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <sys/stat.h>
 
 #include "base/descriptor.h"
 
@@ -25,15 +27,21 @@ namespace mayfly::ledger {
 /// shortened or removed takes no more lines, and neither does one that could not be cleared of the
 /// half of a line.
 ///
+/// A host that closes all descriptors, or uses their numbers for files of its own, finds nothing
+/// written there: the file is opened again.
+///
 /// A file that is finished has mode 0400: that tells those who look for chains that are being
 /// written, or were left by a process that died, to pass over it.
 ///
-/// All functions but finish() throw Error CKR_FUNCTION_FAILED "PATH: what is wrong; how to mend
-/// it". No two may run at the same time, but sync() beside append().
+/// All functions but finish() and remove_if_empty() throw Error CKR_FUNCTION_FAILED "PATH: what is
+/// wrong; how to mend it". No two may run at the same time, but sync() beside append().
 class ChainFile {
  public:
   /// @throws Error also when there is a file, or anything else, of that name.
   ChainFile(const std::filesystem::path& folder, std::string_view serial);
+  ~ChainFile();
+  ChainFile(const ChainFile&) = delete;
+  ChainFile& operator=(const ChainFile&) = delete;
 
   /// Adds a line, in one write to the kernel.
   /// @param line  With its newline.
@@ -54,15 +62,21 @@ class ChainFile {
 
  private:
   [[noreturn]] void refuse(const std::string& problem) const;
+  /// Whether the descriptor still is the file's; what is known of the file then.
+  [[nodiscard]] std::optional<struct stat> examine() const noexcept;
+  void open_again();
   void require_untouched();
   void require_room(std::size_t size) const;
   /// Takes away what a line left that was not written to its end.
   void roll_back() noexcept;
 
-  std::string path_;
-  Descriptor folder_;  // until its entry for the file is on the disk
-  Descriptor file_;
+  const std::filesystem::path folder_;
+  const std::string path_;
+  std::atomic<int> file_{-1};  // not to be closed unseen: its number may be the host's by now
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
   std::uint64_t size_ = 0;
+  bool name_synced_ = false;
   std::atomic<bool> damaged_{false};
 };
 

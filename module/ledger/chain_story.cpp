@@ -20,6 +20,11 @@ std::string optional_text(JsonObject& data, const char* member, std::size_t most
   return data.has(member) ? data.printable_text(member, most) : std::string();
 }
 
+Permission read_permission(JsonObject& data) {
+  return {optional_text(data, "agent"), optional_text(data, "approver"),
+          optional_text(data, "grant"), optional_text(data, "scope", kMaxScope), ""};
+}
+
 PublicKey read_public_key(JsonObject& data, const char* member) {
   try {
     return PublicKey::from_subject_public_key_info(data.bytes(member, 1, kMaxKeySize));
@@ -39,10 +44,18 @@ void ChainStory::take_open(JsonObject& data, const Entry& entry) {
   summary_.task.serial = to_hex(data.bytes("serial", kSerialSize, kSerialSize));
   summary_.deadline_unix_s = data.number("deadline", kMaxSeconds);
   summary_.owner = data.printable_text("owner", kMaxName);
-  summary_.permission = {optional_text(data, "agent"), optional_text(data, "issuer"),
-                         optional_text(data, "grant"), optional_text(data, "scope", kMaxScope),
-                         optional_text(data, "parent")};
+  summary_.permission = read_permission(data);
+  summary_.permission.parent = optional_text(data, "parent");
   summary_.opened_ms = entry.time_ms;
+}
+
+void ChainStory::take_login(JsonObject& data) {
+  ++summary_.logins;
+  if (!data.has("grant")) return;
+  // The task awaited its grant, which came with the login.
+  const std::string parent = summary_.permission.parent;
+  summary_.permission = read_permission(data);
+  summary_.permission.parent = parent;
 }
 
 void ChainStory::take_active(JsonObject& data, const Entry& entry) {
@@ -147,7 +160,7 @@ void ChainStory::take(const Entry& entry) {
       take_open(data, entry);
       break;
     case Event::login:
-      ++summary_.logins;
+      take_login(data);
       break;
     case Event::active:
       take_active(data, entry);

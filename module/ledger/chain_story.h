@@ -19,6 +19,7 @@ class ChainStory {
 
  private:
   void take_open(JsonObject& data, const Entry& entry);
+  void take_login(JsonObject& data);
   void take_active(JsonObject& data, const Entry& entry);
   void take_generation(JsonObject& data, const Entry& entry);
   void take_signature(JsonObject& data);

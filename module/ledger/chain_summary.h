@@ -25,13 +25,13 @@ struct ChainKey {
   std::uint64_t signatures = 0;
 };
 
-/// What the first entry of a chain says beside what each task has.
+/// Who allowed a task, and for whom; what is not known is empty.
 struct Permission {
-  std::string agent;   ///< sub of the grant; empty for none
-  std::string issuer;  ///< iss: who allowed the task
-  std::string grant;   ///< jti
-  std::string scope;   ///< of the grant, words apart by spaces
-  std::string parent;  ///< the serial of the task whose child this is
+  std::string agent;     ///< a grant's sub, or a user of the machine
+  std::string approver;  ///< the thumbprint of the key that signed the grant
+  std::string grant;     ///< its jti
+  std::string scope;     ///< its scope, words apart by spaces
+  std::string parent;    ///< the serial of the task above, of whose end this one ends
 
   friend bool operator==(const Permission&, const Permission&) = default;
 };

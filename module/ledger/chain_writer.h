@@ -28,9 +28,6 @@ enum class Sync {
   end,       ///< when the chain ends
 };
 
-/// Their names in the configuration, in that order.
-inline constexpr std::string_view kSyncNames = "entry|interval|end";
-
 /// ChainWriter adds entries to the chain of one task. When append() returns, the kernel has the
 /// entry; when it throws, the chain is as it was before.
 ///

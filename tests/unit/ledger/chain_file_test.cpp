@@ -89,6 +89,38 @@ TEST_F(ChainFileTest, TakesNoMoreLinesOnceSomebodyElseChangedIt) {
   EXPECT_EQ(content(), "a\n");
 }
 
+/// The number of the one descriptor of this process that is open on a file.
+int number_of(const std::filesystem::path& path) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code ignored;
+    if (std::filesystem::read_symlink(entry.path(), ignored) == path) {
+      return std::stoi(entry.path().filename());
+    }
+  }
+  return -1;
+}
+
+TEST_F(ChainFileTest, WritesIntoNoFileThatTookItsDescriptorsNumber) {
+  const auto others = folder_.write("others", "");
+  {
+    ChainFile file(folder_.path(), kSerial);
+    file.append("a\n");
+    const int number = number_of(chain_path(folder_.path(), kSerial));
+    ASSERT_GE(number, 0);
+    const int other = open(others.c_str(), O_RDWR | O_APPEND);
+    ASSERT_EQ(dup2(other, number), number);
+    file.append("b\n");
+    file.append("c\n");
+    close(number_of(chain_path(folder_.path(), kSerial)));
+    file.append("d\n");
+    EXPECT_EQ(fcntl(number, F_GETFD), 0) << "and does not close it";
+    close(number);
+    close(other);
+  }
+  EXPECT_EQ(content(), "a\nb\nc\nd\n");
+  EXPECT_EQ(test::read_file(others), "");
+}
+
 TEST_F(ChainFileTest, LeavesNothingBehindIfNothingStandsInIt) {
   {
     ChainFile file(folder_.path(), kSerial);

@@ -46,7 +46,7 @@ TEST_F(Story, IsSummedUp) {
   EXPECT_EQ(sum.task, sample_task());
   EXPECT_EQ(sum.deadline_unix_s, 1'800'000'900U);
   EXPECT_EQ(sum.permission.agent, "agent://billing");
-  EXPECT_EQ(sum.permission.issuer, "ops@example");
+  EXPECT_EQ(sum.permission.approver, "ops-key");
   EXPECT_EQ(sum.permission.grant, "g-1");
   EXPECT_EQ(sum.permission.scope, "pay read");
   EXPECT_EQ(sum.logins, 1U);
@@ -62,6 +62,17 @@ TEST_F(Story, IsSummedUp) {
   EXPECT_FALSE(key.pending);
   EXPECT_EQ(key.made_ms, 1'800'000'000'750U);
   EXPECT_EQ(key.destroyed_ms, 1'800'000'001'750U);
+}
+
+TEST_F(Story, OfAGrantThatALoginBroughtIsThatGrants) {
+  json open = open_data();
+  for (const char* member : {"agent", "approver", "grant", "scope"}) open.erase(member);
+  open["parent"] = "fedcba9876543210";
+  ChainText chain;
+  chain.add(Event::open, open)
+      .add(Event::login, {{"agent", "agent://late"}, {"approver", "k"}, {"grant", "g-2"}});
+  const ledger::Permission expected{"agent://late", "k", "g-2", "", "fedcba9876543210"};
+  EXPECT_EQ(verify_text(chain.text()).summary.permission, expected);
 }
 
 TEST_F(Story, WithoutAnEndIsToldApart) {
