@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   add_proof(app, status);
   add_token(app, status);
   add_status(app, status);
+  add_audit(app, status);
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
 #endif

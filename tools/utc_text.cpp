@@ -14,4 +14,9 @@ std::string utc_text(std::uint64_t unix_s) {
   return text;
 }
 
+std::string utc_text_ms(std::uint64_t unix_ms) {
+  std::string text = utc_text(unix_ms / 1000);
+  return text.insert(text.size() - 4, "." + std::to_string(1000 + unix_ms % 1000).substr(1));
+}
+
 }  // namespace mayfly::tools

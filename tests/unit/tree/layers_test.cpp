@@ -42,9 +42,11 @@ TEST(Layers, ArrowsRunDownwardsOnly) {
       {"registry", {"base", "registry"}},
       {"credential", {"base", "credential"}},
       {"grant", {"base", "grant"}},
-      {"core", {"base", "device", "credential", "grant", "core"}},
+      {"ledger", {"base", "ledger"}},
+      {"core", {"base", "device", "credential", "grant", "ledger", "core"}},
       {"compose",
-       {"base", "device", "registry", "credential", "grant", "config", "core", "compose"}},
+       {"base", "device", "registry", "credential", "grant", "ledger", "config", "core",
+        "compose"}},
       {"api", {"base", "config", "core", "compose", "api"}},
   };
   const Includes includes = module_includes();

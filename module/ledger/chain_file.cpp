@@ -1,0 +1,163 @@
+#include "ledger/chain_file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/guarded_file.h"
+
+namespace mayfly::ledger {
+namespace {
+
+constexpr mode_t kBeingWritten = S_IRUSR | S_IWUSR;
+constexpr mode_t kFinished = S_IRUSR;
+
+std::string why(int error) { return std::strerror(error); }
+
+std::string file_name(std::string_view serial) { return std::string(serial) + ".jsonl"; }
+
+}  // namespace
+
+std::filesystem::path chain_path(const std::filesystem::path& folder, std::string_view serial) {
+  return folder / file_name(serial);
+}
+
+Descriptor open_folder(const std::filesystem::path& folder) {
+  const auto refuse = [&folder](const std::string& problem) {
+    throw Error(CKR_FUNCTION_FAILED, "the ledger's folder " + folder.string() + " " + problem);
+  };
+  Descriptor opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) {
+    refuse("can't be opened: " + why(errno) + "; run: install -d -m 700 " +
+           shell_word(folder.string()));
+  }
+  struct stat status {};
+  if (fstat(opened.number(), &status) != 0) refuse("can't be examined: " + why(errno));
+  if (status.st_uid != geteuid() && status.st_uid != 0) {
+    refuse("belongs to user " + std::to_string(status.st_uid) +
+           ", who could take chains away; run: chown " + std::to_string(geteuid()) + " " +
+           shell_word(folder.string()));
+  }
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    refuse("can be written by others; run: chmod go-w " + shell_word(folder.string()));
+  }
+  return opened;
+}
+
+ChainFile::ChainFile(const std::filesystem::path& folder, std::string_view serial)
+    : folder_(folder), path_(chain_path(folder, serial).string()) {
+  const Descriptor opened = open_folder(folder);
+  file_ = openat(opened.number(), file_name(serial).c_str(),
+                 O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kBeingWritten);
+  if (file_ < 0) {
+    refuse("can't be made: " + why(errno) + "; look at the ledger's folder and its disk");
+  }
+  struct stat status {};
+  // Whatever the umask of the process is.
+  if (fchmod(file_, kBeingWritten) != 0 || fstat(file_, &status) != 0) {
+    const int error = errno;
+    close(file_);
+    refuse("can't be guarded: " + why(error));
+  }
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+}
+
+ChainFile::~ChainFile() {
+  if (examine()) close(file_);
+}
+
+std::optional<struct stat> ChainFile::examine() const noexcept {
+  struct stat status {};
+  if (fstat(file_, &status) != 0 || status.st_dev != device_ || status.st_ino != inode_) {
+    return std::nullopt;
+  }
+  return status;
+}
+
+void ChainFile::open_again() {
+  file_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+  if (file_ >= 0 && !examine()) {
+    close(file_);
+    file_ = -1;
+  }
+  if (file_ < 0) refuse("was closed by somebody else, and is not there any more; end the task");
+}
+
+void ChainFile::refuse(const std::string& problem) const {
+  throw Error(CKR_FUNCTION_FAILED, "the ledger " + path_ + " " + problem);
+}
+
+void ChainFile::require_untouched() {
+  if (damaged_) refuse("takes no more entries, since one could not be written; end the task");
+  std::optional<struct stat> status = examine();
+  if (!status) {
+    open_again();
+    status = examine();
+  }
+  if (!status || status->st_nlink == 0) {
+    refuse("was removed while its task was open; end the task");
+  }
+  if (static_cast<std::uint64_t>(status->st_size) != size_) {
+    refuse("was changed by somebody else while its task was open; end the task");
+  }
+}
+
+void ChainFile::require_room(std::size_t size) const {
+  // A write at the limit would raise SIGXFSZ, which ends most processes.
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  if (size > limit.rlim_cur || size_ > limit.rlim_cur - size) {
+    refuse("is as long as a file of this process may be; see: ulimit -f");
+  }
+}
+
+void ChainFile::roll_back() noexcept {
+  if (!examine() || ftruncate(file_, static_cast<off_t>(size_)) != 0) damaged_ = true;
+}
+
+void ChainFile::append(std::string_view line) {
+  require_untouched();
+  require_room(line.size());
+  ssize_t written = 0;
+  do {
+    written = write(file_, line.data(), line.size());
+  } while (written < 0 && errno == EINTR);
+  const int error = written < 0 ? errno : ENOSPC;
+  if (written == static_cast<ssize_t>(line.size())) {
+    size_ += line.size();
+    return;
+  }
+  roll_back();
+  refuse("can't be written: " + why(error) +
+         (error == ENOSPC || error == EDQUOT ? "; make room on its disk" : ""));
+}
+
+void ChainFile::sync_name() {
+  if (name_synced_) return;
+  const Descriptor folder = open_folder(folder_);
+  if (fsync(folder.number()) != 0) refuse("has a folder that can't be written to the disk");
+  name_synced_ = true;
+}
+
+void ChainFile::sync() {
+  if (!examine()) refuse("was closed by somebody else; try again");
+  if (fdatasync(file_) == 0) return;
+  const int error = errno;
+  damaged_ = true;  // what the kernel could not write, it may have forgotten by the next time
+  refuse("can't be written to the disk: " + why(error));
+}
+
+void ChainFile::finish() noexcept {
+  if (examine()) static_cast<void>(fchmod(file_, kFinished));
+}
+
+void ChainFile::remove_if_empty() noexcept {
+  if (size_ == 0) static_cast<void>(unlink(path_.c_str()));
+}
+
+}  // namespace mayfly::ledger

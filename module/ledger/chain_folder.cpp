@@ -1,0 +1,82 @@
+#include "ledger/chain_folder.h"
+
+#include <algorithm>
+#include <fstream>
+#include <optional>
+#include <sys/stat.h>
+#include <system_error>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/process_identity.h"
+#include "ledger/chain_reader.h"
+#include "ledger/chain_story.h"
+
+namespace mayfly::ledger {
+namespace {
+
+/// Of a chain's own first entry, which nothing vouches for: enough to tell whose it says it is.
+std::optional<ChainOrigin> read_origin(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  ChainReader reader(stream);
+  const auto line = reader.next();
+  if (!line || !line->complete || line->too_long) return std::nullopt;
+  try {
+    ChainStory story;
+    story.take(parse_entry(line->text));
+    const ChainSummary& summary = story.summary();
+    return ChainOrigin{summary.task, summary.deadline_unix_s, summary.owner};
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+bool is_being_written(const std::filesystem::path& path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+         (status.st_mode & S_IWUSR) != 0;
+}
+
+}  // namespace
+
+std::vector<std::filesystem::path> chain_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (entry->path().extension() == ".jsonl") files.push_back(entry->path());
+  }
+  if (error) {
+    throw Error(CKR_FUNCTION_FAILED,
+                "the ledger's folder " + folder.string() + " can't be read: " + error.message());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+bool is_abandoned(const ChainOrigin& origin) {
+  const auto owner = ProcessIdentity::parse(origin.owner);
+  const bool over = unix_now_s() > origin.deadline_unix_s;
+  if (!owner) return over;
+  try {
+    const Liveness life = liveness(*owner, ProcessIdentity::self());
+    return life == Liveness::dead || (life == Liveness::out_of_sight && over);
+  } catch (const Error&) {  // it can't be told
+    return false;
+  }
+}
+
+std::vector<AbandonedChain> take_abandoned(const std::filesystem::path& folder) {
+  std::vector<AbandonedChain> abandoned;
+  for (const std::filesystem::path& path : chain_files(folder)) {
+    if (!is_being_written(path)) continue;
+    const auto origin = read_origin(path);
+    // One without a whole entry may be about to get it.
+    if (!origin || !is_abandoned(*origin)) continue;
+    if (chmod(path.c_str(), S_IRUSR) != 0) continue;
+    abandoned.push_back({path, origin->task});
+  }
+  return abandoned;
+}
+
+}  // namespace mayfly::ledger
