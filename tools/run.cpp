@@ -1,4 +1,5 @@
 // mayfly run: a command inside a task.
+#include <cstdlib>
 #include <memory>
 #include <signal.h>
 #include <string>
@@ -7,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "compose/start_options.h"
 #include "tools/broker/run_request.h"
 #include "tools/broker/supervisor.h"
 #include "tools/broker/worker.h"
@@ -64,7 +66,18 @@ broker::RunRequest make_request(const Options& options, std::vector<std::string>
   request.grant_file = options.grant;
   request.module_only = options.module_only;
   if (!options.ttl.empty()) request.ttl = duration_option("--ttl", options.ttl);
+  // Who names a configuration means a task of its own, wherever it is run.
+  const char* door = std::getenv("MAYFLY_SOCKET");
+  if (options.config.empty() && door != nullptr) request.above = door;
   return request;
+}
+
+/// Inside a task there may be none: what a command there needs, the worker of the task above says.
+Config configuration(const Options& options, const broker::RunRequest& request) {
+  if (request.above.empty()) return load_configuration(options.config);
+  StartOptions start;
+  start.broker = request.above;
+  return start.load_config();
 }
 
 void add_worker(CLI::App& app, int& status) {
@@ -103,11 +116,13 @@ void add_run(CLI::App& app, int& status) {
       "COMMAND finds the token by P11_KIT_SERVER_ADDRESS and MAYFLY_SOCKET; clients that want\n"
       "a module take $MAYFLY_PKCS11_MODULE. When COMMAND has ended, the task's keys are destroyed "
       "and all\n"
-      "processes that came of it are ended. The exit status is COMMAND's.");
+      "processes that came of it are ended. The exit status is COMMAND's. Inside a task, and "
+      "without\n"
+      "--config, the new one is below it: tighter, no longer, and ended with it.");
   run->callback([run, options, &status] {
     const broker::RunRequest request =
         make_request(*options, make_command(options->program, run->remaining()));
-    status = end_like(broker::run(load_configuration(options->config), request));
+    status = end_like(broker::run(configuration(*options, request), request));
   });
   add_worker(app, status);
 }

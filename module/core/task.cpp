@@ -281,6 +281,11 @@ EndReport Task::end_children(TaskState cause) noexcept {
   return total;
 }
 
+bool Task::is_over() const {
+  const std::scoped_lock lock(mutex_);
+  return is_over_;
+}
+
 void Task::wait_for_end() noexcept {
   std::unique_lock lock(mutex_);
   over_.wait(lock, [this] { return is_over_; });

@@ -208,6 +208,9 @@ class Task {
   ///         already, or the cause is no final state.
   std::optional<EndReport> end(TaskState cause) noexcept;
 
+  /// Whether its end is complete: nobody has to do with it any more.
+  [[nodiscard]] bool is_over() const;
+
   void add_observer(const std::shared_ptr<TaskObserver>& observer);
 
  private:

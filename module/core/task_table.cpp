@@ -171,8 +171,8 @@ void TaskTable::admit(Task& task, ByteView grant) {
   if (is_final(task.state())) note(task, {});
 }
 
-void TaskTable::obey_orders() noexcept {
-  for (const std::string& serial : book_->ordered_to_end()) {
+void TaskTable::obey(const std::vector<std::string>& ordered) noexcept {
+  for (const std::string& serial : ordered) {
     std::shared_ptr<Task> task;
     {
       const std::shared_lock lock(mutex_);

@@ -82,7 +82,15 @@ class TaskTable final : private TaskOwner {
     if (host_ != nullptr) follow_host();
   }
   /// Ends the tasks that an operator has ordered to end. Costs a look at the registry every second.
-  void obey_orders() noexcept;
+  void obey_orders() noexcept { obey(book_->ordered_to_end()); }
+  /// Ends those of its tasks that are among the serials.
+  void obey(const std::vector<std::string>& ordered) noexcept;
+
+  /// A table over the same device, limits, login and book, for tasks that clients of this one must
+  /// not meet. It must go before the device does.
+  [[nodiscard]] std::unique_ptr<TaskTable> make_beside() const {
+    return std::make_unique<TaskTable>(device_, limits_, make_login_, book_);
+  }
   /// Notices a host that is gone without a word. Costs a system call where there is a host.
   void look_after_host() noexcept;
   /// The earliest deadline of all open tasks; time_point::max() if there is none.

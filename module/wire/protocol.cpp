@@ -86,6 +86,12 @@ const char* name_of(Kind kind) noexcept {
       return "TASK_INFO";
     case Kind::attest:
       return "ATTEST";
+    case Kind::open_child:
+      return "OPEN_CHILD";
+    case Kind::add_door:
+      return "ADD_DOOR";
+    case Kind::close_child:
+      return "CLOSE_CHILD";
   }
   return "an unknown request";
 }
@@ -414,6 +420,48 @@ AttestRequest AttestRequest::read(Reader& in) {
 Evidence Evidence::read(Reader& in) {
   Evidence result{in.bytes(attestation::kMaxEvidenceSize)};
   if (result.text.empty()) malformed("evidence that is empty");
+  return result;
+}
+
+void OpenChildRequest::write(Writer& out) const {
+  out.bytes(task_id);
+  out.u64(ttl_seconds);
+  out.bytes(policy);
+  out.bytes(grant);
+}
+
+OpenChildRequest OpenChildRequest::read(Reader& in) {
+  OpenChildRequest result;
+  result.task_id = in.bytes(kMaxText);
+  result.ttl_seconds = in.u64();
+  result.policy = in.bytes(kMaxText);
+  result.grant = in.bytes(SecretBuffer::kMaxSize);
+  return result;
+}
+
+void OpenChildAnswer::write(Writer& out) const {
+  out.u64(child);
+  out.text(serial);
+  out.u64(deadline);
+}
+
+OpenChildAnswer OpenChildAnswer::read(Reader& in) {
+  OpenChildAnswer result;
+  result.child = in.u64();
+  result.serial = in.text(kMaxText);
+  result.deadline = in.u64();
+  return result;
+}
+
+void AddDoorRequest::write(Writer& out) const {
+  out.u64(child);
+  out.flag(for_p11kit);
+}
+
+AddDoorRequest AddDoorRequest::read(Reader& in) {
+  AddDoorRequest result;
+  result.child = in.u64();
+  result.for_p11kit = in.flag();
   return result;
 }
 

@@ -36,8 +36,11 @@ enum class Kind : std::uint8_t {
   sign = 12,
   task_info = 13,
   attest = 14,
+  open_child = 15,
+  add_door = 16,
+  close_child = 17,
 };
-inline constexpr std::uint8_t kLastKind = 14;
+inline constexpr std::uint8_t kLastKind = 17;
 
 /// "SIGN": for messages.
 [[nodiscard]] const char* name_of(Kind kind) noexcept;
@@ -292,6 +295,52 @@ struct Evidence {
 
   void write(Writer& out) const { out.bytes(text); }
   [[nodiscard]] static Evidence read(Reader& in);
+};
+
+// Tasks below the task ---------------------------------------------------------------------------
+
+/// Opens a task below the one of this door. It ends with the application that opened it.
+struct OpenChildRequest {
+  ByteView task_id;               ///< 1 to 255 bytes
+  std::uint64_t ttl_seconds = 0;  ///< 0 takes what is usual
+  ByteView policy;                ///< the NAME of a policy; empty for none
+  ByteView grant;                 ///< a grant, or a ticket for one; empty for none
+
+  void write(Writer& out) const;
+  [[nodiscard]] static OpenChildRequest read(Reader& in);
+};
+
+struct OpenChildAnswer {
+  std::uint64_t child = 0;  ///< names it in AddDoorRequest
+  std::string serial;
+  std::uint64_t deadline = 0;  ///< nanoseconds of CLOCK_BOOTTIME
+
+  void write(Writer& out) const;
+  [[nodiscard]] static OpenChildAnswer read(Reader& in);
+};
+
+/// Has a task below be served at the socket that comes with the request as a descriptor.
+struct AddDoorRequest {
+  std::uint64_t child = 0;
+  bool for_p11kit = false;  ///< for p11-kit's clients, else for libmayfly.so
+
+  void write(Writer& out) const;
+  [[nodiscard]] static AddDoorRequest read(Reader& in);
+};
+
+/// CLOSE_CHILD: ends a task below.
+struct ChildName {
+  std::uint64_t child = 0;
+
+  void write(Writer& out) const { out.u64(child); }
+  [[nodiscard]] static ChildName read(Reader& in) { return {in.u64()}; }
+};
+
+struct ChildEnd {
+  std::uint64_t pending = 0;  ///< key pairs whose destruction the device has not confirmed
+
+  void write(Writer& out) const { out.u64(pending); }
+  [[nodiscard]] static ChildEnd read(Reader& in) { return {in.u64()}; }
 };
 
 // The change page --------------------------------------------------------------------------------

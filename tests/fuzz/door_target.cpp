@@ -13,6 +13,7 @@
 #include "fuzz/input.h"
 #include "fuzz/worker_end.h"
 #include "tools/broker/agent_door.h"
+#include "tools/broker/child_tasks.h"
 #include "tools/broker/connection_set.h"
 #include "wire/protocol.h"
 #include "wire/seqpacket.h"
@@ -143,12 +144,14 @@ void await_end(broker::ConnectionSet& connections) {
 
 void serve(Worker& worker, Input& input) {
   const auto task = worker.library.tasks().open({"fuzzed", seconds(3600)});
-  broker::AgentDoor door(worker.library.tasks(), task, 16);
+  broker::ChildTasks children(worker.library.tasks(), 16, worker.connections);
+  broker::AgentDoor door(worker.library.tasks(), task, 16, children);
   int ends[2];
   require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0, "there are sockets");
   {
     const Descriptor ours(ends[0]);
-    worker.connections.serve(Descriptor(ends[1]), door);
+    worker.connections.serve(Descriptor(ends[1]),
+                             std::shared_ptr<broker::FrontDoor>(std::shared_ptr<void>(), &door));
     Agent agent(ours.number(), worker.connections.finished());
     play(agent, input);
   }

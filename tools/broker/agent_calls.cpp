@@ -5,6 +5,7 @@
 
 #include "api/call.h"
 #include "base/error.h"
+#include "base/secret.h"
 #include "core/signing.h"
 #include "core/task_keeper.h"
 #include "wire/wire_error.h"
@@ -168,6 +169,24 @@ void attest(AgentApplication& agent, const wire::AttestRequest& request, Writer&
   write_answer(out, wire::Evidence{as_bytes(evidence)});
 }
 
+void open_child(AgentApplication& agent, const wire::OpenChildRequest& request, Writer& out) {
+  static constexpr std::uint64_t kMostSeconds = 4'000'000'000;
+  TaskRequest task{std::string(as_text(request.task_id)), std::nullopt};
+  if (request.ttl_seconds != 0) {
+    task.ttl = std::chrono::seconds(std::min(request.ttl_seconds, kMostSeconds));
+  }
+  const TaskLimits& limits = agent.application().tasks().limits();
+  if (!request.policy.empty() && limits.find_policy) {
+    task.policy = limits.find_policy(std::string(as_text(request.policy)));
+  }
+  if (!request.grant.empty()) task.grant = std::make_shared<const SecretBuffer>(request.grant);
+  const auto [child, opened] = agent.open_child(task);
+  wire::AnswerHead{}.write(out);
+  wire::OpenChildAnswer{child, opened->serial(),
+                        static_cast<std::uint64_t>(opened->deadline().time_since_epoch().count())}
+      .write(out);
+}
+
 template <typename Request>
 void call(void (*function)(AgentApplication&, const Request&, Writer&), AgentApplication& agent,
           Reader& in, Writer& out) {
@@ -177,8 +196,27 @@ void call(void (*function)(AgentApplication&, const Request&, Writer&), AgentApp
   function(agent, request, out);
 }
 
-void dispatch(AgentApplication& agent, Kind kind, Reader& in, Writer& out) {
+void close_child(AgentApplication& agent, const wire::ChildName& request, Writer& out) {
+  const EndReport report = agent.close_child(request.child);
+  wire::AnswerHead{}.write(out);
+  wire::ChildEnd{report.pending}.write(out);
+}
+
+void add_door(AgentApplication& agent, Reader& in, Descriptor passed, Writer& out) {
+  const auto request = wire::AddDoorRequest::read(in);
+  in.require_end();
+  agent.add_door(request.child, request.for_p11kit, std::move(passed));
+  wire::AnswerHead{}.write(out);
+}
+
+void dispatch(AgentApplication& agent, Kind kind, Reader& in, Descriptor passed, Writer& out) {
   switch (kind) {
+    case Kind::open_child:
+      return call(open_child, agent, in, out);
+    case Kind::close_child:
+      return call(close_child, agent, in, out);
+    case Kind::add_door:
+      return add_door(agent, in, std::move(passed), out);
     case Kind::open_session:
       return call(open_session, agent, in, out);
     case Kind::close_session:
@@ -213,13 +251,14 @@ void dispatch(AgentApplication& agent, Kind kind, Reader& in, Writer& out) {
 
 }  // namespace
 
-void answer_agent(AgentApplication& agent, Kind kind, ByteView body, Bytes& answer) {
+void answer_agent(AgentApplication& agent, Kind kind, ByteView body, Descriptor passed,
+                  Bytes& answer) {
   answer.clear();
   wire::AnswerHead refusal;
   try {
     Reader in(body);
     Writer out(answer);
-    dispatch(agent, kind, in, out);
+    dispatch(agent, kind, in, std::move(passed), out);
     return;
   } catch (const wire::WireError&) {
     throw;

@@ -10,8 +10,10 @@ namespace mayfly::broker {
 /// for any stranger; what is refused is logged.
 ///
 /// @param kind    Any but Kind::hello.
+/// @param passed  A descriptor that came with it; may be none.
 /// @param answer  Receives the answer's body, whatever comes.
 /// @throws wire::WireError (malformed) if the body is not one of the kind.
-void answer_agent(AgentApplication& agent, wire::Kind kind, ByteView body, Bytes& answer);
+void answer_agent(AgentApplication& agent, wire::Kind kind, ByteView body, Descriptor passed,
+                  Bytes& answer);
 
 }  // namespace mayfly::broker

@@ -77,9 +77,10 @@ class AgentDoor::Conversation {
     greet();
     lane_.set_limits(door_.takes_messages_ ? wire::most_of_request : wire::most_of_digest_request);
     while (true) {
-      const wire::Message request = lane_.receive();
+      Descriptor passed;
+      const wire::Message request = lane_.receive(&passed);
       answer_agent(presence_->application(), static_cast<Kind>(request.kind), request.body,
-                   answer_);
+                   std::move(passed), answer_);
       send(request);
     }
   }
@@ -139,10 +140,12 @@ class AgentDoor::Conversation {
   Bytes answer_;
 };
 
-AgentDoor::AgentDoor(TaskTable& tasks, std::shared_ptr<Task> task, std::size_t sessions)
+AgentDoor::AgentDoor(TaskTable& tasks, std::shared_ptr<Task> task, std::size_t sessions,
+                     ChildTasks& children)
     : tasks_(tasks),
       task_(std::move(task)),
       sessions_(sessions),
+      children_(children),
       takes_messages_(
           std::ranges::any_of(sign_inputs_of(task_->device()),
                               [](const wire::SignInputRow& row) { return row.message; })),
@@ -162,7 +165,7 @@ std::string AgentDoor::serve(int socket, const ucred& peer) {
 }
 
 std::shared_ptr<AgentApplication> AgentDoor::make(pid_t process) {
-  auto agent = std::make_shared<AgentApplication>(tasks_, *task_, sessions_, process);
+  auto agent = std::make_shared<AgentApplication>(tasks_, task_, sessions_, process, children_);
   const std::scoped_lock lock(mutex_);
   std::erase_if(agents_, [](const auto& known) { return known.expired(); });
   agents_.push_back(agent);

@@ -18,8 +18,10 @@ class AgentDoor final : public FrontDoor {
   /// From here on the task keeps its changes.
   /// @param tasks     Outlives the door.
   /// @param sessions  PKCS#11 sessions that one process may have open.
+  /// @param children  Opens tasks below this one; outlives the door's connections.
   /// @throws std::system_error
-  AgentDoor(TaskTable& tasks, std::shared_ptr<Task> task, std::size_t sessions);
+  AgentDoor(TaskTable& tasks, std::shared_ptr<Task> task, std::size_t sessions,
+            ChildTasks& children);
 
   [[nodiscard]] std::string serve(int socket, const ucred& peer) override;
   /// An agent's forked child holds its connections until it has closed them, or for good.
@@ -35,6 +37,7 @@ class AgentDoor final : public FrontDoor {
   TaskTable& tasks_;
   const std::shared_ptr<Task> task_;
   const std::size_t sessions_;
+  ChildTasks& children_;
   const bool takes_messages_;  // whether a SIGN may be long
   const std::shared_ptr<ChangeNotice> page_;
 

@@ -62,7 +62,7 @@ ConnectionSet::ConnectionSet(Limits limits)
   }
 }
 
-void ConnectionSet::serve(Descriptor socket, FrontDoor& door) {
+void ConnectionSet::serve(Descriptor socket, std::shared_ptr<FrontDoor> door) {
   reap();
   const std::optional<ucred> peer = peer_of(socket.number());
   if (!peer || peer->uid != geteuid()) {
@@ -86,9 +86,9 @@ void ConnectionSet::serve(Descriptor socket, FrontDoor& door) {
     std::list<Connection> fresh(1);
     Connection& connection = fresh.front();
     connection.socket = std::move(socket);
-    if (door.ends_with_peer()) watch(connection, *peer);
-    connection.thread =
-        std::thread([this, &connection, &door, who = *peer] { run(connection, door, who); });
+    connection.door = std::move(door);
+    if (connection.door->ends_with_peer()) watch(connection, *peer);
+    connection.thread = std::thread([this, &connection, who = *peer] { run(connection, who); });
     connections_.splice(connections_.end(), fresh);
   } catch (const std::exception& error) {
     log_.warn([&] {
@@ -119,9 +119,9 @@ void ConnectionSet::hang_up_on_dead() {
   }
 }
 
-void ConnectionSet::run(Connection& connection, FrontDoor& door, const ucred& peer) noexcept {
+void ConnectionSet::run(Connection& connection, const ucred& peer) noexcept {
   try {
-    talk(connection.socket.number(), door, peer);
+    talk(connection.socket.number(), *connection.door, peer);
   } catch (const std::exception& error) {
     log_.warn([&] { return "a connection was ended by a fault: " + std::string(error.what()); });
   }

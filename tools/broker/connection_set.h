@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -33,8 +34,8 @@ class ConnectionSet {
 
   /// Serves a connection, or closes it and logs why: its other side is another user's than this
   /// process's, there are too many, or no thread or memory could be had.
-  /// @param door  Outlives the set.
-  void serve(Descriptor socket, FrontDoor& door);
+  /// @param door  Held until the connection has ended.
+  void serve(Descriptor socket, std::shared_ptr<FrontDoor> door);
 
   /// Readable when reap() has something to do.
   [[nodiscard]] int finished() const noexcept { return finished_.number(); }
@@ -57,12 +58,13 @@ class ConnectionSet {
   struct Connection {
     Descriptor socket;
     Descriptor peer;  // a pidfd, if it is watched
+    std::shared_ptr<FrontDoor> door;
     std::thread thread;
     bool done = false;  // guarded by mutex_
   };
 
   void watch(Connection& connection, const ucred& peer) const;
-  void run(Connection& connection, FrontDoor& door, const ucred& peer) noexcept;
+  void run(Connection& connection, const ucred& peer) noexcept;
   void talk(int socket, FrontDoor& door, const ucred& peer);
   bool has_spoken(int socket);
   void join_finished();

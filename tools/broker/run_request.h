@@ -16,7 +16,8 @@ struct RunRequest {
   std::string policy;                       ///< the NAME of a [policy.NAME]; empty for none
   std::string grant_file;                   ///< with the grant, or a ticket for it; empty for none
   std::vector<std::string> command;         ///< the program and its arguments
-  bool module_only = false;                 ///< no door for p11-kit's clients
+  std::string above;  ///< the door of the task to open it below ($MAYFLY_SOCKET); empty for none
+  bool module_only = false;  ///< no door for p11-kit's clients
 };
 
 /// Refuses what no task could be opened for, before anything is made for it. TaskTable::open() has

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "compose/grant_file.h"
 #include "tools/broker/announcement.h"
+#include "tools/broker/child_link.h"
 #include "tools/broker/child_process.h"
 #include "tools/broker/command_environment.h"
 #include "tools/broker/command_process.h"
@@ -51,6 +52,20 @@ std::chrono::seconds time_to_start(const Config& config) {
   return kStartTime + (asks ? config.approval.timeout : std::chrono::seconds(0));
 }
 
+/// A worker of our own, or, inside a task, the worker of that one.
+std::unique_ptr<TaskServer> start_server(const Config& config, const RunRequest& request,
+                                         const RuntimeFolder& folder, Descriptor grant,
+                                         const std::vector<int>& pin_descriptors) {
+  Descriptor p11kit = request.module_only ? Descriptor() : folder.listen_for_p11kit();
+  Descriptor agents = folder.listen_for_agents();
+  if (!request.above.empty()) {
+    return std::make_unique<ChildLink>(request.above, request, std::move(p11kit), std::move(agents),
+                                       std::move(grant));
+  }
+  return std::make_unique<WorkerProcess>(config, request, std::move(p11kit), std::move(agents),
+                                         std::move(grant), pin_descriptors);
+}
+
 /// Supervisor models one run, from the first check to the last process.
 class Supervisor {
  public:
@@ -71,6 +86,7 @@ class Supervisor {
   void wait_for_children();
   void hear_worker();
   void worker_is_gone(const std::string& how);
+  void above_is_gone();
   void sweep_device();
   void finish_sweep();
   void end();
@@ -84,7 +100,7 @@ class Supervisor {
   Guardian& guardian_;
   SignalQueue& signals_;
   RuntimeFolder folder_;
-  WorkerProcess worker_;
+  const std::unique_ptr<TaskServer> worker_;
   const std::chrono::seconds start_time_;
   const steady_clock::time_point start_deadline_;
   bool is_ready_ = false;
@@ -101,11 +117,10 @@ Supervisor::Supervisor(const Config& config, const RunRequest& request, Descript
       guardian_(guardian),
       signals_(signals),
       folder_(config.broker),
-      worker_(config, request, request.module_only ? Descriptor() : folder_.listen_for_p11kit(),
-              folder_.listen_for_agents(), std::move(grant), pin_descriptors),
+      worker_(start_server(config, request, folder_, std::move(grant), pin_descriptors)),
       start_time_(time_to_start(config)),
       start_deadline_(steady_clock::now() + start_time_) {
-  guardian_.report_worker(worker_.number());
+  if (worker_->number() > 0) guardian_.report_worker(worker_->number());
   close_pin_descriptors(pin_descriptors);  // the worker has its own by now
 }
 
@@ -139,7 +154,7 @@ int Supervisor::run_command() {
 std::optional<int> Supervisor::wait_until_ready() {
   while (true) {
     const auto left = std::chrono::ceil<milliseconds>(start_deadline_ - steady_clock::now());
-    std::array<pollfd, 3> entries{{{worker_.descriptor(), POLLIN, 0},
+    std::array<pollfd, 3> entries{{{worker_->descriptor(), POLLIN, 0},
                                    {signals_.descriptor(), POLLIN, 0},
                                    {guardian_.descriptor(), POLLIN, 0}}};
     const int ready = poll(entries.data(), entries.size(),
@@ -163,7 +178,7 @@ std::optional<int> Supervisor::wait_until_ready() {
 }
 
 void Supervisor::hear_start() {
-  const std::optional<Message> message = worker_.receive();
+  const std::optional<Message> message = worker_->receive();
   if (!message) {
     throw Error(CKR_FUNCTION_FAILED,
                 "the process that opens the device died, perhaps of a fault in " +
@@ -186,7 +201,7 @@ void Supervisor::watch_command() {
   wait_for_children();  // of whom a signal may have been taken already
   while (!command_status_) {
     std::array<pollfd, 3> entries{{{signals_.descriptor(), POLLIN, 0},
-                                   {worker_.descriptor(), POLLIN, 0},
+                                   {worker_->descriptor(), POLLIN, 0},
                                    {guardian_.descriptor(), POLLIN, 0}}};
     if (poll(entries.data(), entries.size(), -1) < 0 && errno != EINTR) {
       throw std::system_error(errno, std::generic_category(), "poll");
@@ -232,8 +247,8 @@ void Supervisor::wait_for_children() {
       if (child == command_->number()) command_->stopped();
     } else if (child == command_->number()) {
       command_status_ = status;
-    } else if (child == worker_.number()) {
-      worker_.forget();
+    } else if (child == worker_->number()) {
+      worker_->forget();
       worker_is_gone(WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
                                          : "ended by itself");
     } else if (sweep_ != nullptr && child == sweep_->number()) {
@@ -244,8 +259,12 @@ void Supervisor::wait_for_children() {
 }
 
 void Supervisor::hear_worker() {
-  const std::optional<Message> message = worker_.receive();
-  if (!message) return;
+  const std::optional<Message> message = worker_->receive();
+  if (!message) {
+    // Of a process of our own we hear when it is waited for.
+    if (worker_->is_gone()) above_is_gone();
+    return;
+  }
   const bool exhausted = message->kind == MessageKind::exhausted;
   if (!exhausted && message->kind != MessageKind::expired) return;
   announce("task " + request_.task_id +
@@ -265,6 +284,13 @@ void Supervisor::worker_is_gone(const std::string& how) {
                                        : "; the keys are gone") +
            ", a command that still runs goes on without them");
   sweep_device();
+}
+
+void Supervisor::above_is_gone() {
+  folder_.remove_sockets();
+  announce("task " + request_.task_id +
+           " has ended with the one above it; its keys are destroyed, a command that still runs "
+           "goes on without them");
 }
 
 /// Sees to it that nothing of a worker that did not end in order stays on the device.
@@ -290,12 +316,12 @@ void Supervisor::finish_sweep() {
 }
 
 void Supervisor::end_task() {
-  if (worker_.is_gone()) return;
+  if (worker_->is_gone()) return;
   if (!is_ready_) {
     leave_device();
     return;
   }
-  const WorkerEnd end = worker_.end(kEndTime);
+  const WorkerEnd end = worker_->end(kEndTime);
   if (end.how == WorkerEnd::How::died) {
     worker_is_gone("died");
   } else if (end.how == WorkerEnd::How::killed) {
@@ -315,7 +341,7 @@ void Supervisor::end_task() {
 /// SoftHSM2's token does not survive that in each case.
 void Supervisor::leave_device() {
   const auto left = std::chrono::ceil<milliseconds>(start_deadline_ - steady_clock::now());
-  if (worker_.end(std::max(left, milliseconds(0))).how == WorkerEnd::How::killed) {
+  if (worker_->end(std::max(left, milliseconds(0))).how == WorkerEnd::How::killed) {
     announce("the process that opens the device did not come to an end within " +
              std::to_string(start_time_.count()) + " s and was killed; look at the device");
   }

@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -22,7 +21,9 @@
 #include "compose/grant_file.h"
 #include "compose/library.h"
 #include "tools/broker/agent_door.h"
+#include "tools/broker/boot_timer.h"
 #include "tools/broker/child_process.h"
+#include "tools/broker/child_tasks.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/control_channel.h"
 #include "tools/broker/end_notice.h"
@@ -80,20 +81,6 @@ void harden() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(signal, SIG_IGN);
 }
 
-/// A timer on the clock of deadlines, which goes on while the machine sleeps.
-Descriptor make_timer(BootClock::time_point when) {
-  Descriptor timer(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
-  const auto since_boot = when.time_since_epoch();
-  const auto whole = std::chrono::floor<std::chrono::seconds>(since_boot);
-  itimerspec time{};
-  time.it_value.tv_sec = whole.count();
-  time.it_value.tv_nsec = (since_boot - whole).count();
-  if (!timer || timerfd_settime(timer.number(), TFD_TIMER_ABSTIME, &time, nullptr) != 0) {
-    throw std::system_error(errno, std::generic_category(), "timerfd");
-  }
-  return timer;
-}
-
 Config load_config(const std::string& file) {
   Config config = Config::load(file);
   tools::set_device_environment(config.device.environment);
@@ -149,11 +136,13 @@ class Worker {
   std::shared_ptr<Task> task_;
   std::shared_ptr<EndNotice> ended_ = std::make_shared<EndNotice>();
   Descriptor deadline_;
+  ConnectionSet connections_;
+  ChildTasks children_;
   P11kitDoor p11kit_door_;
   AgentDoor agent_door_;
-  ConnectionSet connections_;
   std::size_t owed_ = 0;
   milliseconds retry_pause_ = kFirstRetry;
+  std::optional<BootClock::time_point> next_child_;  // whose deadline comes first
   steady_clock::time_point next_look_ = steady_clock::now() + kLookForOwed;
   log::LimitedLog log_;
   bool no_room_ = false;  // whether to leave the socket alone for a moment
@@ -165,10 +154,11 @@ Worker::Worker(const WorkerArguments& arguments, ControlChannel& channel)
       agents_(arguments.agents),
       library_(load_config(arguments.config), arguments.policy),
       task_(open_task(library_.tasks(), arguments)),
-      deadline_(make_timer(task_->deadline())),
+      deadline_(make_boot_timer(task_->deadline())),
+      connections_({.connections = library_.config().limits.max_connections}),
+      children_(library_.tasks(), library_.config().limits.max_sessions, connections_),
       p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
-      agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions),
-      connections_({.connections = library_.config().limits.max_connections}) {
+      agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions, children_) {
   task_->add_observer(ended_);
 }
 
@@ -184,7 +174,7 @@ void Worker::run() {
 
 /// Serves until the task shall end.
 void Worker::serve() {
-  std::array<pollfd, 7> entries{};
+  std::array<pollfd, 8> entries{};
   bool open = true;
   while (open) {
     entries = {{{channel_.descriptor(), POLLIN, 0},
@@ -193,7 +183,8 @@ void Worker::serve() {
                 {connections_.dead_peers(), POLLIN, 0},
                 {no_room_ ? -1 : p11kit_.number(), POLLIN, 0},
                 {no_room_ ? -1 : agents_.number(), POLLIN, 0},
-                {ended_->descriptor(), POLLIN, 0}}};
+                {ended_->descriptor(), POLLIN, 0},
+                {no_room_ ? -1 : children_.descriptor(), POLLIN, 0}}};
     const int ready = poll(entries.data(), entries.size(), pause());
     if (ready < 0 && errno != EINTR) {
       throw std::system_error(errno, std::generic_category(), "poll");
@@ -206,22 +197,29 @@ void Worker::serve() {
       if (entries[3].revents != 0) connections_.hang_up_on_dead();
       if (entries[4].revents != 0) accept_one(p11kit_, p11kit_door_);
       if (entries[5].revents != 0) accept_one(agents_, agent_door_);
+      if (entries[7].revents != 0) children_.work();
       if (entries[0].revents != 0) open = obey();
     }
+    next_child_ = children_.expire_due(BootClock::now());
     look_after_owed();
   }
 }
 
 int Worker::pause() const noexcept {
   if (no_room_) return static_cast<int>(kNoRoomPause.count());
-  const auto left = std::chrono::ceil<milliseconds>(next_look_ - steady_clock::now());
+  auto left = std::chrono::ceil<milliseconds>(next_look_ - steady_clock::now());
+  if (next_child_) {
+    // The clock of poll(2) stands still while the machine sleeps; after that it looks again soon.
+    left = std::min(left, std::chrono::ceil<milliseconds>(*next_child_ - BootClock::now()));
+  }
   return static_cast<int>(std::max(left, milliseconds(0)).count());
 }
 
 void Worker::accept_one(const Descriptor& listening, FrontDoor& door) {
   Descriptor socket(accept4(listening.number(), nullptr, nullptr, SOCK_CLOEXEC));
   if (socket) {
-    connections_.serve(std::move(socket), door);
+    connections_.serve(std::move(socket),
+                       std::shared_ptr<FrontDoor>(std::shared_ptr<void>(), &door));
     return;
   }
   no_room_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
@@ -268,6 +266,7 @@ bool Worker::obey() {
 void Worker::end() {
   p11kit_.reset();
   agents_.reset();
+  children_.close_doors();
   library_.tasks().end_all(TaskState::closed);
   const bool quiet = connections_.shut_down(kHangUpTime);
   Message message;

@@ -10,20 +10,13 @@
 #include "config/config.h"
 #include "tools/broker/control_channel.h"
 #include "tools/broker/run_request.h"
+#include "tools/broker/task_server.h"
 
 namespace mayfly::broker {
 
-/// How a worker ended when it was asked to.
-struct WorkerEnd {
-  enum class How { confirmed, died, killed };
-
-  How how = How::died;
-  std::uint64_t pending = 0;  ///< keys whose destruction the device has not confirmed
-};
-
 /// WorkerProcess owns the process that holds the device and serves the task. When it goes, the
 /// process is killed, and with it the task's keys.
-class WorkerProcess {
+class WorkerProcess final : public TaskServer {
  public:
   /// Starts this same program again, as a worker.
   /// @param p11kit, agents   The task's sockets; the worker's from now on. The first may be none.
@@ -32,24 +25,16 @@ class WorkerProcess {
   /// @throws std::system_error
   WorkerProcess(const Config& config, const RunRequest& request, Descriptor p11kit,
                 Descriptor agents, Descriptor grant, std::vector<int> pin_descriptors);
-  ~WorkerProcess();
-  WorkerProcess(const WorkerProcess&) = delete;
-  WorkerProcess& operator=(const WorkerProcess&) = delete;
+  ~WorkerProcess() override;
 
-  [[nodiscard]] pid_t number() const noexcept { return number_; }
-  /// Readable when the worker says something or is gone.
-  [[nodiscard]] int descriptor() const noexcept { return channel_.descriptor(); }
-
-  /// What the worker says; nothing if it is gone, which also ends an unruly one.
-  [[nodiscard]] std::optional<Message> receive() noexcept;
-
-  /// Asks the worker to end the task, and waits until it has gone. One that takes longer than the
-  /// timeout is killed.
-  [[nodiscard]] WorkerEnd end(std::chrono::milliseconds timeout) noexcept;
-
-  /// The process has been waited for by somebody else.
-  void forget() noexcept;
-  [[nodiscard]] bool is_gone() const noexcept { return number_ < 0; }
+  [[nodiscard]] pid_t number() const noexcept override { return number_; }
+  [[nodiscard]] int descriptor() const noexcept override { return channel_.descriptor(); }
+  /// Also ends a worker that is unruly.
+  [[nodiscard]] std::optional<Message> receive() noexcept override;
+  /// Waits until the worker has gone. One that takes longer than the timeout is killed.
+  [[nodiscard]] WorkerEnd end(std::chrono::milliseconds timeout) noexcept override;
+  void forget() noexcept override;
+  [[nodiscard]] bool is_gone() const noexcept override { return number_ < 0; }
 
  private:
   void kill() noexcept;

@@ -12,7 +12,7 @@ constexpr std::size_t kMaxComponents = 64;
 
 [[noreturn]] void refuse_field(const std::string& why) { throw Error(CKR_DATA_INVALID, why); }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') result += '\\';
@@ -130,15 +130,15 @@ std::string to_signature_params(const SignatureInput& input) {
   std::string text = "(";
   for (const std::string& component : input.components) {
     if (&component != &input.components.front()) text += ' ';
-    text += quoted(component);
+    text += in_quotes(component);
   }
   text += ')';
   if (input.created) text += ";created=" + std::to_string(*input.created);
   if (input.expires) text += ";expires=" + std::to_string(*input.expires);
-  if (input.nonce) text += ";nonce=" + quoted(*input.nonce);
-  if (input.algorithm) text += ";alg=" + quoted(*input.algorithm);
-  if (input.key_id) text += ";keyid=" + quoted(*input.key_id);
-  if (input.tag) text += ";tag=" + quoted(*input.tag);
+  if (input.nonce) text += ";nonce=" + in_quotes(*input.nonce);
+  if (input.algorithm) text += ";alg=" + in_quotes(*input.algorithm);
+  if (input.key_id) text += ";keyid=" + in_quotes(*input.key_id);
+  if (input.tag) text += ";tag=" + in_quotes(*input.tag);
   return text;
 }
 

@@ -53,6 +53,8 @@ bool takes_the_device_long(Kind kind) noexcept {
     case Kind::generate:
     case Kind::destroy_object:
     case Kind::attest:
+    case Kind::close_child:
+    case Kind::open_child:  // where somebody may be asked first
       return true;
     default:
       return false;
@@ -125,23 +127,23 @@ wire::HelloAnswer BrokerLink::say_hello(Lane& lane, milliseconds patience, ByteV
   return answer;
 }
 
-wire::Reader BrokerLink::exchange(Lane& lane, Kind kind) {
+wire::Reader BrokerLink::exchange(Lane& lane, Kind kind, int passed) {
   return exchange(lane, kind, takes_the_device_long(kind) ? patience_.device : patience_.usual,
-                  nullptr);
+                  nullptr, passed);
 }
 
 wire::Reader BrokerLink::exchange(Lane& lane, Kind kind, milliseconds patience,
-                                  Descriptor* passed) {
+                                  Descriptor* received, int passed) {
   const auto number = static_cast<std::uint8_t>(kind);
   if (lane.request.size() > wire::most_of_request(number)) {
     throw Error(CKR_ARGUMENTS_BAD,
                 std::string(wire::name_of(kind)) + ": more than a broker takes in one request");
   }
   {
-    const SentRequest sent(lane.request, kind == Kind::login);
-    lane.connection.send({number, ++lane.number, lane.request});
+    const SentRequest sent(lane.request, kind == Kind::login || kind == Kind::open_child);
+    lane.connection.send({number, ++lane.number, lane.request}, passed);
   }
-  const wire::Message answer = lane.connection.receive(passed, patience);
+  const wire::Message answer = lane.connection.receive(received, patience);
   if (answer.kind != number || answer.number != lane.number) {
     wire::malformed("an answer to something else");
   }

@@ -52,13 +52,14 @@ class BrokerLink {
   [[nodiscard]] bool is_up() const noexcept { return !down_.load(); }
 
   /// Makes one request.
+  /// @param passed  A descriptor that goes with the request; -1 for none.
   /// @param take  Gets the answer, which points into memory that is good until it returns. May
   ///              throw WireError for an answer that makes no sense.
   /// @return what `take` returns.
   /// @throws Error what the worker answered; CKR_ARGUMENTS_BAD for what is too long to be sent;
   ///         CKR_FUNCTION_FAILED if all lanes are busy; CKR_DEVICE_REMOVED when the link is down.
   template <typename Answer, typename Request, typename Take>
-  auto call(wire::Kind kind, const Request& request, Take&& take) {
+  auto call(wire::Kind kind, const Request& request, Take&& take, int passed = -1) {
     Turn turn(*this);
     Lane& lane = turn.lane();
     try {
@@ -66,7 +67,7 @@ class BrokerLink {
       lane.request.reserve(kUsualRequest);
       wire::Writer writer(lane.request);
       request.write(writer);
-      wire::Reader reader = exchange(lane, kind);
+      wire::Reader reader = exchange(lane, kind, passed);
       Answer answer = Answer::read(reader);
       reader.require_end();
       return std::forward<Take>(take)(answer);
@@ -82,8 +83,9 @@ class BrokerLink {
 
   /// The same, of an answer that holds nothing.
   template <typename Request>
-  void call(wire::Kind kind, const Request& request) {
-    call<wire::Nothing>(kind, request, [](const wire::Nothing&) {});
+  void call(wire::Kind kind, const Request& request, int passed = -1) {
+    call<wire::Nothing>(
+        kind, request, [](const wire::Nothing&) {}, passed);
   }
 
   /// Shuts all lanes for good and logs why.
@@ -91,6 +93,8 @@ class BrokerLink {
   [[nodiscard]] Error give_up(const std::string& why);
   /// Gives up if the worker has hung up. Waits for nothing.
   void look_after() noexcept;
+  /// Readable when look_after() has something to see.
+  [[nodiscard]] int descriptor() const noexcept { return lanes_.front()->connection.descriptor(); }
   /// Shuts all lanes for good: the worker then destroys what belongs to this process's sessions.
   void close() noexcept { shut(); }
 
@@ -127,9 +131,10 @@ class BrokerLink {
   [[nodiscard]] std::unique_ptr<Lane> connect(std::chrono::milliseconds patience) const;
   [[nodiscard]] wire::HelloAnswer say_hello(Lane& lane, std::chrono::milliseconds patience,
                                             ByteView join, Descriptor* page);
-  [[nodiscard]] wire::Reader exchange(Lane& lane, wire::Kind kind);
+  [[nodiscard]] wire::Reader exchange(Lane& lane, wire::Kind kind, int passed);
   [[nodiscard]] wire::Reader exchange(Lane& lane, wire::Kind kind,
-                                      std::chrono::milliseconds patience, Descriptor* passed);
+                                      std::chrono::milliseconds patience, Descriptor* received,
+                                      int passed = -1);
   [[nodiscard]] Lane& take_lane();
   [[nodiscard]] Lane* open_lane() noexcept;
   void give_back(Lane& lane) noexcept;

@@ -9,6 +9,7 @@
 #include "integration/broker/hostile_agent.h"
 #include "support/temp_folder.h"
 #include "tools/broker/agent_door.h"
+#include "tools/broker/child_tasks.h"
 #include "unit/core/fake_device.h"
 
 namespace mayfly::broker {
@@ -34,7 +35,9 @@ TEST_P(AgentLimitsTest, ALongSignIsTakenOnlyWhereADeviceTakesMessages) {
   device.takes_messages = GetParam();
   TaskTable tasks(device, {}, nullptr);
   const auto task = tasks.open({"t", std::chrono::minutes(5)});
-  AgentDoor door(tasks, task, 4);
+  ConnectionSet connections({.connections = 4});
+  ChildTasks children(tasks, 4, connections);
+  AgentDoor door(tasks, task, 4, children);
 
   const test::TempFolder folder;
   const auto path = folder.path() / "door";

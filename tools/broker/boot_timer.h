@@ -1,0 +1,13 @@
+// Timers that go on while the machine sleeps.
+#pragma once
+
+#include "base/clock.h"
+#include "base/descriptor.h"
+
+namespace mayfly::broker {
+
+/// A descriptor that can be read from a moment on, by the clock of deadlines.
+/// @throws std::system_error
+[[nodiscard]] Descriptor make_boot_timer(BootClock::time_point when);
+
+}  // namespace mayfly::broker
