@@ -6,6 +6,7 @@
 #include "base/jwk.h"
 #include "base/jws_algorithm.h"
 #include "base/random.h"
+#include "credential/checked_signature.h"
 
 namespace mayfly::credential {
 namespace {
@@ -91,10 +92,7 @@ HttpSignature sign_http(const HttpMessage& message, const ProofTime& time, Signe
   input.key_id = jwk_thumbprint(key);
   const std::string params = to_signature_params(input);
   const std::string base = signature_base(message, input, params);
-  const Bytes signature = signer.sign(*scheme, as_bytes(base));
-  if (!is_signature(*scheme, key, as_bytes(base), signature)) {
-    throw Error(CKR_DEVICE_ERROR, "what was signed does not verify with the key's own public half");
-  }
+  const Bytes signature = checked_signature(signer, *scheme, as_bytes(base));
   const std::string label(kLabel);
   return {label + params, label + ":" + to_base64(signature) + ":"};
 }
