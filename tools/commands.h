@@ -27,7 +27,10 @@ void add_grant(CLI::App& app, int& status);
 void add_init(CLI::App& app, int& status);
 void add_issuer(CLI::App& app, int& status);
 void add_policy(CLI::App& app, int& status);
+void add_proof(CLI::App& app, int& status);
 void add_reap(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
+void add_status(CLI::App& app, int& status);
+void add_token(CLI::App& app, int& status);
 
 }  // namespace mayfly::tools

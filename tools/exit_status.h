@@ -10,7 +10,7 @@ namespace mayfly::tools {
 enum ExitStatus : int {
   kOk = 0,
   kChecksFailed = 1,  ///< `mayfly doctor` found something that does not work, `mayfly attest
-                      ///< verify` something that does not hold
+                      ///< verify` or `mayfly token verify` something that does not hold
   kUsage = 2,         ///< the command line makes no sense
 
   kBadTaskId = 64,  ///< a task ID is empty, too long, or holds control characters

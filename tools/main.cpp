@@ -35,7 +35,7 @@ void harden(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
   const bool holds_secrets =
       command == "run" || command == broker::kWorkerCommand || command == "issuer" ||
-      command == "credential" ||
+      command == "credential" || command == "proof" || command == "status" ||
       (command == "grant" && argc > 2 && argv[2] == std::string_view("issue"));
   if (!holds_secrets) return;
   if (prctl(PR_SET_DUMPABLE, 0) != 0) {
@@ -66,6 +66,9 @@ int run(int argc, char** argv) {
   add_grant(app, status);
   add_issuer(app, status);
   add_credential(app, status);
+  add_proof(app, status);
+  add_token(app, status);
+  add_status(app, status);
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
 #endif
