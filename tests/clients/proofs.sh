@@ -79,10 +79,24 @@ test_can_not_be_made_after_the_task() {
   refused '\(proof, wrong-target\)' verify wit --dpop dpop --method GET --url "$URL/1" --seen seen
   refused '\(proof, (expired|too-old)\)' verify wit --dpop dpop --method GET --url "$URL" \
     --seen seen --at "$(($(date +%s) + 60))"
-  # A thief's key makes proofs, but not for this token.
-  openssl ecparam -name prime256v1 -genkey -noout -out thief.key
   refused '\(credential, expired\)' verify wit --dpop dpop --method GET --url "$URL" --seen seen \
     --at "$(($(date +%s) + 86400))"
+  # A thief's key makes proofs, but not for this token.
+  openssl ecparam -name prime256v1 -genkey -noout -out thief.key
+  /usr/bin/python3 - "$URL" > thief.dpop << 'END'
+import base64, sys, time, jwt
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+key = load_pem_private_key(open("thief.key", "rb").read(), None)
+numbers = key.public_key().public_numbers()
+text = lambda n: base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode()
+jwk = {"kty": "EC", "crv": "P-256", "x": text(numbers.x), "y": text(numbers.y)}
+claims = {"jti": "1", "htm": "GET", "htu": sys.argv[1], "iat": int(time.time())}
+print(jwt.encode(claims, key, "ES256", {"typ": "dpop+jwt", "jwk": jwk}))
+END
+  refused '\(proof, other-key\)' verify wit --dpop thief.dpop --method GET --url "$URL" --seen seen
+  # Without the safeguard, that proofs are remembered, the captured one is taken again and again.
+  succeeds verify wit --dpop dpop --method GET --url "$URL" --no-replay-check
+  succeeds verify wit --dpop dpop --method GET --url "$URL" --no-replay-check
 }
 
 capture() {

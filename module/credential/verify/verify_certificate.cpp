@@ -116,13 +116,13 @@ VerifiedCredential verify_certificate(const std::string& pem, const std::string&
   if (chain.empty()) refuse(Reason::malformed, "it is no PEM certificate");
   X509* const leaf = chain.front().get();
   const std::uint64_t begin = seconds_of(X509_get0_notBefore(leaf));
-  // Its last second counts as a whole (RFC 5280, 4.1.2.5).
-  const std::uint64_t end = seconds_of(X509_get0_notAfter(leaf)) + 1;
+  // libcrypto counts the last second as past, unlike RFC 5280, 4.1.2.5: so is it done here.
+  const std::uint64_t end = seconds_of(X509_get0_notAfter(leaf));
   const Clock& clock = expected.clock;
   const bool early = begin > clock.now_unix_s + static_cast<std::uint64_t>(clock.skew.count());
   // When the path is looked at is a time at which the certificate itself is valid: whether that is
   // now is said by its own reasons.
-  const std::uint64_t within = std::clamp(clock.now_unix_s, begin, std::max(begin, end - 1));
+  const std::uint64_t within = std::clamp(clock.now_unix_s, begin, std::max(begin + 1, end) - 1);
   check_chain(chain, roots, within);
   if ((X509_get_extension_flags(leaf) & EXFLAG_CA) != 0) {
     refuse(Reason::bad_claim, "it is an authority's");
