@@ -74,8 +74,9 @@ LiveKey find_live_key(const TaskToken& token, const Config& config, const std::s
   }
   live.now_unix_s = unix_now_s();
   const auto longest = std::min(config.issuer.max_life, valid_for.value_or(config.issuer.max_life));
+  live.deadline_unix_s = deadline_of(token);
   live.end_unix_s =
-      std::min(deadline_of(token), live.now_unix_s + static_cast<std::uint64_t>(longest.count()));
+      std::min(live.deadline_unix_s, live.now_unix_s + static_cast<std::uint64_t>(longest.count()));
   if (!config.issuer.attestation_key.empty()) {
     live.end_unix_s = std::min(live.end_unix_s, check_evidence(token, config, live));
   }
