@@ -171,9 +171,9 @@ int issue(const IssueOptions& options, const Config& config) {
   if (!options.valid_for.empty()) valid_for = duration_option("--valid-for", options.valid_for);
   std::optional<SecretBuffer> pin;
   if (config.login.pin_source) pin = config.login.pin_source->read();
-  Issuer issuer = open_issuer(config);
   TaskToken token(find_task_door(options.task, options.config).path, std::move(pin));
   const LiveKey live = find_live_key(token, config, options.key, valid_for);
+  Issuer issuer = open_issuer(config);
   const Credential made = make(options, config, live, issuer);
   // What was signed while the task ended is never given out.
   require_open(token);

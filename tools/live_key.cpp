@@ -56,7 +56,12 @@ std::uint64_t check_evidence(const TaskToken& token, const Config& config, const
 }
 
 std::uint64_t deadline_of(const TaskToken& token) {
-  const auto deadline = token.deadline_unix_s();
+  std::optional<std::uint64_t> deadline;
+  try {
+    deadline = token.deadline_unix_s();
+  } catch (const Error& error) {
+    throw Failure(kRefused, std::string("the task is over: ") + error.what());
+  }
   if (!deadline) throw Failure(kRefused, "the task is over");
   return *deadline;
 }

@@ -306,6 +306,69 @@ leave_traces() {
   refused 'no key of the task' mayfly credential issue --type x509 --key other
 }
 
+# The task ends while the issuer signs: the command that brings the issuer's PIN ends it.
+test_task_that_ends_meanwhile_gets_nothing() {
+  cat > pin << END
+#!/bin/sh
+echo end > $WORK/end
+while [ ! -e $WORK/over ]; do sleep 0.02; done
+cat $DEVICE/issuer-pin
+END
+  chmod 0700 pin
+  sed --in-place "s|^pin-source = \"file:.*issuer-pin\"|pin-source = \"command:$WORK/pin\"|" \
+    "$MAYFLY_CONF"
+  mkfifo end
+  (in_task demo wait_for_the_end && : > over) &
+  while [[ ! -e begun ]]; do sleep 0.05; done
+  refused 'the task is over' mayfly credential issue --type x509 --task demo --out certificate
+  wait
+  [[ ! -e certificate ]] || fail 'a certificate was given out after the end'
+}
+
+wait_for_the_end() {
+  generate_ec ec 01
+  : > begun
+  local line
+  read -r line < end
+}
+
+test_last_signature_is_no_certificate() {
+  sed --in-place 's/^#max-signatures = .*/max-signatures = 1/' "$MAYFLY_CONF"
+  in_task demo ask_with_the_last_signature
+}
+
+ask_with_the_last_signature() {
+  generate_ec ec 01
+  refused 'the task is over' mayfly credential issue --type x509 --out certificate
+  [[ ! -e certificate ]] || fail 'a task that is over got a certificate'
+}
+
+test_evidence_is_asked_for() {
+  if [[ -z $TPM ]]; then
+    sed --in-place "s|^#attestation-key = .*|attestation-key = \"key.json\"|" "$MAYFLY_CONF"
+    in_task demo be_refused 'gives no evidence'
+    return
+  fi
+  in_task demo issue_on_evidence
+  # Another key than the TPM's own.
+  openssl ecparam -name prime256v1 -genkey -noout | openssl pkey -pubout \
+    -out "$DEVICE/attestation-key.json"
+  in_task demo be_refused 'evidence does not hold: trust'
+}
+
+issue_on_evidence() {
+  generate_ec ec 01
+  issue x509 ec certificate
+  mayfly issuer show --certificate > issuer.pem
+  succeeds openssl verify -purpose sslclient -CAfile issuer.pem certificate
+}
+
+be_refused() {
+  generate_ec ec 01
+  refused "$1" mayfly credential issue --type x509 --out refused.crt
+  [[ ! -e refused.crt ]] || fail 'a certificate was given out'
+}
+
 # What docs/certificates.md shows, as it stands there.
 test_page_examples() {
   PAGE=docs/certificates.md

@@ -49,6 +49,37 @@ TEST_F(Init, MakesAConfigurationThatTheDoctorFindsHealthy) {
   expect_healthy(sandbox_.user_folder());
 }
 
+TEST_F(Init, MakesAnIssuerOnATokenOfItsOwn) {
+  const fs::path folder = sandbox_.root() / "new";
+  const Outcome outcome =
+      sandbox_.mayfly({"init", "--folder", folder, "--issuer", "agents.example"});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    EXPECT_EQ(mode_of(entry.path()), entry.is_directory() ? 0700u : 0600u) << entry.path();
+  }
+  const Config config = Config::load(folder / "mayfly.toml");
+  EXPECT_EQ(config.issuer.trust_domain, "agents.example");
+  EXPECT_NE(config.issuer.token, config.device.token);
+  EXPECT_NE(config.issuer.pin_source->value, config.device.pin_source.value);
+  const Outcome shown = sandbox_.mayfly({"issuer", "show", "--config", config.file});
+  EXPECT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("agents.example"));
+  expect_healthy(folder);
+}
+
+TEST_F(Init, MakesNoIssuerOfANameThatIsNoneOrForADeviceThatIsThere) {
+  const fs::path folder = sandbox_.root() / "new";
+  const Outcome name = sandbox_.mayfly({"init", "--folder", folder, "--issuer", "Agents/1"});
+  EXPECT_EQ(name.status, 2);
+  EXPECT_THAT(name.err, HasSubstr("wants a trust domain"));
+  const Outcome there =
+      sandbox_.mayfly({"init", "--folder", folder, "--issuer", "a.example", "--module", "/m.so",
+                       "--token", "pkcs11:token=t", "--pin-source", "file:p"});
+  EXPECT_EQ(there.status, 2);
+  EXPECT_THAT(there.err, HasSubstr("mayfly issuer init"));
+  EXPECT_FALSE(fs::exists(folder));
+}
+
 TEST_F(Init, FilesAreForTheirOwnerOnly) {
   sandbox_.init(sandbox_.root() / "new");
   const fs::path folder = sandbox_.root() / "new";
