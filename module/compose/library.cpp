@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/guarded_file.h"
 #include "base/log.h"
 #include "compose/broker_host.h"
 #include "compose/certificates.h"
@@ -12,6 +13,7 @@
 #include "device/broker/broker_device.h"
 #include "device/pkcs11/pkcs11_device.h"
 #include "device/tpm/tpm_device.h"
+#include "ledger/chain_folder.h"
 
 namespace mayfly {
 namespace {
@@ -36,12 +38,29 @@ MechanismSet known_of(const std::vector<CK_MECHANISM_TYPE>& types) {
   return known;
 }
 
+std::optional<LedgerPlace> ledger_place(const Config& config) {
+  if (config.ledger.folder.empty()) return std::nullopt;
+  LedgerPlace place{config.ledger.folder, ledger::Sync::interval};
+  switch (config.ledger.sync) {
+    case LedgerSync::entry:
+      place.sync = ledger::Sync::entry;
+      break;
+    case LedgerSync::interval:
+      break;
+    case LedgerSync::end:
+      place.sync = ledger::Sync::end;
+      break;
+  }
+  return place;
+}
+
 TaskLimits task_limits(const Config& config, const std::string& policy) {
   TaskLimits limits;
   limits.default_ttl = config.task.ttl;
   limits.max_ttl = config.task.max_ttl;
   limits.max_tasks = config.limits.max_tasks;
   limits.policy = task_policy(config, policy);
+  limits.ledger = ledger_place(config);
   return limits;
 }
 
@@ -65,6 +84,25 @@ void reap_recorded(Device& device) noexcept {
     }
   } catch (const std::exception& error) {
     log::warn("the keys of dead processes were not looked for", error);
+  }
+}
+
+/// The ledgers that have no end because their processes died. They are told of once.
+void tell_abandoned(const Config& config) noexcept {
+  if (config.ledger.folder.empty()) return;
+  constexpr std::size_t kMostTold = 10;
+  try {
+    const auto chains = ledger::take_abandoned(config.ledger.folder);
+    for (std::size_t i = 0; i < std::min(chains.size(), kMostTold); ++i) {
+      log::warn("the ledger of task " + chains[i].task.id +
+                " is not sealed, since its process died; see: mayfly audit verify " +
+                shell_word(chains[i].path.string()));
+    }
+    if (chains.size() > kMostTold) {
+      log::warn(std::to_string(chains.size() - kMostTold) + " more ledgers are not sealed either");
+    }
+  } catch (const std::exception& error) {
+    log::warn("the ledgers of dead processes were not looked for", error);
   }
 }
 
@@ -126,6 +164,7 @@ void Library::open_tasks(const std::string& policy) {
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
   if (may_leave_traces(config_)) reap_recorded(*device_);
+  tell_abandoned(config_);
   tasks_ = std::make_unique<TaskTable>(*device_, limits, std::move(make_login));
 }
 

@@ -123,6 +123,19 @@ struct GrantsConfig {
   std::chrono::seconds clock_skew{30};                   ///< grants.clock-skew
 };
 
+/// When what is written into a ledger is forced to the disk.
+enum class LedgerSync {
+  entry,     ///< each entry, before what it tells of is done
+  interval,  ///< once a second at most, by whoever writes an entry
+  end,       ///< at the end of the task
+};
+
+/// [ledger]: the record of what is done with each task's keys.
+struct LedgerConfig {
+  std::filesystem::path folder;            ///< ledger.folder: empty for no ledger
+  LedgerSync sync = LedgerSync::interval;  ///< ledger.sync
+};
+
 /// [limits]: bounds on what one process holds.
 struct LimitsConfig {
   std::size_t max_tasks = 10'000;     ///< limits.tasks
@@ -154,6 +167,7 @@ struct Config {
   PolicyConfig policy;                                 ///< of all tasks
   std::map<std::string, PolicyConfig> named_policies;  ///< by NAME: on top of `policy`
   GrantsConfig grants;
+  LedgerConfig ledger;
   LimitsConfig limits;
   LogConfig log;
   BrokerConfig broker;

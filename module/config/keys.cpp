@@ -15,6 +15,7 @@ constexpr std::string_view kTypes = "pkcs11|tpm";
 constexpr std::string_view kDeadlines = "hardware|software";
 constexpr std::string_view kUsages = "narrow|strict";
 constexpr std::string_view kOtherUsages = "off|unsaid";
+constexpr std::string_view kSyncs = "entry|interval|end";
 constexpr std::string_view kStorages = "session|stored";
 
 std::string show_text(std::string_view text) { return text.empty() ? "" : toml_text(text); }
@@ -65,7 +66,7 @@ std::string show_environment(const Config& config) {
   return text + " }";
 }
 
-constexpr std::array<ConfigTable, 10> kTables = {{
+constexpr std::array<ConfigTable, 11> kTables = {{
     {"device", "What holds the keys: a token of a PKCS#11 module, or a TPM."},
     {"tpm", "Which TPM, and how keys in it are guarded. For device.type = \"tpm\"."},
     {"registry",
@@ -77,12 +78,13 @@ constexpr std::array<ConfigTable, 10> kTables = {{
      "What a task's keys may do. [policy] holds for all tasks; a table [policy.NAME] with the same "
      "keys confines those further that are opened with its NAME ([Policies](policy.md))."},
     {"grants", "Signed permissions to open a task."},
+    {"ledger", "The record of what is done with the keys of each task ([Ledger](ledger.md))."},
     {"limits", "Bounds on what one process holds."},
     {"log", "Where refusals and faults are written."},
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 47> kKeys = {{
+constexpr std::array<ConfigKey, 49> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -267,8 +269,8 @@ constexpr std::array<ConfigKey, 47> kKeys = {{
      [](Config& c, const Value& v) { c.policy.users = v.users(); },
      [](const Config& c) { return show_ids(c.policy.users); }},
     {"policy", "groups", "list of groups",
-     "The groups whose members may open a task, by name or number.", "[1001]", false,
-     KeyFor::any, [](Config& c, const Value& v) { c.policy.groups = v.groups(); },
+     "The groups whose members may open a task, by name or number.", "[1001]", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.policy.groups = v.groups(); },
      [](const Config& c) { return show_ids(c.policy.groups); }},
     {"policy", "login-required", "true or false",
      "Whether a client must log in to a task's token, as login.required says it of all tasks.", "",
@@ -308,6 +310,22 @@ constexpr std::array<ConfigKey, 47> kKeys = {{
      "How much the clocks of approvers and of this machine may differ.", "", false, KeyFor::any,
      [](Config& c, const Value& v) { c.grants.clock_skew = v.duration(); },
      [](const Config& c) { return show_duration(c.grants.clock_skew); }},
+    {"ledger", "folder", "path",
+     "The folder in which each task gets a file. It must be there, belong to its user or to root, "
+     "and not be writable by others. Without it, no ledger is kept. With it, what can't be written "
+     "down is not done.",
+     "\"/var/lib/mayfly/ledger\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.ledger.folder = v.path(); },
+     [](const Config& c) { return show_text(c.ledger.folder.native()); }},
+    {"ledger", "sync", "\"entry\", \"interval\" or \"end\"",
+     "When entries are forced to the disk, which a crash of the machine survives: each one, once a "
+     "second at most, or at the end of the task. The kernel has each entry at once in any case, "
+     "which the death of a process survives.",
+     "", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.ledger.sync = static_cast<LedgerSync>(v.choice(kSyncs)); },
+     [](const Config& c) {
+       return toml_text(entry(kSyncs, static_cast<std::size_t>(c.ledger.sync)));
+     }},
     {"limits", "tasks", "whole number, 1 to 1000000", "The most tasks that are open at once.", "",
      false, KeyFor::any,
      [](Config& c, const Value& v) { c.limits.max_tasks = v.number(1, kMostOfAnything); },

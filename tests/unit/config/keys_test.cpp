@@ -54,6 +54,8 @@ const std::map<std::string, std::string>& other_values() {
       {"grants.audience", "\"broker\""},
       {"grants.max-life", "\"10m\""},
       {"grants.clock-skew", "\"5s\""},
+      {"ledger.folder", "\"/var/lib/mayfly/ledger\""},
+      {"ledger.sync", "\"entry\""},
       {"limits.tasks", "1"},
       {"limits.sessions", "2"},
       {"limits.objects", "3"},
