@@ -12,11 +12,11 @@ constexpr std::string_view kDigits = "0123456789abcdef";
 }  // namespace
 
 std::string to_hex(ByteView bytes) {
-  std::string text;
-  text.reserve(bytes.size() * 2);
+  std::string text(bytes.size() * 2, '0');
+  char* digit = text.data();
   for (const std::uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 0x0f];
+    *digit++ = kDigits[byte >> 4];
+    *digit++ = kDigits[byte & 0x0f];
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #include "base/crypto_context.h"
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <memory>
@@ -9,22 +10,33 @@
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/provider.h>
+
+#include "base/hash.h"
 
 namespace mayfly::crypto {
 namespace {
+
+constexpr std::size_t kHashes = 5;  // Hash::none among them
 
 struct Context {
   OSSL_LIB_CTX* library = nullptr;
   OSSL_PROVIDER* provider = nullptr;
   std::mutex mutex;  // guards groups
   std::map<std::string, EC_GROUP*> groups;
+  std::array<EVP_MD*, kHashes> hashes{};
 
   Context() : library(OSSL_LIB_CTX_new()) {
     if (library != nullptr) provider = OSSL_PROVIDER_load(library, "default");
+    if (provider == nullptr) return;
+    for (std::size_t i = 1; i < kHashes; ++i) {
+      hashes[i] = EVP_MD_fetch(library, libcrypto_name(static_cast<Hash>(i)), nullptr);
+    }
   }
   ~Context() {
     for (const auto& [name, group] : groups) EC_GROUP_free(group);
+    for (EVP_MD* hash : hashes) EVP_MD_free(hash);
     if (provider != nullptr) OSSL_PROVIDER_unload(provider);
     OSSL_LIB_CTX_free(library);
   }
@@ -55,6 +67,12 @@ const EC_GROUP* group(const char* name) {
     known = EC_GROUP_new_by_curve_name_ex(context.library, nullptr, EC_curve_nist2nid(name));
     if (known == nullptr) throw failure(CKR_FUNCTION_FAILED, "looking up a curve");
   }
+  return known;
+}
+
+EVP_MD* hash_algorithm(Hash hash) {
+  EVP_MD* known = current_context().hashes.at(static_cast<std::size_t>(hash));
+  if (known == nullptr) throw failure(CKR_FUNCTION_FAILED, "looking up a hash");
   return known;
 }
 

@@ -6,6 +6,10 @@
 
 #include "base/error.h"
 
+namespace mayfly {
+enum class Hash;
+}
+
 namespace mayfly::crypto {
 
 /// This module's own library context, made at its first use, with the default provider only.
@@ -18,6 +22,11 @@ namespace mayfly::crypto {
 /// The group of a named curve ("P-256"), made once for the context.
 /// @throws Error CKR_FUNCTION_FAILED when libcrypto does not know the curve.
 [[nodiscard]] const EC_GROUP* group(const char* name);
+
+/// A hash function of the context, which looked it up when it was made: a lookup costs more than
+/// hashing a short text.
+/// @throws Error CKR_FUNCTION_FAILED when libcrypto does not know the hash; it must not be none.
+[[nodiscard]] EVP_MD* hash_algorithm(Hash hash);
 
 /// Frees the context. Nothing made in it may live any more; the next use makes a new one.
 void release() noexcept;

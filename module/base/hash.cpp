@@ -43,11 +43,9 @@ void Hasher::Free::operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_f
 
 Hasher::Hasher(Hash hash) : hash_(hash), context_(EVP_MD_CTX_new()) {
   if (context_ == nullptr) throw Error(CKR_HOST_MEMORY, "no memory for a digest");
-  EVP_MD* algorithm = EVP_MD_fetch(crypto::context(), libcrypto_name(hash), nullptr);
-  const bool ready =
-      algorithm != nullptr && EVP_DigestInit_ex2(context_.get(), algorithm, nullptr) == 1;
-  EVP_MD_free(algorithm);  // the digest context keeps a reference of its own
-  if (!ready) throw crypto::failure(CKR_FUNCTION_FAILED, "starting a digest");
+  if (EVP_DigestInit_ex2(context_.get(), crypto::hash_algorithm(hash), nullptr) != 1) {
+    throw crypto::failure(CKR_FUNCTION_FAILED, "starting a digest");
+  }
 }
 
 void Hasher::update(ByteView data) {

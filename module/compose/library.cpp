@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/guarded_file.h"
 #include "base/log.h"
 #include "compose/approved_book.h"
 #include "compose/broker_host.h"
@@ -13,6 +14,7 @@
 #include "device/broker/broker_device.h"
 #include "device/pkcs11/pkcs11_device.h"
 #include "device/tpm/tpm_device.h"
+#include "ledger/chain_folder.h"
 
 namespace mayfly {
 namespace {
@@ -37,6 +39,22 @@ MechanismSet known_of(const std::vector<CK_MECHANISM_TYPE>& types) {
   return known;
 }
 
+std::optional<LedgerPlace> ledger_place(const Config& config) {
+  if (config.ledger.folder.empty()) return std::nullopt;
+  LedgerPlace place{config.ledger.folder, ledger::Sync::interval};
+  switch (config.ledger.sync) {
+    case LedgerSync::entry:
+      place.sync = ledger::Sync::entry;
+      break;
+    case LedgerSync::interval:
+      break;
+    case LedgerSync::end:
+      place.sync = ledger::Sync::end;
+      break;
+  }
+  return place;
+}
+
 TaskLimits task_limits(const Config& config, const std::string& policy) {
   TaskLimits limits;
   limits.default_ttl = config.task.ttl;
@@ -44,6 +62,7 @@ TaskLimits task_limits(const Config& config, const std::string& policy) {
   limits.max_tasks = config.limits.max_tasks;
   limits.policy = task_policy(config, policy);
   limits.find_policy = [config](const std::string& name) { return task_policy(config, name); };
+  limits.ledger = ledger_place(config);
   return limits;
 }
 
@@ -67,6 +86,25 @@ void reap_recorded(Device& device) noexcept {
     }
   } catch (const std::exception& error) {
     log::warn("the keys of dead processes were not looked for", error);
+  }
+}
+
+/// The ledgers that have no end because their processes died. They are told of once.
+void tell_abandoned(const Config& config) noexcept {
+  if (config.ledger.folder.empty()) return;
+  constexpr std::size_t kMostTold = 10;
+  try {
+    const auto chains = ledger::take_abandoned(config.ledger.folder);
+    for (std::size_t i = 0; i < std::min(chains.size(), kMostTold); ++i) {
+      log::warn("the ledger of task " + chains[i].task.id +
+                " is not sealed, since its process died; see: mayfly audit verify " +
+                shell_word(chains[i].path.string()));
+    }
+    if (chains.size() > kMostTold) {
+      log::warn(std::to_string(chains.size() - kMostTold) + " more ledgers are not sealed either");
+    }
+  } catch (const std::exception& error) {
+    log::warn("the ledgers of dead processes were not looked for", error);
   }
 }
 
@@ -129,6 +167,7 @@ void Library::open_tasks(const std::string& policy, BookUpkeep upkeep) {
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
   if (may_leave_traces(config_)) reap_recorded(*device_);
+  tell_abandoned(config_);
   std::shared_ptr<TaskBook> book = std::make_shared<OpenBook>();
   if (config_.registry.is_there()) {
     const auto use = upkeep == BookUpkeep::thread ? RegistryUse::broker : RegistryUse::host;

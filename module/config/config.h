@@ -144,6 +144,19 @@ struct IssuerConfig {
   std::chrono::seconds max_life{std::chrono::hours(1)};  ///< issuer.max-life: of a credential
 };
 
+/// When what is written into a ledger is forced to the disk.
+enum class LedgerSync {
+  entry,     ///< each entry, before what it tells of is done
+  interval,  ///< once a second at most, by whoever writes an entry
+  end,       ///< at the end of the task
+};
+
+/// [ledger]: the record of what is done with each task's keys.
+struct LedgerConfig {
+  std::filesystem::path folder;            ///< ledger.folder: empty for no ledger
+  LedgerSync sync = LedgerSync::interval;  ///< ledger.sync
+};
+
 /// [limits]: bounds on what one process holds.
 struct LimitsConfig {
   std::size_t max_tasks = 10'000;     ///< limits.tasks
@@ -177,6 +190,7 @@ struct Config {
   GrantsConfig grants;
   ApprovalConfig approval;
   IssuerConfig issuer;
+  LedgerConfig ledger;
   LimitsConfig limits;
   LogConfig log;
   BrokerConfig broker;

@@ -16,6 +16,7 @@ constexpr std::string_view kTypes = "pkcs11|tpm";
 constexpr std::string_view kDeadlines = "hardware|software";
 constexpr std::string_view kUsages = "narrow|strict";
 constexpr std::string_view kOtherUsages = "off|unsaid";
+constexpr std::string_view kSyncs = "entry|interval|end";
 constexpr std::string_view kStorages = "session|stored";
 
 std::string show_text(std::string_view text) { return text.empty() ? "" : toml_text(text); }
@@ -66,7 +67,7 @@ std::string show_variables(const std::map<std::string, std::string>& variables) 
   return text + " }";
 }
 
-constexpr std::array<ConfigTable, 12> kTables = {{
+constexpr std::array<ConfigTable, 13> kTables = {{
     {"device", "What holds the keys: a token of a PKCS#11 module, or a TPM."},
     {"tpm", "Which TPM, and how keys in it are guarded. For device.type = \"tpm\"."},
     {"registry",
@@ -82,12 +83,13 @@ constexpr std::array<ConfigTable, 12> kTables = {{
     {"issuer",
      "The long-lived key that signs what others accept of a task: certificates and tokens "
      "([Certificates](certificates.md))."},
+    {"ledger", "The record of what is done with the keys of each task ([Ledger](ledger.md))."},
     {"limits", "Bounds on what one process holds."},
     {"log", "Where refusals and faults are written."},
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
 }};
 
-constexpr std::array<ConfigKey, 60> kKeys = {{
+constexpr std::array<ConfigKey, 62> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -382,6 +384,22 @@ constexpr std::array<ConfigKey, 60> kKeys = {{
      "The longest that a credential is valid. It is never valid after its task's deadline.", "",
      false, KeyFor::any, [](Config& c, const Value& v) { c.issuer.max_life = v.duration(); },
      [](const Config& c) { return show_duration(c.issuer.max_life); }},
+    {"ledger", "folder", "path",
+     "The folder in which each task gets a file. It must be there, belong to its user or to root, "
+     "and not be writable by others. Without it, no ledger is kept. With it, what can't be written "
+     "down is not done.",
+     "\"/var/lib/mayfly/ledger\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.ledger.folder = v.path(); },
+     [](const Config& c) { return show_text(c.ledger.folder.native()); }},
+    {"ledger", "sync", "\"entry\", \"interval\" or \"end\"",
+     "When entries are forced to the disk, which a crash of the machine survives: each one, once a "
+     "second at most, or at the end of the task. The kernel has each entry at once in any case, "
+     "which the death of a process survives.",
+     "", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.ledger.sync = static_cast<LedgerSync>(v.choice(kSyncs)); },
+     [](const Config& c) {
+       return toml_text(entry(kSyncs, static_cast<std::size_t>(c.ledger.sync)));
+     }},
     {"limits", "tasks", "whole number, 1 to 1000000", "The most tasks that are open at once.", "",
      false, KeyFor::any,
      [](Config& c, const Value& v) { c.limits.max_tasks = v.number(1, kMostOfAnything); },

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "core/attestation.h"
 #include "core/task_keeper.h"
+#include "core/task_ledger.h"
 
 namespace mayfly {
 namespace {
@@ -122,7 +123,8 @@ std::string Application::attest(SlotId slot, ObjectHandle key, ByteView nonce) {
   const std::uint64_t epoch = token->login_epoch();
   const std::shared_ptr<Object> object = key_to_attest(*token, key, nonce);
   Task& task = token->task();
-  std::string evidence = task.keeper().attest(task, *object, nonce);
+  std::string evidence = task.ledger().witness(
+      "evidence of a key", [&] { return task.keeper().attest(task, *object, nonce); });
   check_access(*token);
   if (token->login_epoch() != epoch) {
     throw Error(CKR_USER_NOT_LOGGED_IN, "the login under which evidence was asked for has ended");

@@ -6,6 +6,7 @@
 #include "core/device_answer.h"
 #include "core/key_template.h"
 #include "core/session.h"
+#include "core/task_ledger.h"
 
 namespace mayfly {
 namespace {
@@ -31,7 +32,9 @@ TaskStatus LocalKeeper::status(Task& task) {
   return {task.state(), task.key_count(), task.login_flags()};
 }
 
-void LocalKeeper::login(Task& task, SessionHandle, ByteView pin) { task.check_pin(pin); }
+void LocalKeeper::login(Task& task, SessionHandle, ByteView pin) {
+  task.ledger().witness("login", [&] { task.check_pin(pin); });
+}
 
 ObjectHandle LocalKeeper::create(Session& session, const Attributes& wanted) {
   check_may_make(session, wanted);

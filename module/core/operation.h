@@ -45,6 +45,9 @@ class SignatureOperation {
   [[nodiscard]] const Mechanism& mechanism() const noexcept { return *mechanism_; }
   [[nodiscard]] const SignatureScheme& scheme() const noexcept { return scheme_; }
 
+  /// The hash of which input is a digest; none if it is the message, or what a raw mechanism signs.
+  [[nodiscard]] Hash input_hash() const noexcept { return input_hash_; }
+
   /// Adds a part. @throws Error CKR_FUNCTION_NOT_SUPPORTED if the mechanism is one-part only.
   void update(ByteView part);
   [[nodiscard]] bool updated() const noexcept { return input_.has_value(); }

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "device/device.h"
 
@@ -37,6 +39,11 @@ class SessionKey {
 
   [[nodiscard]] const PublicKey& public_key() const noexcept { return key_->public_key(); }
 
+  /// The key's thumbprint in hexadecimal, once a ledger knows the key; else empty.
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// Before others see the key.
+  void set_name(std::string name) noexcept { name_ = std::move(name); }
+
   /// One more object names the key. False when the last name is gone already.
   [[nodiscard]] bool add_name() noexcept;
   /// An object that names the key is gone.
@@ -51,6 +58,7 @@ class SessionKey {
   static constexpr std::uint32_t kShut = 0x80000000;
 
   std::unique_ptr<DeviceKey> key_;
+  std::string name_;
   std::atomic<std::uint32_t> uses_{0};
   std::atomic<std::uint32_t> names_{1};
   enum Outcome : std::uint32_t { kUnknown, kDestroyed, kPending };

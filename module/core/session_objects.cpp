@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "core/session.h"
 #include "core/task_keeper.h"
+#include "core/task_ledger.h"
 
 namespace mayfly {
 
@@ -12,19 +13,27 @@ std::shared_ptr<Object> Session::object(ObjectHandle handle) const {
 
 ObjectHandle Session::create_object(const Attributes& wanted) {
   check_open();
-  return token_->task().keeper().create(*this, wanted);
+  return token_->task().ledger().witness(
+      "making an object", [&] { return token_->task().keeper().create(*this, wanted); });
 }
 
 ObjectHandle Session::copy_object(ObjectHandle original, const Attributes& changes) {
-  return token_->task().keeper().copy(*this, *object(original), changes);
+  return token_->task().ledger().witness("copying an object", [&] {
+    return token_->task().keeper().copy(*this, *object(original), changes);
+  });
 }
 
 void Session::destroy_object(ObjectHandle handle) {
-  token_->task().keeper().destroy(*this, object(handle));
+  TaskLedger& ledger = token_->task().ledger();
+  ledger.witness("destroying an object",
+                 [&] { token_->task().keeper().destroy(*this, object(handle)); });
+  ledger.require_written();
 }
 
 void Session::set_attributes(ObjectHandle handle, const Attributes& changes) {
-  token_->task().keeper().change(*this, *object(handle), changes);
+  token_->task().ledger().witness("changing an object", [&] {
+    token_->task().keeper().change(*this, *object(handle), changes);
+  });
 }
 
 void Session::find_init(const Attributes& wanted) {
@@ -61,7 +70,9 @@ KeyPairHandles Session::generate_key_pair(CK_MECHANISM_TYPE mechanism,
                                           const Attributes& public_wanted,
                                           const Attributes& private_wanted) {
   check_open();
-  return token_->task().keeper().generate(*this, mechanism, public_wanted, private_wanted);
+  return token_->task().ledger().witness("making a key", [&] {
+    return token_->task().keeper().generate(*this, mechanism, public_wanted, private_wanted);
+  });
 }
 
 }  // namespace mayfly

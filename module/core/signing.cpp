@@ -2,11 +2,13 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "base/error.h"
 #include "base/secret.h"
 #include "core/device_answer.h"
 #include "core/task_keeper.h"
+#include "core/task_ledger.h"
 
 namespace mayfly {
 namespace {
@@ -35,36 +37,55 @@ std::size_t ask_for_signature(const Task& task, SessionKey::Use& use, const Sign
   }
 }
 
+/// What may still keep a signature from whoever asked for it.
+void check_given_out(const Token& token, const StillOpen& still_open, const Signing& signing,
+                     std::size_t room, std::size_t size) {
+  // A task that another process holds may be known as exhausted before its last signatures have
+  // come from there. They were counted, so they reach who asked for them. A task of this process
+  // is not exhausted before each signature under way is counted.
+  if (token.task().state() != TaskState::exhausted) {
+    try {
+      check_access(token, still_open, signing);
+    } catch (const Error& error) {
+      // A token that is taken away during a call is another answer than one that was gone before.
+      if (error.rv() != CKR_SESSION_HANDLE_INVALID) throw;
+      throw Error(CKR_DEVICE_REMOVED, error.what());
+    }
+    if (signing.operation.key().retired()) {
+      throw Error(CKR_OPERATION_NOT_INITIALIZED, "the key was destroyed while it signed");
+    }
+  }
+  if (room < size) throw Error(CKR_BUFFER_TOO_SMALL, "the signature does not fit");
+}
+
 std::size_t sign_on_device(const Token& token, const StillOpen& still_open, const Signing& signing,
                            ByteView input, ByteSpan out, Attempt& attempt) {
-  // Signed into memory of our own: nothing reaches the caller before the last check.
+  TaskLedger& ledger = token.task().ledger();
+  // Signed into memory of our own: nothing reaches the caller before the last check, nor before it
+  // is in the ledger.
   std::array<std::uint8_t, kMaxSignatureSize> signature;
-  SessionKey::Use use(*signing.operation.key().session_key());
-  const std::size_t size = ask_for_signature(token.task(), use, signing, input, signature, attempt);
+  std::size_t size = 0;
+  std::optional<SessionKey::Use> use;
+  ledger.witness("signing", [&] { use.emplace(*signing.operation.key().session_key()); });
   try {
-    // A task that another process holds may be known as exhausted before its last signatures have
-    // come from there. They were counted, so they reach who asked for them. A task of this process
-    // is not exhausted before each signature under way is counted.
-    if (token.task().state() != TaskState::exhausted) {
-      check_access(token, still_open, signing);
-      if (signing.operation.key().retired()) {
-        throw Error(CKR_OPERATION_NOT_INITIALIZED, "the key was destroyed while it signed");
-      }
-    }
-    if (out.size() < size) throw Error(CKR_BUFFER_TOO_SMALL, "the signature does not fit");
+    size = ask_for_signature(token.task(), *use, signing, input, signature, attempt);
+    check_given_out(token, still_open, signing, out.size(), size);
   } catch (const Error& error) {
     zeroise(signature);
-    // A token that is taken away during a call is another answer than one that was gone before.
-    if (error.rv() != CKR_SESSION_HANDLE_INVALID) throw;
-    throw Error(CKR_DEVICE_REMOVED, error.what());
+    ledger.not_signed(signing.operation, input, size != 0, error);
+    throw;
+  }
+  try {
+    ledger.signed_with(signing.operation, input);
+  } catch (...) {
+    zeroise(signature);
+    throw;
   }
   std::memcpy(out.data(), signature.data(), size);
   return size;
 }
 
-}  // namespace
-
-Signing begin_signing(const Token& token, const MechanismChoice& choice, ObjectHandle handle) {
+Signing checked_signing(const Token& token, const MechanismChoice& choice, ObjectHandle handle) {
   if (!token.has_user_access()) throw Error(CKR_USER_NOT_LOGGED_IN, "signing needs a login");
   const std::uint64_t epoch = token.login_epoch();
   Device& device = token.task().device();
@@ -96,6 +117,13 @@ Signing begin_signing(const Token& token, const MechanismChoice& choice, ObjectH
   return {SignatureOperation(std::move(key), mechanism, scheme, input_hash), epoch};
 }
 
+}  // namespace
+
+Signing begin_signing(const Token& token, const MechanismChoice& choice, ObjectHandle key) {
+  return token.task().ledger().witness("signing",
+                                       [&] { return checked_signing(token, choice, key); });
+}
+
 void check_login(const Token& token, const Signing& signing) {
   if (token.login_epoch() != signing.login_epoch || !token.has_user_access()) {
     throw Error(CKR_USER_NOT_LOGGED_IN, "the login under which the operation began has ended");
@@ -104,10 +132,12 @@ void check_login(const Token& token, const Signing& signing) {
 
 std::size_t make_signature(const Token& token, const StillOpen& still_open, const Signing& signing,
                            ByteView input, ByteSpan out) {
-  check_access(token, still_open, signing);
-  signing.operation.check_input_size(input, signing.operation.key().session_key()->public_key());
   Task& task = token.task();
-  task.permit_signature();
+  task.ledger().witness("signing", [&] {
+    check_access(token, still_open, signing);
+    signing.operation.check_input_size(input, signing.operation.key().session_key()->public_key());
+    task.permit_signature();
+  });
   Attempt attempt;
   // Either may end the task, which waits for the uses of its keys: this one is over by then.
   const auto settle = [&]() noexcept {

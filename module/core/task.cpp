@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "core/device_answer.h"
 #include "core/task_keeper.h"
+#include "core/task_ledger.h"
 
 namespace mayfly {
 namespace {
@@ -41,6 +42,7 @@ Task::Task(TaskPlan plan, SlotId slot, std::unique_ptr<Login> login,
       keeper_(std::move(keeper)),
       device_(device),
       owner_(owner),
+      ledger_(std::make_unique<TaskLedger>()),
       quota_(plan_.policy.max_objects),
       objects_(quota_),
       generations_allowed_(plan_.policy.max_keys),
@@ -56,12 +58,22 @@ std::size_t Task::key_count() const {
   return keys_.size();
 }
 
+void Task::keep_ledger(const LedgerPlace& place) {
+  ledger_ = std::make_unique<TaskLedger>(place, *this);
+}
+
+bool Task::check_grant(ByteView pin) {
+  if (!awaits_grant()) return false;
+  const std::scoped_lock turn(admission_);
+  if (!awaits_grant()) return false;
+  owner_.admit(*this, pin);
+  return true;
+}
+
 void Task::check_pin(ByteView pin) {
-  if (awaits_grant()) {
-    const std::scoped_lock turn(admission_);
-    if (awaits_grant()) return owner_.admit(*this, pin);
-  }
-  if (policy().login_required) login_->check(pin);
+  const bool brought_grant = check_grant(pin);
+  if (!brought_grant && policy().login_required) login_->check(pin);
+  ledger_->logged_in(*this, brought_grant);
 }
 
 CK_FLAGS Task::login_flags() const noexcept {
@@ -170,6 +182,12 @@ std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec)
   KeyPermit permit(*this);
   auto key = std::make_shared<SessionKey>(
       ask_device([&] { return scope.generate(spec, [this] { require_alive(); }); }));
+  try {
+    ledger_->generated(*this, *key);
+  } catch (...) {
+    discard(*key);
+    throw;
+  }
   permit.use();
   bool taken = false;
   bool first = false;
@@ -182,12 +200,15 @@ std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec)
   }
   if (first) owner_.task_active(*this);
   if (taken) return key;
-  const Destruction result = key->destroy();
-  {
-    const std::scoped_lock lock(mutex_);
-    late_.add(result);
-  }
+  discard(*key);
   throw Error(CKR_DEVICE_REMOVED, "task " + id() + " ended while its key was being made");
+}
+
+void Task::discard(SessionKey& key) noexcept {
+  const Destruction result = key.destroy();
+  ledger_->destroyed(key, result);
+  const std::scoped_lock lock(mutex_);
+  if (!alive()) late_.add(result);
 }
 
 void Task::permit_signature() {
@@ -221,6 +242,7 @@ void Task::settle_signature(bool made) noexcept {
 
 Destruction Task::destroy(const std::shared_ptr<SessionKey>& key) noexcept {
   const Destruction result = key->destroy();
+  ledger_->destroyed(*key, result);
   const std::scoped_lock lock(mutex_);
   keys_.erase(key);
   return result;
@@ -242,7 +264,11 @@ std::optional<EndReport> Task::end(TaskState cause) noexcept {
   }
   EndReport total = end_children(cause);
   EndReport report;
-  for (const auto& key : keys) report.add(key->destroy());
+  for (const auto& key : keys) {
+    const Destruction outcome = key->destroy();
+    ledger_->destroyed(*key, outcome);
+    report.add(outcome);
+  }
   {
     std::unique_lock lock(mutex_);
     generations_over_.wait(lock, [this] { return generations_ == 0; });
@@ -252,6 +278,8 @@ std::optional<EndReport> Task::end(TaskState cause) noexcept {
     if (const auto view = observer.lock()) view->task_ended(cause);
   }
   for (const auto& [number, object] : objects_.shut()) object->retire();
+  // That of the ledger's own key is no news unless something is wrong.
+  if (ledger_->close(*this, cause, report) == Destruction::pending) ++report.pending;
   owner_.task_ended(*this, report);
   {
     const std::scoped_lock lock(mutex_);

@@ -70,6 +70,8 @@ class TaskObserver {
 
 class Task;
 class TaskKeeper;
+class TaskLedger;
+struct LedgerPlace;
 
 /// Who allowed a task, and for whom.
 struct TaskOrigin {
@@ -166,6 +168,12 @@ class Task {
     return !is_final(state()) && now < deadline();
   }
 
+  /// Begins the task's ledger. To be called before others see the task, or never.
+  /// @throws Error CKR_FUNCTION_FAILED when it can't be written.
+  void keep_ledger(const LedgerPlace& place);
+  /// Writes nothing where none is kept.
+  [[nodiscard]] TaskLedger& ledger() const noexcept { return *ledger_; }
+
   /// Has a task that awaits its grant go on under what that allows. It can be done once.
   /// @param plan  Its deadline is no later and its policy no wider than the task's.
   void confine(TaskPlan plan);
@@ -226,6 +234,10 @@ class Task {
   void wait_for_end() noexcept;
   /// Changes the state, if that may be, and says whether it did. Called with mutex_ locked.
   bool move_to(TaskState next) noexcept;
+  /// Whether the PIN was the grant that the task awaits, and the task goes on under it.
+  bool check_grant(ByteView pin);
+  /// Destroys a key that was made and that nobody gets.
+  void discard(SessionKey& key) noexcept;
 
   const TaskPlan plan_;
   const SlotId slot_;
@@ -237,6 +249,7 @@ class Task {
   Device& device_;
   TaskOwner& owner_;
   std::atomic<TaskState> state_{TaskState::open};
+  std::unique_ptr<TaskLedger> ledger_;
   ObjectQuota quota_;
   ObjectStore objects_;
   Allowance generations_allowed_;

@@ -96,9 +96,10 @@ std::shared_ptr<Task> TaskTable::insert(TaskPlan plan, const std::shared_ptr<Tas
                                      make_login_ ? make_login_() : nullptr,
                                      std::make_unique<LocalKeeper>(), device_, parent, owner());
   task->objects().add(make_task_object(*task));
-  if (parent != nullptr) parent->adopt(task);
+  if (limits_.ledger) task->keep_ledger(*limits_.ledger);
   reservation.use();
   try {
+    if (parent != nullptr) parent->adopt(task);
     show(task);
   } catch (...) {
     task->end(TaskState::closed);

@@ -63,6 +63,8 @@ ChainFile::ChainFile(const std::filesystem::path& folder, std::string_view seria
     close(file_);
     refuse("can't be guarded: " + why(error));
   }
+  rlimit limit{};
+  is_limited_ = getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
   device_ = status.st_dev;
   inode_ = status.st_ino;
 }
@@ -108,6 +110,7 @@ void ChainFile::require_untouched() {
 }
 
 void ChainFile::require_room(std::size_t size) const {
+  if (!is_limited_) return;
   // A write at the limit would raise SIGXFSZ, which ends most processes.
   rlimit limit{};
   if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;

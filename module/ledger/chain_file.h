@@ -76,6 +76,7 @@ class ChainFile {
   dev_t device_ = 0;
   ino_t inode_ = 0;
   std::uint64_t size_ = 0;
+  bool is_limited_ = false;  // whether the process may not write files of any length
   bool name_synced_ = false;
   std::atomic<bool> damaged_{false};
 };

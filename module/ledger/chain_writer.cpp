@@ -25,12 +25,10 @@ ChainWriter::ChainWriter(const std::filesystem::path& folder, ChainTask task, Sy
       hasher_(EVP_MD_CTX_new()),
       head_hex_(to_hex(no_hash())),
       synced_(std::chrono::steady_clock::now()) {
-  // Looked up once for all entries.
-  EVP_MD* sha256 = EVP_MD_fetch(crypto::context(), libcrypto_name(Hash::sha256), nullptr);
-  const bool ready = hasher_ != nullptr && sha256 != nullptr &&
-                     EVP_DigestInit_ex2(hasher_.get(), sha256, nullptr) == 1;
-  EVP_MD_free(sha256);
-  if (ready) return;
+  if (hasher_ != nullptr &&
+      EVP_DigestInit_ex2(hasher_.get(), crypto::hash_algorithm(Hash::sha256), nullptr) == 1) {
+    return;
+  }
   file_.remove_if_empty();
   throw crypto::failure(CKR_FUNCTION_FAILED, "the ledger's hash");
 }

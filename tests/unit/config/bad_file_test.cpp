@@ -38,7 +38,7 @@ const char kPinSource[] = "pin-source = \"file:pin\"";
 
 const std::string kAllTables =
     "[device], [tpm], [registry], [task], [login], [policy], [grants], [approval], [issuer], "
-    "[limits], [log], [broker]";
+    "[ledger], [limits], [log], [broker]";
 const std::string kPinSourceKinds =
     "a pin-source says where the PIN is, not what it is; write file:PATH, fd:NUMBER, "
     "credential:NAME or command:PROGRAM ARGUMENTS";
@@ -249,6 +249,8 @@ std::vector<BadFile> wrong_texts() {
        ":6: device.env.1A is no name of an environment variable; use letters, digits and _"},
       {"EnvValueZeroByte", device_with("[device.env]\nA = \"c\\u0000\""),
        ":6: device.env.A holds a zero byte; leave it out"},
+      {"LedgerSyncUnknown", device_with("[ledger]\nsync = \"always\""),
+       ":6: ledger.sync is none of its values; choose one of \"entry\", \"interval\", \"end\""},
       {"UsageUnknown", device_with("[policy]\nusage = \"loose\""),
        ":6: policy.usage is none of its values; choose one of \"narrow\", \"strict\""},
       {"MechanismUnknown", device_with("[policy]\nmechanisms = [\"CKM_ECDSA\",\n\"CKM_SHA256\"]"),

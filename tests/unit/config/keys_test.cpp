@@ -67,6 +67,8 @@ const std::map<std::string, std::string>& other_values() {
       {"issuer.certificate", "\"/etc/mayfly/issuer.pem\""},
       {"issuer.attestation-key", "\"/etc/mayfly/tpm.json\""},
       {"issuer.max-life", "\"7m\""},
+      {"ledger.folder", "\"/var/lib/mayfly/ledger\""},
+      {"ledger.sync", "\"entry\""},
       {"limits.tasks", "1"},
       {"limits.sessions", "2"},
       {"limits.objects", "3"},

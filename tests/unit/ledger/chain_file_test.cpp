@@ -138,9 +138,9 @@ TEST_F(ChainFileTest, LeavesNoHalfLineWhereTheProcessMayWriteNoMore) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    ChainFile file(folder_.path(), kSerial);
     const rlimit limit{10, 10};
     setrlimit(RLIMIT_FSIZE, &limit);
+    ChainFile file(folder_.path(), kSerial);
     file.append("12345\n");
     try {
       file.append("12345\n");
