@@ -5,7 +5,9 @@
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <sys/types.h>
 #include <thread>
+#include <unistd.h>
 
 #include "base/descriptor.h"
 #include "base/limited_log.h"
@@ -19,6 +21,7 @@ class ConnectionSet {
  public:
   struct Limits {
     std::size_t connections;  ///< served at once
+    uid_t user = geteuid();   ///< whose processes may connect
     /// How long a client may take until it says its first byte, which those that we know do at
     /// once.
     std::chrono::milliseconds first_byte = std::chrono::seconds(10);
@@ -31,8 +34,8 @@ class ConnectionSet {
   ConnectionSet(const ConnectionSet&) = delete;
   ConnectionSet& operator=(const ConnectionSet&) = delete;
 
-  /// Serves a connection, or closes it and logs why: its other side is another user's than this
-  /// process's, there are too many, or no thread or memory could be had.
+  /// Serves a connection, or closes it and logs why: its other side is another user's than
+  /// whom the task is for, there are too many, or no thread or memory could be had.
   /// @param door  Outlives the set.
   void serve(Descriptor socket, FrontDoor& door);
 

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "tools/broker/control_channel.h"
 #include "tools/broker/run_request.h"
+#include "tools/broker/worker_orders.h"
 
 namespace mayfly::broker {
 
@@ -32,6 +33,11 @@ class WorkerProcess {
   /// @throws std::system_error
   WorkerProcess(const Config& config, const RunRequest& request, Descriptor p11kit,
                 Descriptor agents, Descriptor grant, std::vector<int> pin_descriptors);
+
+  /// Starts it as the worker of a task that is open already.
+  /// @param orders  Their descriptors stay the caller's.
+  /// @throws std::system_error
+  explicit WorkerProcess(const WorkerOrders& orders);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
@@ -43,6 +49,9 @@ class WorkerProcess {
   /// What the worker says; nothing if it is gone, which also ends an unruly one.
   [[nodiscard]] std::optional<Message> receive() noexcept;
 
+  /// Asks the worker to end the task as what is said, and waits for nothing.
+  void ask_to_end(TaskState state) noexcept;
+
   /// Asks the worker to end the task, and waits until it has gone. One that takes longer than the
   /// timeout is killed.
   [[nodiscard]] WorkerEnd end(std::chrono::milliseconds timeout) noexcept;
@@ -51,8 +60,12 @@ class WorkerProcess {
   void forget() noexcept;
   [[nodiscard]] bool is_gone() const noexcept { return number_ < 0; }
 
- private:
+  /// Ends the process at once and waits for it.
   void kill() noexcept;
+
+ private:
+  void start(const std::vector<std::string>& strings, const std::vector<int>& descriptors,
+             const std::vector<std::string>& variables);
 
   ControlChannel channel_;
   pid_t number_ = -1;
