@@ -21,16 +21,22 @@ inline void add_config_option(CLI::App& command, std::string& file) {
 // Error.
 
 void add_attest(CLI::App& app, int& status);
+void add_close(CLI::App& app, int& status);
 void add_credential(CLI::App& app, int& status);
 void add_audit(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
 void add_grant(CLI::App& app, int& status);
 void add_init(CLI::App& app, int& status);
 void add_issuer(CLI::App& app, int& status);
+void add_list(CLI::App& app, int& status);
+void add_open(CLI::App& app, int& status);
 void add_policy(CLI::App& app, int& status);
 void add_proof(CLI::App& app, int& status);
 void add_reap(CLI::App& app, int& status);
+void add_revoke(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
+void add_serve(CLI::App& app, int& status);
+void add_show(CLI::App& app, int& status);
 void add_status(CLI::App& app, int& status);
 void add_token(CLI::App& app, int& status);
 

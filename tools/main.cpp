@@ -34,8 +34,9 @@ constexpr std::chrono::seconds kPatience{2};
 void harden(int argc, char** argv) {
   const std::string_view command = argc > 1 ? argv[1] : "";
   const bool holds_secrets =
-      command == "run" || command == broker::kWorkerCommand || command == "issuer" ||
-      command == "credential" || command == "proof" || command == "status" ||
+      command == "run" || command == "serve" || command == "open" ||
+      command == broker::kWorkerCommand || command == "issuer" || command == "credential" ||
+      command == "proof" || command == "status" ||
       (command == "grant" && argc > 2 && argv[2] == std::string_view("issue"));
   if (!holds_secrets) return;
   if (prctl(PR_SET_DUMPABLE, 0) != 0) {
@@ -72,6 +73,12 @@ int run(int argc, char** argv) {
   add_audit(app, status);
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
+  add_serve(app, status);
+  add_open(app, status);
+  add_close(app, status);
+  add_list(app, status);
+  add_show(app, status);
+  add_revoke(app, status);
 #endif
   try {
     app.parse(argc, argv);

@@ -1,24 +1,49 @@
 // mayfly reap: destroys the keys that dead processes left on a device, and what belongs to them.
 #include <iostream>
 #include <memory>
+#include <set>
 #include <string>
 
 #include <nlohmann/json.hpp>
 
 #include "compose/library.h"
+#include "compose/registry.h"
 #include "tools/commands.h"
 #include "tools/configuration.h"
 #include "tools/exit_status.h"
+#include "tools/failure.h"
 
 namespace mayfly::tools {
 namespace {
 
 struct ReapOptions {
   std::string config_file;
+  std::string broker;
   bool recorded = false;
   bool rebooted = false;
   bool json = false;
 };
+
+/// The serials of the tasks of a broker that is gone, of which none is open any more.
+std::set<std::string> tasks_of_lost(const Config& config, const std::string& broker) {
+  const std::unique_ptr<Registry> registry = open_registry(config, RegistryUse::host);
+  for (const BrokerRecord& known : registry->brokers()) {
+    if (known.id != broker) continue;
+    throw Failure(
+        kUsage, "broker " + broker + " is not gone: it renews its lease; nothing of it is touched");
+  }
+  std::set<std::string> serials;
+  TaskFilter filter{.broker = broker, .ended_too = true};
+  for (bool more = true; more;) {
+    const std::vector<TaskRecord> page = registry->tasks(filter);
+    for (const TaskRecord& task : page) {
+      if (is_final(task.state)) serials.insert(task.serial);
+      filter.after = task.number;
+    }
+    more = page.size() == filter.most;
+  }
+  return serials;
+}
 
 /// Opens the device, and gives it back whatever happens.
 ReapReport reap(const Config& config, const ReapOptions& options) {
@@ -29,7 +54,10 @@ ReapReport reap(const Config& config, const ReapOptions& options) {
       delete device;
     }
   };
+  const std::set<std::string> serials =
+      options.broker.empty() ? std::set<std::string>() : tasks_of_lost(config, options.broker);
   const std::unique_ptr<Device, Close> device(open_device(config, DeviceUse::reaping).release());
+  if (!options.broker.empty()) return device->reap_tasks(serials);
   return device->reap(options.recorded ? ReapReach::recorded : ReapReach::device,
                       options.rebooted ? EarlierBoots::are_over : EarlierBoots::may_live);
 }
@@ -69,11 +97,17 @@ void add_reap(CLI::App& app, int& status) {
       "prove\n"
       "that it is mayfly's, and if its process is proven dead or, where that can't be told from\n"
       "here, its deadline is five minutes past. If anything can't be looked up, nothing is\n"
-      "destroyed. On a TPM it ends the keys of dead processes by their counters, if tpm.kill-switch\n"
+      "destroyed. On a TPM it ends the keys of dead processes by their counters, if "
+      "tpm.kill-switch\n"
       "was on, and flushes their sessions, if registry.file says whose they are.\n"
       "The exit status is 0 if no dead key is left, 75 if the device would not destroy\n"
       "some: then try again later.");
   add_config_option(*command, options->config_file);
+  command
+      ->add_option("--broker", options->broker,
+                   "Destroy the keys of the tasks of a broker that is gone, as the registry has "
+                   "it, on whatever machine it was")
+      ->type_name("ID");
   command->add_flag("--recorded", options->recorded,
                     "Look for the keys on record only, not at every key on the device");
   command->add_flag("--rebooted", options->rebooted,
@@ -82,7 +116,7 @@ void add_reap(CLI::App& app, int& status) {
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->callback([options, &status] {
     const Config config = load_configuration(options->config_file);
-    if (config.device.type == DeviceType::pkcs11 && config.registry.file.empty()) {
+    if (config.device.type == DeviceType::pkcs11 && !config.registry.is_there()) {
       std::cerr << "mayfly: nothing to look for: keys are session objects, which the device itself "
                    "destroys; to look all the same, name a registry.file\n";
       return;

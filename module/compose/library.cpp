@@ -4,7 +4,7 @@
 
 #include "base/guarded_file.h"
 #include "base/log.h"
-#include "compose/approved_book.h"
+#include "compose/books.h"
 #include "compose/broker_host.h"
 #include "compose/certificates.h"
 #include "compose/policies.h"
@@ -53,17 +53,6 @@ std::optional<LedgerPlace> ledger_place(const Config& config) {
       break;
   }
   return place;
-}
-
-TaskLimits task_limits(const Config& config, const std::string& policy) {
-  TaskLimits limits;
-  limits.default_ttl = config.task.ttl;
-  limits.max_ttl = config.task.max_ttl;
-  limits.max_tasks = config.limits.max_tasks;
-  limits.policy = task_policy(config, policy);
-  limits.find_policy = [config](const std::string& name) { return task_policy(config, name); };
-  limits.ledger = ledger_place(config);
-  return limits;
 }
 
 TaskTable::LoginFactory login_factory(const Config& config) {
@@ -155,28 +144,24 @@ std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
 Library::Library(Config config, const std::string& policy, BookUpkeep upkeep)
     : config_(std::move(config)) {
   log::configure(config_.log.level, config_.log.file.string());
-  if (config_.broker.socket.empty()) {
-    open_tasks(policy, upkeep);
-  } else {
-    join_broker();
-  }
+  if (!config_.broker.socket.empty()) return join_broker();
+  Books books = open_books(config_, upkeep);
+  book_ = std::move(books.registry);
+  open_tasks(policy, std::move(books.all));
 }
 
-void Library::open_tasks(const std::string& policy, BookUpkeep upkeep) {
-  const TaskLimits limits = task_limits(config_, policy);
+Library::Library(Config config, std::shared_ptr<TaskBook> book) : config_(std::move(config)) {
+  log::configure(config_.log.level, config_.log.file.string());
+  open_tasks({}, std::move(book));
+}
+
+void Library::open_tasks(const std::string& policy, std::shared_ptr<TaskBook> book) {
+  TaskLimits limits = task_limits(config_, policy);
+  limits.ledger = ledger_place(config_);
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
   if (may_leave_traces(config_)) reap_recorded(*device_);
   tell_abandoned(config_);
-  std::shared_ptr<TaskBook> book = std::make_shared<OpenBook>();
-  if (config_.registry.is_there()) {
-    const auto use = upkeep == BookUpkeep::thread ? RegistryUse::broker : RegistryUse::host;
-    book_ = std::make_shared<RegistryBook>(open_registry(config_, use), config_, upkeep);
-    book = book_;
-  }
-  if (!config_.approval.command.empty()) {
-    book = std::make_shared<ApprovedBook>(std::move(book), config_.approval);
-  }
   tasks_ = std::make_unique<TaskTable>(*device_, limits, std::move(make_login), std::move(book));
 }
 

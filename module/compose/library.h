@@ -34,6 +34,9 @@ class Library {
   explicit Library(Config config, const std::string& policy = {},
                    BookUpkeep upkeep = BookUpkeep::calls);
 
+  /// With tasks that are recorded elsewhere.
+  Library(Config config, std::shared_ptr<TaskBook> book);
+
   [[nodiscard]] const Config& config() const noexcept { return config_; }
   [[nodiscard]] Device& device() const noexcept { return *device_; }
   [[nodiscard]] TaskTable& tasks() const noexcept { return *tasks_; }
@@ -47,7 +50,7 @@ class Library {
   EndReport close() noexcept;
 
  private:
-  void open_tasks(const std::string& policy, BookUpkeep upkeep);
+  void open_tasks(const std::string& policy, std::shared_ptr<TaskBook> book);
   void join_broker();
 
   Config config_;

@@ -61,4 +61,14 @@ TaskPolicy task_policy(const Config& config, const std::string& name) {
   return joined(policy_layers(config, name));
 }
 
+TaskLimits task_limits(const Config& config, const std::string& policy) {
+  TaskLimits limits;
+  limits.default_ttl = config.task.ttl;
+  limits.max_ttl = config.task.max_ttl;
+  limits.max_tasks = config.limits.max_tasks;
+  limits.policy = task_policy(config, policy);
+  limits.find_policy = [config](const std::string& name) { return task_policy(config, name); };
+  return limits;
+}
+
 }  // namespace mayfly

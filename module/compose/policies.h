@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "core/task_limits.h"
 #include "core/task_policy.h"
 
 namespace mayfly {
@@ -27,5 +28,9 @@ struct PolicyLayer {
 /// The layers of a name together.
 /// @throws Error as policy_layers().
 [[nodiscard]] TaskPolicy task_policy(const Config& config, const std::string& name);
+
+/// What bounds the tasks of a configuration that are opened under a policy's name.
+/// @throws Error as policy_layers().
+[[nodiscard]] TaskLimits task_limits(const Config& config, const std::string& policy);
 
 }  // namespace mayfly

@@ -42,6 +42,10 @@ class RegistryBook final : public TaskBook {
 
   // For the thread ------------------------------------------------------------------------------
 
+  /// Registers the broker, if it is not registered yet: before its first task.
+  /// @throws Error as Registry::register_broker().
+  void enrol() { static_cast<void>(require_broker(0)); }
+
   /// Writes what is owed and fetches what is ordered.
   /// @return false if the registry could not be reached.
   bool keep_up() noexcept;

@@ -19,12 +19,7 @@ namespace {
 constexpr std::string_view kPolicy = "policy";
 constexpr std::size_t kMaxFileSize = 256 * 1024;
 
-std::string read_file(const std::filesystem::path& file) {
-  const Descriptor descriptor = open_guarded(file.string(), Exposure::readable);
-  return read_guarded(descriptor, file.string(), kMaxFileSize);
-}
-
-toml::table parse(const std::string& text, const std::filesystem::path& file) {
+toml::table parse_toml(const std::string& text, const std::filesystem::path& file) {
   if (const auto obstacle = find_toml_obstacle(text)) {
     fail_at(file, obstacle->line, obstacle->problem);
   }
@@ -403,8 +398,17 @@ bool Config::asks_for_login() const noexcept {
 
 Config Config::load(const std::filesystem::path& file) {
   const std::filesystem::path absolute = std::filesystem::absolute(file);
-  const toml::table root = parse(read_file(absolute), absolute);
-  return Loader(absolute).load(root);
+  return parse(read(absolute), absolute);
+}
+
+std::string Config::read(const std::filesystem::path& file) {
+  const Descriptor descriptor = open_guarded(file.string(), Exposure::readable);
+  return read_guarded(descriptor, file.string(), kMaxFileSize);
+}
+
+Config Config::parse(const std::string& text, const std::filesystem::path& file) {
+  const toml::table root = parse_toml(text, file);
+  return Loader(file).load(root);
 }
 
 }  // namespace mayfly

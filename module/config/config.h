@@ -177,6 +177,15 @@ struct BrokerConfig {
   std::filesystem::path runtime_folder;  ///< broker.runtime-folder: empty picks one
 };
 
+/// [serve]: `mayfly serve`. Root and the user that it runs as may do everything.
+struct ServeConfig {
+  std::filesystem::path socket = "/run/mayfly/control";  ///< serve.socket
+  std::set<uid_t> users;                                 ///< serve.users: may open tasks
+  std::set<gid_t> groups;                                ///< serve.groups: may open tasks
+  std::set<uid_t> operators;                             ///< serve.operators: may do everything
+  std::set<gid_t> operator_groups;                       ///< serve.operator-groups: may, too
+};
+
 struct Config {
   std::filesystem::path file;  ///< where it was read from, absolute
 
@@ -194,6 +203,7 @@ struct Config {
   LimitsConfig limits;
   LogConfig log;
   BrokerConfig broker;
+  ServeConfig serve;
 
   /// The file that holds the configuration: `explicit_path` if not empty, else $MAYFLY_CONF, else
   /// the first that exists of $XDG_CONFIG_HOME/mayfly/mayfly.toml (~/.config without it) and
@@ -217,6 +227,11 @@ struct Config {
   ///         what is wrong; how to mend it" for a file that can't be read, that belongs to somebody
   ///         else than root and this process's user, or that others than its owner can write.
   [[nodiscard]] static Config load(const std::filesystem::path& file);
+
+  /// The two halves of load(), for who hands the text to another process.
+  [[nodiscard]] static std::string read(const std::filesystem::path& file);
+  /// @param file  Where the text was read from, absolute.
+  [[nodiscard]] static Config parse(const std::string& text, const std::filesystem::path& file);
 };
 
 /// A length of time as people write it: a whole number with s, m, h or d ("90s", "15m", "24h").

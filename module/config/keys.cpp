@@ -52,6 +52,11 @@ std::string show_ids(const std::optional<Ids>& ids) {
   return list + "]";
 }
 
+template <typename Ids>
+std::string show_some_ids(const Ids& ids) {
+  return ids.empty() ? "" : show_ids(std::optional<Ids>(ids));
+}
+
 /// The entry of a list separated by `|` that stands at `index`.
 std::string_view entry(std::string_view list, std::size_t index) {
   for (; index > 0; --index) list.remove_prefix(list.find('|') + 1);
@@ -67,7 +72,7 @@ std::string show_variables(const std::map<std::string, std::string>& variables) 
   return text + " }";
 }
 
-constexpr std::array<ConfigTable, 13> kTables = {{
+constexpr std::array<ConfigTable, 14> kTables = {{
     {"device", "What holds the keys: a token of a PKCS#11 module, or a TPM."},
     {"tpm", "Which TPM, and how keys in it are guarded. For device.type = \"tpm\"."},
     {"registry",
@@ -87,9 +92,13 @@ constexpr std::array<ConfigTable, 13> kTables = {{
     {"limits", "Bounds on what one process holds."},
     {"log", "Where refusals and faults are written."},
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
+    {"serve",
+     "`mayfly serve`, the broker of many tasks, and who may do what at its control socket. Root "
+     "and "
+     "the user that it runs as may do everything; who opened a task may end it."},
 }};
 
-constexpr std::array<ConfigKey, 62> kKeys = {{
+constexpr std::array<ConfigKey, 67> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -442,6 +451,27 @@ constexpr std::array<ConfigKey, 62> kKeys = {{
      "\"/run/mayfly/1234/door\"", false, KeyFor::any,
      [](Config& c, const Value& v) { c.broker.socket = v.path(); },
      [](const Config& c) { return show_text(c.broker.socket.native()); }},
+    {"serve", "socket", "path",
+     "The control socket, where `mayfly open`, close, list, show and revoke come in.", "", false,
+     KeyFor::any, [](Config& c, const Value& v) { c.serve.socket = v.path(); },
+     [](const Config& c) { return show_text(c.serve.socket.native()); }},
+    {"serve", "users", "list of users",
+     "The users that may open tasks, by name or number, as far as [policy] lets them.",
+     "[\"root\", 1001]", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.serve.users = v.users(); },
+     [](const Config& c) { return show_some_ids(c.serve.users); }},
+    {"serve", "groups", "list of groups", "The groups whose members may open tasks.", "[1001]",
+     false, KeyFor::any, [](Config& c, const Value& v) { c.serve.groups = v.groups(); },
+     [](const Config& c) { return show_some_ids(c.serve.groups); }},
+    {"serve", "operators", "list of users",
+     "The users that may see, end and revoke the tasks of everybody, and open tasks for others.",
+     "[\"root\"]", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.serve.operators = v.users(); },
+     [](const Config& c) { return show_some_ids(c.serve.operators); }},
+    {"serve", "operator-groups", "list of groups", "The groups whose members may do the same.",
+     "[1001]", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.serve.operator_groups = v.groups(); },
+     [](const Config& c) { return show_some_ids(c.serve.operator_groups); }},
 }};
 
 }  // namespace

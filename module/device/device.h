@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -186,6 +187,16 @@ class Device {
   /// @throws Error what could not be looked up: whatever the device answered, CKR_FUNCTION_FAILED
   ///         for the record and for processes.
   virtual ReapReport reap(ReapReach reach, EarlierBoots earlier_boots) = 0;
+
+  /// Destroys what the device may store of tasks that are over, whichever machine they were on: the
+  /// caller knows that of the registry, where a broker's tasks are lost with it. A key is touched
+  /// only if the device itself says that it is mayfly's and of one of these tasks.
+  /// @param serials  Of the tasks' tokens.
+  /// @throws Error as reap().
+  virtual ReapReport reap_tasks(const std::set<std::string>& serials) {
+    static_cast<void>(serials);
+    return {};
+  }
 
   [[nodiscard]] virtual DeviceHealth health() noexcept = 0;
 

@@ -74,11 +74,11 @@ struct TaskRecord : NewTask {
 
 /// Which tasks are asked for. What is empty says nothing.
 struct TaskFilter {
-  std::string serial;
-  std::string id;
-  std::string agent;
-  std::string broker;
-  std::string parent;
+  std::string serial{};
+  std::string id{};
+  std::string agent{};
+  std::string broker{};
+  std::string parent{};
   bool ended_too = false;      ///< else only tasks that are open or active
   std::uint64_t after = 0;     ///< only tasks with a larger number: the next page
   std::uint32_t most = 1'000;  ///< at most so many

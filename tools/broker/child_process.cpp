@@ -28,13 +28,12 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 }
 
 /// The child's part: becomes the program, or tells the parent why not.
-[[noreturn]] void become(const Program& program, const std::function<void()>& prepare, int report) {
+[[noreturn]] void become(const char* file, char* const* arguments, char* const* environment,
+                         const std::function<void()>& prepare, int report) {
   int reason = 0;
   try {
-    const std::vector<char*> arguments = pointers(program.arguments);
-    const std::vector<char*> environment = pointers(program.environment);
     prepare();
-    execvpe(program.file.c_str(), arguments.data(), environment.data());
+    execvpe(file, arguments, environment);
     reason = errno;
   } catch (const std::system_error& error) {
     reason = error.code().value();
@@ -58,9 +57,14 @@ pid_t spawn(const Program& program, const std::function<void()>& prepare) {
   if (pipe2(ends.data(), O_CLOEXEC) != 0) throw_errno("pipe");
   const Descriptor from_child(ends[0]);
   Descriptor to_parent(ends[1]);
+  // Made here: another thread may have what a child would need for it.
+  const std::vector<char*> arguments = pointers(program.arguments);
+  const std::vector<char*> environment = pointers(program.environment);
   const pid_t child = fork();
   if (child < 0) throw_errno("fork");
-  if (child == 0) become(program, prepare, to_parent.number());
+  if (child == 0) {
+    become(program.file.c_str(), arguments.data(), environment.data(), prepare, to_parent.number());
+  }
   to_parent.reset();
   int reason = 0;
   ssize_t size = 0;

@@ -16,10 +16,11 @@ struct Program {
 
 [[nodiscard]] std::vector<std::string> environment_of_this_process();
 
-/// Starts a program in a forked child. The caller must have one thread only.
+/// Starts a program in a forked child.
 ///
 /// @param prepare  Runs in the child before the program does. What it throws as std::system_error
-///                 is thrown here.
+///                 is thrown here. Where the caller has other threads, it must do no more than a
+///                 signal handler may, as set_apart() does.
 /// @return the child, in which the program runs.
 /// @throws std::system_error with the reason for which the program can't be executed: ENOENT if
 ///         there is none. Nothing is left of the child then.

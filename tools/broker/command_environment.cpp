@@ -19,6 +19,8 @@ void set(std::vector<std::string>& environment, const std::string& name, const s
 
 }  // namespace
 
+std::string p11kit_client_module() { return access(kClientModule, R_OK) == 0 ? kClientModule : ""; }
+
 std::vector<std::string> command_environment(const RunRequest& request,
                                              const RuntimeFolder& folder) {
   std::vector<std::string> environment = environment_of_this_process();
@@ -34,7 +36,7 @@ std::vector<std::string> command_environment(const RunRequest& request,
     set(environment, "MAYFLY_P11_KIT_CONFIG", folder.module_config_path().string());
   } else {
     set(environment, "P11_KIT_SERVER_ADDRESS", folder.address());
-    set(environment, "MAYFLY_PKCS11_MODULE", access(kClientModule, R_OK) == 0 ? kClientModule : "");
+    set(environment, "MAYFLY_PKCS11_MODULE", p11kit_client_module());
     set(environment, "MAYFLY_P11_KIT_CONFIG", folder.p11kit_config_path().string());
   }
   return environment;

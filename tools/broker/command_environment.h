@@ -9,6 +9,9 @@
 
 namespace mayfly::broker {
 
+/// The full path of p11-kit's client module; empty if it is not there.
+[[nodiscard]] std::string p11kit_client_module();
+
 /// This process's environment and, in place of what may stand there already:
 ///
 /// - MAYFLY_SOCKET: the task's own door, where libmayfly.so looks for it

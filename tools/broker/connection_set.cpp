@@ -65,13 +65,13 @@ ConnectionSet::ConnectionSet(Limits limits)
 void ConnectionSet::serve(Descriptor socket, std::shared_ptr<FrontDoor> door) {
   reap();
   const std::optional<ucred> peer = peer_of(socket.number());
-  if (!peer || peer->uid != geteuid()) {
+  if (!peer || peer->uid != limits_.user) {
     log_.warn([&] {
       return "refused a connection" +
              (peer ? " of user " + std::to_string(peer->uid) + ", process " +
                          std::to_string(peer->pid)
                    : std::string(" of an unknown user")) +
-             ": only user " + std::to_string(geteuid()) + ", whose task this is, may connect";
+             ": only user " + std::to_string(limits_.user) + ", whose task this is, may connect";
     });
     return;
   }

@@ -6,7 +6,9 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <sys/types.h>
 #include <thread>
+#include <unistd.h>
 
 #include "base/descriptor.h"
 #include "base/limited_log.h"
@@ -20,6 +22,7 @@ class ConnectionSet {
  public:
   struct Limits {
     std::size_t connections;  ///< served at once
+    uid_t user = geteuid();   ///< whose processes may connect
     /// How long a client may take until it says its first byte, which those that we know do at
     /// once.
     std::chrono::milliseconds first_byte = std::chrono::seconds(10);
@@ -32,8 +35,8 @@ class ConnectionSet {
   ConnectionSet(const ConnectionSet&) = delete;
   ConnectionSet& operator=(const ConnectionSet&) = delete;
 
-  /// Serves a connection, or closes it and logs why: its other side is another user's than this
-  /// process's, there are too many, or no thread or memory could be had.
+  /// Serves a connection, or closes it and logs why: its other side is another user's than
+  /// whom the task is for, there are too many, or no thread or memory could be had.
   /// @param door  Held until the connection has ended.
   void serve(Descriptor socket, std::shared_ptr<FrontDoor> door);
 

@@ -18,15 +18,17 @@ namespace {
 /// The fixed part of a message. Both ends are the same program, so its layout is agreed.
 struct Header {
   std::uint64_t rv;
+  std::uint64_t destroyed;
   std::uint64_t pending;
   std::int64_t process;
   std::int32_t signal;
   std::uint8_t kind;
+  std::uint8_t state;
 };
 
 bool is_known(std::uint8_t kind) noexcept {
   return kind >= static_cast<std::uint8_t>(MessageKind::ready) &&
-         kind <= static_cast<std::uint8_t>(MessageKind::grant_refused);
+         kind <= static_cast<std::uint8_t>(MessageKind::moved);
 }
 
 }  // namespace
@@ -42,10 +44,12 @@ std::pair<ControlChannel, ControlChannel> ControlChannel::make_pair() {
 bool ControlChannel::send(const Message& message) noexcept {
   Header header{};
   header.rv = message.rv;
+  header.destroyed = message.destroyed;
   header.pending = message.pending;
   header.process = message.process;
   header.signal = message.signal;
   header.kind = static_cast<std::uint8_t>(message.kind);
+  header.state = static_cast<std::uint8_t>(message.state);
   const std::string_view text = utf8_prefix(message.text, kMaxText);
   std::array<iovec, 2> parts{
       {{&header, sizeof header}, {const_cast<char*>(text.data()), text.size()}}};
@@ -70,12 +74,15 @@ std::optional<Message> ControlChannel::receive() {
   const auto length = static_cast<std::size_t>(std::max<ssize_t>(size, 0));
   Header header{};
   if (length >= sizeof header) std::memcpy(&header, buffer.data(), sizeof header);
-  if (length < sizeof header || length > buffer.size() || !is_known(header.kind)) {
+  if (length < sizeof header || length > buffer.size() || !is_known(header.kind) ||
+      header.state >= kTaskStates) {
     throw Error(CKR_GENERAL_ERROR, "what came over the control channel is no message");
   }
   Message message;
   message.kind = static_cast<MessageKind>(header.kind);
   message.rv = header.rv;
+  message.state = static_cast<TaskState>(header.state);
+  message.destroyed = header.destroyed;
   message.pending = header.pending;
   message.process = header.process;
   message.signal = header.signal;

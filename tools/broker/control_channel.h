@@ -9,6 +9,7 @@
 
 #include "base/descriptor.h"
 #include "base/pkcs11.h"
+#include "base/task_state.h"
 
 namespace mayfly::broker {
 
@@ -16,20 +17,25 @@ enum class MessageKind : std::uint8_t {
   ready = 1,      ///< worker: the task is open and the socket is served
   failed = 2,     ///< worker: it could not start; rv and text say why
   expired = 3,    ///< worker: the deadline has come; pending says what the device still owes
-  end = 4,        ///< supervisor: end the task
+  end = 4,        ///< supervisor: end the task; state says as what
   ended = 5,      ///< worker: the task has ended; pending says what the device still owes
   started = 6,    ///< supervisor, to its guardian: a worker was started, process says which
   done = 7,       ///< supervisor, to its guardian: the run has come to its end
   signal = 8,     ///< guardian, to its supervisor: it was sent a signal, `signal` says which
   exhausted = 9,  ///< worker: the last signature that the policy allows was made; pending as above
   grant_refused = 10,  ///< worker: it could not start, since the grant does not hold; as `failed`
+  /// worker of `mayfly serve`: a task has made its first key or has ended; text is its serial
+  /// number, state, destroyed and pending say the rest
+  moved = 11,
 };
 
 /// One message. What its kind does not mention is zero or empty.
 struct Message {
   MessageKind kind = MessageKind::ready;
   CK_RV rv = CKR_OK;
-  std::uint64_t pending = 0;  ///< keys whose destruction the device has not confirmed
+  TaskState state = TaskState::open;
+  std::uint64_t destroyed = 0;  ///< keys
+  std::uint64_t pending = 0;    ///< keys whose destruction the device has not confirmed
   std::int64_t process = 0;
   std::int32_t signal = 0;
   std::string text;  ///< one sentence for people; cut at ControlChannel::kMaxText bytes

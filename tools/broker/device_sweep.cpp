@@ -9,11 +9,21 @@
 #include "tools/broker/child_process.h"
 
 namespace mayfly::broker {
-DeviceSweep::DeviceSweep(const Config& config)
-    : number_(spawn({"/proc/self/exe",
-                     {"mayfly", "reap", "--recorded", "--config", config.file.string()},
-                     environment_of_this_process()},
-                    [] { set_apart(STDERR_FILENO, {}); })) {}  // its exit status says all
+namespace {
+
+Program reap_program(const Config& config, const std::string& broker) {
+  Program program{"/proc/self/exe",
+                  {"mayfly", "reap", "--recorded", "--config", config.file.string()},
+                  environment_of_this_process()};
+  if (!broker.empty()) program.arguments.insert(program.arguments.end(), {"--broker", broker});
+  return program;
+}
+
+}  // namespace
+
+DeviceSweep::DeviceSweep(const Config& config, const std::string& broker)
+    : number_(spawn(reap_program(config, broker), [] { set_apart(STDERR_FILENO, {}); })) {
+}  // its exit status says all
 
 DeviceSweep::~DeviceSweep() {
   if (number_ < 0) return;

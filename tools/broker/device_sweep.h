@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 #include <sys/types.h>
 
 #include "config/config.h"
@@ -12,10 +13,12 @@ namespace mayfly::broker {
 /// the supervisor nor the guardian ever opens the device. Killed when it goes.
 class DeviceSweep {
  public:
-  /// Starts it. The caller must have one thread only, and children that it waits for by number or
-  /// knows by has_ended().
+  /// Starts it. The caller waits for other children by number, or tells of this one's end by
+  /// has_ended().
   /// @throws std::system_error
-  explicit DeviceSweep(const Config& config);
+  /// @param broker  Whose tasks' keys are to go, since it is gone; empty for those of all dead
+  ///                processes that this machine can tell to be dead.
+  explicit DeviceSweep(const Config& config, const std::string& broker = {});
   ~DeviceSweep();
   DeviceSweep(const DeviceSweep&) = delete;
   DeviceSweep& operator=(const DeviceSweep&) = delete;

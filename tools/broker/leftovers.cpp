@@ -49,7 +49,8 @@ Descriptor open_run(const fs::path& path, struct stat& status) {
   if (!is_named_like_a_run(path.filename().string())) return {};
   Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!folder || fstat(folder.number(), &status) != 0) return {};
-  if (status.st_uid != geteuid() || (status.st_mode & 07777U) != 0700U) return {};
+  const mode_t mode = status.st_mode & 07777U;
+  if (status.st_uid != geteuid() || (mode != 0700U && mode != 0711U)) return {};
   return folder;
 }
 

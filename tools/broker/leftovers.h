@@ -21,8 +21,8 @@ inline constexpr std::string_view kNewLockName = "lock.new";
 void remove_folder(const std::filesystem::path& folder) noexcept;
 
 /// Removes the folders of dead runs from a place where runs make theirs. Only what is provably one
-/// of this user's runs and dead is touched: named like one, ours, mode 0700, with a lock file that
-/// nobody holds. Folders whose lock file was never finished go after five minutes.
+/// of this user's runs and dead is touched: named like one, ours, mode 0700 or 0711, with a lock
+/// file that nobody holds. Folders whose lock file was never finished go after five minutes.
 void remove_leftovers(const std::filesystem::path& place) noexcept;
 
 }  // namespace mayfly::broker

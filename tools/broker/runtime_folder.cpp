@@ -22,8 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// sockaddr_un has 108 bytes; some clients have room for less.
-constexpr std::size_t kMaxSocketPath = 99;
+constexpr mode_t kEveryone = 0711;
 constexpr std::string_view kLongestName = "socket";
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& problem) {
@@ -47,16 +46,11 @@ Place find_place(const BrokerConfig& config) {
   return {"/tmp", false};
 }
 
-/// Nobody but us and root may be able to put another folder in the place of ours.
-void check_safe(const fs::path& place) {
-  struct stat status {};
-  if (stat(place.c_str(), &status) != 0) throw tools::file_failure(place.string(), errno);
-  if (!S_ISDIR(status.st_mode)) refuse(place, "is no folder");
-  if (status.st_uid != geteuid() && status.st_uid != 0) {
-    refuse(place, "belongs to another user, who could put his own socket there");
-  }
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
-    refuse(place, "can be written by others and is not sticky; chmod it to 0700");
+void make_place(const fs::path& folder, FolderAccess access) {
+  if (mkdir(folder.c_str(), 0700) != 0) {
+    if (errno != EEXIST) throw tools::file_failure(folder.string(), errno);
+  } else if (access == FolderAccess::everyone && chmod(folder.c_str(), kEveryone) != 0) {
+    throw tools::file_failure(folder.string(), errno);
   }
 }
 
@@ -70,20 +64,6 @@ Descriptor make_lock(const fs::path& folder) {
     throw tools::file_failure(folder.string(), errno);
   }
   return lock;
-}
-
-Descriptor listen_at(const fs::path& path, int type) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
-  Descriptor socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  // The folder is ours alone, so that nobody comes between bind and chmod.
-  if (!socket ||
-      bind(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      chmod(path.c_str(), 0600) != 0 || listen(socket.number(), SOMAXCONN) != 0) {
-    throw tools::file_failure(path.parent_path().string(), errno);
-  }
-  return socket;
 }
 
 bool is_plain(char character) noexcept {
@@ -103,42 +83,36 @@ void write_file(const fs::path& file, std::string_view content) {
 
 }  // namespace
 
-std::vector<fs::path> doors_of_runs(const BrokerConfig& config) {
-  std::vector<fs::path> doors;
-  for (const fs::path& folder : run_folders(find_place(config).folder)) {
-    doors.push_back(folder / kDoorName);
+void require_safe_place(const fs::path& folder) {
+  struct stat status {};
+  if (stat(folder.c_str(), &status) != 0) throw tools::file_failure(folder.string(), errno);
+  if (!S_ISDIR(status.st_mode)) refuse(folder, "is no folder");
+  if (status.st_uid != geteuid() && status.st_uid != 0) {
+    refuse(folder, "belongs to another user, who could put his own socket there");
   }
-  return doors;
-}
-
-RuntimeFolder::RuntimeFolder(const BrokerConfig& config) {
-  const Place place = find_place(config);
-  if (place.may_be_made && mkdir(place.folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    throw tools::file_failure(place.folder.string(), errno);
-  }
-  check_safe(place.folder);
-  std::string name = (place.folder / (std::string(kFolderPrefix) + "XXXXXX")).string();
-  if ((fs::path(name) / kLongestName).string().size() > kMaxSocketPath) {
-    refuse(place.folder, "has too long a name for a socket in it, whose path may have " +
-                             std::to_string(kMaxSocketPath) + " bytes; choose a shorter one");
-  }
-  remove_leftovers(place.folder);
-  if (mkdtemp(name.data()) == nullptr) throw tools::file_failure(place.folder.string(), errno);
-  path_ = name;
-  try {
-    lock_ = make_lock(path_);
-  } catch (const tools::Failure&) {
-    remove_folder(path_);
-    throw;
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
+    refuse(folder, "can be written by others and is not sticky; chmod it to 0700");
   }
 }
 
-RuntimeFolder::~RuntimeFolder() { remove_folder(path_); }
+Descriptor listen_at(const fs::path& path, int type, mode_t mode) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  Descriptor socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // The folder is ours alone, so that nobody comes between bind and chmod.
+  if (!socket ||
+      bind(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      chmod(path.c_str(), mode) != 0 || listen(socket.number(), SOMAXCONN) != 0) {
+    throw tools::file_failure(path.parent_path().string(), errno);
+  }
+  return socket;
+}
 
-std::string RuntimeFolder::address() const {
+std::string p11kit_address(const fs::path& socket) {
   static constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string result = "unix:path=";
-  for (const char character : socket_path().string()) {
+  for (const char character : socket.string()) {
     if (is_plain(character)) {
       result += character;
       continue;
@@ -151,12 +125,45 @@ std::string RuntimeFolder::address() const {
   return result;
 }
 
+std::vector<fs::path> doors_of_runs(const BrokerConfig& config) {
+  std::vector<fs::path> doors;
+  for (const fs::path& folder : run_folders(find_place(config).folder)) {
+    doors.push_back(folder / kDoorName);
+  }
+  return doors;
+}
+
+RuntimeFolder::RuntimeFolder(const BrokerConfig& config, FolderAccess access) {
+  const Place place = find_place(config);
+  if (place.may_be_made) make_place(place.folder, access);
+  require_safe_place(place.folder);
+  std::string name = (place.folder / (std::string(kFolderPrefix) + "XXXXXX")).string();
+  if ((fs::path(name) / kLongestName).string().size() > kMaxSocketPath) {
+    refuse(place.folder, "has too long a name for a socket in it, whose path may have " +
+                             std::to_string(kMaxSocketPath) + " bytes; choose a shorter one");
+  }
+  remove_leftovers(place.folder);
+  if (mkdtemp(name.data()) == nullptr) throw tools::file_failure(place.folder.string(), errno);
+  path_ = name;
+  try {
+    lock_ = make_lock(path_);
+    if (access == FolderAccess::everyone && chmod(path_.c_str(), kEveryone) != 0) {
+      throw tools::file_failure(path_.string(), errno);
+    }
+  } catch (const tools::Failure&) {
+    remove_folder(path_);
+    throw;
+  }
+}
+
+RuntimeFolder::~RuntimeFolder() { remove_folder(path_); }
+
 Descriptor RuntimeFolder::listen_for_p11kit() const {
-  return listen_at(socket_path(), SOCK_STREAM);
+  return listen_at(socket_path(), SOCK_STREAM, 0600);
 }
 
 Descriptor RuntimeFolder::listen_for_agents() const {
-  return listen_at(door_path(), SOCK_SEQPACKET);
+  return listen_at(door_path(), SOCK_SEQPACKET, 0600);
 }
 
 void RuntimeFolder::remove_sockets() const noexcept {

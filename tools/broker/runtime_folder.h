@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <vector>
 
 #include "base/descriptor.h"
@@ -18,6 +19,27 @@ inline constexpr std::string_view kDoorName = "door";
 /// The doors of this user's runs, also of such as are over or have not begun yet.
 [[nodiscard]] std::vector<std::filesystem::path> doors_of_runs(const BrokerConfig& config);
 
+/// Who reaches what is in a folder. Whoever may connect to a socket is checked all the same.
+enum class FolderAccess {
+  owner,     ///< this user alone: mode 0700
+  everyone,  ///< all who know a name in it: mode 0711
+};
+
+/// Makes sure that nobody but us and root could put another folder or socket in the place of ours.
+/// @throws tools::Failure
+void require_safe_place(const std::filesystem::path& folder);
+
+/// Makes a socket that listens at a path in a folder of ours.
+/// @param type  SOCK_STREAM or SOCK_SEQPACKET.
+/// @throws tools::Failure
+[[nodiscard]] Descriptor listen_at(const std::filesystem::path& path, int type, mode_t mode);
+
+/// A path as p11-kit writes addresses: "unix:path=…".
+[[nodiscard]] std::string p11kit_address(const std::filesystem::path& socket);
+
+/// The longest path of a socket, in bytes.
+inline constexpr std::size_t kMaxSocketPath = 99;
+
 /// RuntimeFolder models the folder of one run: mode 0700, with the task's sockets, configurations
 /// for p11-kit, and a lock file that is locked as long as the run lives. It is removed with its
 /// owner; one that was left behind, because its owner was killed, is removed by the next run.
@@ -28,7 +50,7 @@ class RuntimeFolder {
   /// parent is there.
   /// @throws tools::Failure when the place is not safe or not usable, or the socket's path
   ///         would be too long for a socket.
-  explicit RuntimeFolder(const BrokerConfig& config);
+  explicit RuntimeFolder(const BrokerConfig& config, FolderAccess access = FolderAccess::owner);
   ~RuntimeFolder();
   RuntimeFolder(const RuntimeFolder&) = delete;
   RuntimeFolder& operator=(const RuntimeFolder&) = delete;
@@ -45,7 +67,7 @@ class RuntimeFolder {
     return path_ / "libmayfly.module";
   }
   /// The socket as p11-kit writes addresses: "unix:path=…".
-  [[nodiscard]] std::string address() const;
+  [[nodiscard]] std::string address() const { return p11kit_address(socket_path()); }
 
   /// Makes a socket of the folder, mode 0600, and listens on it.
   /// @throws tools::Failure

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <functional>
 #include <memory>
 #include <poll.h>
 #include <signal.h>
@@ -29,6 +30,8 @@
 #include "tools/broker/end_notice.h"
 #include "tools/broker/memory_limit.h"
 #include "tools/broker/p11kit_door.h"
+#include "tools/broker/reporting_book.h"
+#include "tools/broker/worker_orders.h"
 #include "tools/configuration.h"
 #include "tools/exit_status.h"
 
@@ -44,6 +47,7 @@ constexpr milliseconds kLongestRetry{60'000};
 constexpr milliseconds kLookForOwed{15'000};  // between looks whether it owes something
 constexpr milliseconds kHangUpTime{5'000};    // for calls under way when the task has ended
 constexpr milliseconds kNoRoomPause{100};     // when no descriptor is left for a connection
+constexpr std::size_t kOrderedArguments = 3;  // as ordered_worker_strings() gives them
 
 template <typename Number>
 bool parse(const std::string& text, Number& number) {
@@ -81,11 +85,23 @@ void harden() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) ::signal(signal, SIG_IGN);
 }
 
-Config load_config(const std::string& file) {
-  Config config = Config::load(file);
-  tools::set_device_environment(config.device.environment);
-  return config;
-}
+/// A connection that was accepted before there was a worker.
+struct FirstConnection {
+  Descriptor socket;
+  bool is_p11kits = false;
+};
+
+/// What a worker works with.
+struct Setup {
+  Descriptor p11kit;
+  Descriptor agents;
+  Config config;
+  std::string policy;  ///< as RunRequest::policy
+  uid_t user = geteuid();
+  FirstConnection first{};
+  std::shared_ptr<TaskBook> book{};  ///< null: as the configuration says
+  std::function<std::shared_ptr<Task>(TaskTable&)> open_task;
+};
 
 /// The refusal of a grant, as against a PIN of the device's.
 class GrantRefused final : public Error {
@@ -107,10 +123,44 @@ std::shared_ptr<Task> open_task(TaskTable& tasks, const WorkerArguments& argumen
   }
 }
 
+/// The worker of `mayfly run`, which opens its task itself.
+Setup setup_of(const WorkerArguments& arguments) {
+  Setup setup{.p11kit = Descriptor(arguments.p11kit),
+              .agents = Descriptor(arguments.agents),
+              .config = Config::load(arguments.config),
+              .policy = arguments.policy,
+              .open_task = {}};
+  setup.open_task = [arguments](TaskTable& tasks) { return open_task(tasks, arguments); };
+  return setup;
+}
+
+/// The worker of `mayfly serve`, whose task is open already.
+Setup setup_of(const WorkerOrders& orders, ControlChannel& channel) {
+  Setup setup{.p11kit = Descriptor(orders.p11kit),
+              .agents = Descriptor(orders.agents),
+              .config = Config::parse(orders.config_text, orders.config_file),
+              .policy = {},
+              .user = orders.user,
+              .first = {Descriptor(orders.first), orders.first_is_p11kits},
+              .book = std::make_shared<ReportingBook>(channel),
+              .open_task = {}};
+  for (const Descriptor* kept : {&setup.p11kit, &setup.agents, &setup.first.socket}) {
+    set_close_on_exec(kept->number(), true);
+  }
+  setup.open_task = [plan = orders.plan](TaskTable& tasks) { return tasks.open_planned(plan); };
+  return setup;
+}
+
+Library open_library(Config& config, const std::string& policy, std::shared_ptr<TaskBook> book) {
+  tools::set_device_environment(config.device.environment);
+  if (book != nullptr) return Library(std::move(config), std::move(book));
+  return Library(std::move(config), policy);
+}
+
 /// Worker serves one task from its opening to its end.
 class Worker {
  public:
-  Worker(const WorkerArguments& arguments, ControlChannel& channel);
+  Worker(Setup setup, ControlChannel& channel);
 
   /// Bounds what clients can make this process take.
   void limit_memory() const { broker::limit_memory(library_.config().limits.max_connections); }
@@ -132,6 +182,7 @@ class Worker {
   ControlChannel& channel_;
   Descriptor p11kit_;
   Descriptor agents_;
+  FirstConnection first_;
   Library library_;
   std::shared_ptr<Task> task_;
   std::shared_ptr<EndNotice> ended_ = std::make_shared<EndNotice>();
@@ -146,16 +197,18 @@ class Worker {
   steady_clock::time_point next_look_ = steady_clock::now() + kLookForOwed;
   log::LimitedLog log_;
   bool no_room_ = false;  // whether to leave the socket alone for a moment
+  TaskState end_state_ = TaskState::closed;
 };
 
-Worker::Worker(const WorkerArguments& arguments, ControlChannel& channel)
+Worker::Worker(Setup setup, ControlChannel& channel)
     : channel_(channel),
-      p11kit_(arguments.p11kit),
-      agents_(arguments.agents),
-      library_(load_config(arguments.config), arguments.policy),
-      task_(open_task(library_.tasks(), arguments)),
+      p11kit_(std::move(setup.p11kit)),
+      agents_(std::move(setup.agents)),
+      first_(std::move(setup.first)),
+      library_(open_library(setup.config, setup.policy, std::move(setup.book))),
+      task_(setup.open_task(library_.tasks())),
       deadline_(make_boot_timer(task_->deadline())),
-      connections_({.connections = library_.config().limits.max_connections}),
+      connections_({.connections = library_.config().limits.max_connections, .user = setup.user}),
       children_(library_.tasks(), library_.config().limits.max_sessions, connections_),
       p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
       agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions, children_) {
@@ -176,6 +229,11 @@ void Worker::run() {
 void Worker::serve() {
   std::array<pollfd, 8> entries{};
   bool open = true;
+  if (first_.socket) {
+    FrontDoor& door = first_.is_p11kits ? static_cast<FrontDoor&>(p11kit_door_) : agent_door_;
+    connections_.serve(std::move(first_.socket),
+                       std::shared_ptr<FrontDoor>(std::shared_ptr<void>(), &door));
+  }
   while (open) {
     entries = {{{channel_.descriptor(), POLLIN, 0},
                 {deadline_.number(), POLLIN, 0},
@@ -260,14 +318,16 @@ void Worker::look_after_owed() noexcept {
 /// False if the task shall end.
 bool Worker::obey() {
   const std::optional<Message> message = channel_.receive();
-  return message && message->kind != MessageKind::end;
+  if (message && message->kind != MessageKind::end) return true;
+  if (message && is_final(message->state)) end_state_ = message->state;
+  return false;
 }
 
 void Worker::end() {
   p11kit_.reset();
   agents_.reset();
   children_.close_doors();
-  library_.tasks().end_all(TaskState::closed);
+  library_.tasks().end_all(end_state_);
   const bool quiet = connections_.shut_down(kHangUpTime);
   Message message;
   message.kind = MessageKind::ended;
@@ -286,16 +346,17 @@ void report_failure(ControlChannel& channel, MessageKind kind, CK_RV rv, const c
 }
 
 /// Serves the task. @return the process's exit status.
-int serve(const WorkerArguments& arguments) {
-  ControlChannel channel{Descriptor(arguments.control)};
+/// @param set_up  Gives what to work with.
+int serve(ControlChannel channel, pid_t supervisor,
+          const std::function<Setup(ControlChannel&)>& set_up) {
   try {
     harden();
     // Never destroyed: a call that hangs in the device may still use what it holds.
-    const auto worker = std::make_unique<Worker>(arguments, channel).release();
+    const auto worker = std::make_unique<Worker>(set_up(channel), channel).release();
     // Not earlier: SoftHSM2 writes to its token's file when it is opened, and a death in the middle
     // of that destroys the token. Until now there was no key that a dead supervisor could leave
     // behind.
-    follow_parent(arguments.supervisor, SIGKILL);
+    follow_parent(supervisor, SIGKILL);
     // Nor this: what the device takes for itself is not the clients'.
     worker->limit_memory();
     channel.send({});
@@ -312,7 +373,26 @@ int serve(const WorkerArguments& arguments) {
   return tools::kInternal;
 }
 
+/// The worker of `mayfly serve`: its control channel, its broker, and the file with its orders.
+int run_ordered_worker(std::span<const std::string> strings) {
+  int control = -1;
+  pid_t broker = -1;
+  int file = -1;
+  if (!parse(strings[0], control) || !parse(strings[1], broker) || !parse(strings[2], file)) {
+    return tools::kUsage;
+  }
+  set_close_on_exec(control, true);
+  const Descriptor orders(file);
+  _exit(serve(ControlChannel(Descriptor(control)), broker, [&](ControlChannel& channel) {
+    return setup_of(parse_orders(read_orders_file(orders)), channel);
+  }));
+}
+
 }  // namespace
+
+std::vector<std::string> ordered_worker_strings(int control, pid_t broker, int orders) {
+  return {std::to_string(control), std::to_string(broker), std::to_string(orders)};
+}
 
 std::vector<std::string> to_strings(const WorkerArguments& arguments) {
   return {std::to_string(arguments.control),
@@ -327,13 +407,15 @@ std::vector<std::string> to_strings(const WorkerArguments& arguments) {
 }
 
 int run_worker(std::span<const std::string> strings) {
+  if (strings.size() == kOrderedArguments) return run_ordered_worker(strings);
   const std::optional<WorkerArguments> arguments = parse_arguments(strings);
   if (!arguments) return tools::kUsage;
   set_close_on_exec(arguments->control, true);
   if (arguments->p11kit >= 0) set_close_on_exec(arguments->p11kit, true);
   set_close_on_exec(arguments->agents, true);
   if (arguments->grant >= 0) set_close_on_exec(arguments->grant, true);
-  _exit(serve(*arguments));
+  _exit(serve(ControlChannel(Descriptor(arguments->control)), arguments->supervisor,
+              [&](ControlChannel&) { return setup_of(*arguments); }));
 }
 
 }  // namespace mayfly::broker

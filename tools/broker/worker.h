@@ -29,6 +29,11 @@ struct WorkerArguments {
 /// The arguments behind kWorkerCommand.
 [[nodiscard]] std::vector<std::string> to_strings(const WorkerArguments& arguments);
 
+/// The same for a worker of `mayfly serve`, which is told everything by a file in memory.
+/// @param orders  Descriptor of the file that make_orders_file() made.
+[[nodiscard]] std::vector<std::string> ordered_worker_strings(int control, pid_t broker,
+                                                              int orders);
+
 /// Runs a worker until its task has ended, then leaves the process without running what libraries
 /// registered for its exit. Failures are the supervisor's to report.
 /// @param arguments  As to_strings() gave them.

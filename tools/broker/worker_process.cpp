@@ -34,18 +34,35 @@ WorkerProcess::WorkerProcess(const Config& config, const RunRequest& request, De
   arguments.ttl = request.ttl;
   arguments.policy = request.policy;
   arguments.grant = grant.number();
-  Program program{"/proc/self/exe", {"mayfly", kWorkerCommand}, environment_of_this_process()};
-  // For who is asked whether the task may be opened: the worker itself has no terminal.
-  if (const std::string terminal = asking_terminal(); !terminal.empty()) {
-    program.environment.push_back("MAYFLY_TERMINAL=" + terminal);
-  }
-  for (std::string& text : to_strings(arguments)) program.arguments.push_back(std::move(text));
   std::vector<int> descriptors = std::move(pin_descriptors);
   descriptors.insert(descriptors.end(), {arguments.control, arguments.agents});
   if (p11kit) descriptors.push_back(arguments.p11kit);
   if (grant) descriptors.push_back(arguments.grant);
-  number_ = spawn(program, [&] { set_apart(STDOUT_FILENO, descriptors); });
+  std::vector<std::string> variables;
+  // For who is asked whether the task may be opened: the worker itself has no terminal.
+  if (const std::string terminal = asking_terminal(); !terminal.empty()) {
+    variables.push_back("MAYFLY_TERMINAL=" + terminal);
+  }
+  start(to_strings(arguments), descriptors, variables);
   channel_ = std::move(ours);
+}
+
+WorkerProcess::WorkerProcess(const WorkerOrders& orders) {
+  auto [ours, theirs] = ControlChannel::make_pair();
+  const Descriptor file = make_orders_file(to_json(orders));
+  std::vector<int> descriptors = {theirs.descriptor(), file.number(), orders.p11kit, orders.agents};
+  if (orders.first >= 0) descriptors.push_back(orders.first);
+  start(ordered_worker_strings(theirs.descriptor(), getpid(), file.number()), descriptors, {});
+  channel_ = std::move(ours);
+}
+
+void WorkerProcess::start(const std::vector<std::string>& strings,
+                          const std::vector<int>& descriptors,
+                          const std::vector<std::string>& variables) {
+  Program program{"/proc/self/exe", {"mayfly", kWorkerCommand}, environment_of_this_process()};
+  program.arguments.insert(program.arguments.end(), strings.begin(), strings.end());
+  program.environment.insert(program.environment.end(), variables.begin(), variables.end());
+  number_ = spawn(program, [&] { set_apart(STDOUT_FILENO, descriptors); });
 }
 
 WorkerProcess::~WorkerProcess() { kill(); }
@@ -60,11 +77,16 @@ std::optional<Message> WorkerProcess::receive() noexcept {
   return std::nullopt;
 }
 
-WorkerEnd WorkerProcess::end(milliseconds timeout) noexcept {
-  const auto deadline = steady_clock::now() + timeout;
+void WorkerProcess::ask_to_end(TaskState state) noexcept {
   Message wish;
   wish.kind = MessageKind::end;
+  wish.state = state;
   channel_.send(wish);
+}
+
+WorkerEnd WorkerProcess::end(milliseconds timeout) noexcept {
+  const auto deadline = steady_clock::now() + timeout;
+  ask_to_end(TaskState::closed);
   // A channel that is closed was found at its end before.
   WorkerEnd result{channel_.descriptor() < 0 ? WorkerEnd::How::died : WorkerEnd::How::killed};
   // To confirm is its last act: the end of the channel that follows is the end of the process.

@@ -76,6 +76,7 @@ class Pkcs11Device final : public Device {
 
   std::size_t retry_pending() noexcept override;
   ReapReport reap(ReapReach reach, EarlierBoots earlier_boots) override;
+  ReapReport reap_tasks(const std::set<std::string>& serials) override;
   [[nodiscard]] DeviceHealth health() noexcept override;
   void close() noexcept override;
 
@@ -125,6 +126,11 @@ std::size_t Pkcs11Device::retry_pending() noexcept {
 ReapReport Pkcs11Device::reap(ReapReach reach, EarlierBoots earlier_boots) {
   if (!context_->usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
   return context_->stored == nullptr ? ReapReport() : context_->stored->reap(reach, earlier_boots);
+}
+
+ReapReport Pkcs11Device::reap_tasks(const std::set<std::string>& serials) {
+  if (!context_->usable()) throw Error(CKR_DEVICE_REMOVED, "the device was closed");
+  return context_->stored == nullptr ? ReapReport() : context_->stored->reap_tasks(serials);
 }
 
 DeviceHealth Pkcs11Device::health() noexcept {

@@ -45,6 +45,22 @@ ReapReport StoredKeys::reap(ReapReach reach, EarlierBoots earlier_boots) {
   return report;
 }
 
+/// Of a task that is over, no process has a right to a key, whether it lives or not. Those of this
+/// process are its own to destroy.
+ReapReport StoredKeys::reap_tasks(const std::set<std::string>& serials) {
+  Census census;
+  ReapReport report;
+  count_recorded(census);
+  std::vector<const Candidate*> over;
+  for (const auto& [id, candidate] : census) {
+    const StoredKeyName::Parts& parts = candidate.name.parts();
+    const bool is_ours = parts.host == journal_->host() && parts.owner == self_;
+    if (!is_ours && serials.contains(parts.task)) over.push_back(&candidate);
+  }
+  reap(over, report);
+  return report;
+}
+
 void StoredKeys::reap(const std::vector<const Candidate*>& dead, ReapReport& report) {
   for (const Candidate* candidate : dead) {
     const StoredKeyName& name = candidate->name;

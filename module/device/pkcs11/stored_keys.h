@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,8 @@ class StoredKeys {
 
   /// @throws Error as Device::reap().
   ReapReport reap(ReapReach reach, EarlierBoots earlier_boots);
+  /// @throws Error as Device::reap_tasks().
+  ReapReport reap_tasks(const std::set<std::string>& serials);
 
  private:
   struct Candidate;

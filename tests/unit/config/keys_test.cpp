@@ -76,6 +76,11 @@ const std::map<std::string, std::string>& other_values() {
       {"log.level", "\"off\""},
       {"log.file", "\"/var/log/mayfly\""},
       {"broker.runtime-folder", "\"/run/mayfly\""},
+      {"serve.socket", "\"/run/mayfly/c\""},
+      {"serve.users", "[1000]"},
+      {"serve.groups", "[51]"},
+      {"serve.operators", "[1002, 1003]"},
+      {"serve.operator-groups", "[52]"},
   };
   return kValues;
 }

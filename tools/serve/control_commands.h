@@ -1,0 +1,65 @@
+// What is done for those who ask at the control socket.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "core/task_book.h"
+#include "registry/registry.h"
+#include "tools/serve/control_request.h"
+#include "tools/serve/control_socket.h"
+#include "tools/serve/job_threads.h"
+#include "tools/serve/served_tasks.h"
+
+namespace mayfly::serve {
+
+class EndedTasks;
+
+/// ControlCommands answers requests. What may wait for the registry is done by other threads; the
+/// loop never waits.
+class ControlCommands {
+ public:
+  /// @param registry  Null for none. All outlive the commands, and the loop runs no function of
+  ///                  theirs after them.
+  ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook& book, Registry* registry,
+                  JobThreads& openings, JobThreads& queries, ServedTasks& tasks);
+  ControlCommands(const ControlCommands&) = delete;
+  ControlCommands& operator=(const ControlCommands&) = delete;
+
+  using Answer = ControlSocket::Answer;
+
+  /// Does what a request asks for, as far as the caller may.
+  void handle(const Caller& caller, std::string_view text, const Answer& answer);
+
+  /// From now on nothing is opened any more.
+  void stop_opening() noexcept { is_stopping_ = true; }
+  /// Tasks whose opening is under way.
+  [[nodiscard]] std::size_t openings() const noexcept { return openings_; }
+  /// Called in the loop when an opening is over.
+  void on_opening_over(EventLoop::Function function) { opening_over_ = std::move(function); }
+
+ private:
+  void dispatch(const Caller& caller, const ControlRequest& request, const Answer& answer);
+  void open(const Caller& caller, const ControlRequest& request, const Answer& answer);
+  void opened(TaskPlan plan, uid_t user, const Answer& answer);
+  void close(const Caller& caller, const ControlRequest& request, const Answer& answer);
+  void list(const Caller& caller, const ControlRequest& request, const Answer& answer);
+  void show(const Caller& caller, const ControlRequest& request, const Answer& answer);
+  void revoke(const Caller& caller, const ControlRequest& request, const Answer& answer);
+  [[nodiscard]] std::vector<std::string> find(const Caller& caller,
+                                              const ControlRequest& request) const;
+  [[nodiscard]] bool is_operator(const Caller& caller) const;
+
+  EventLoop& loop_;
+  const CurrentConfig config_;
+  TaskBook& book_;
+  Registry* const registry_;
+  JobThreads& opening_jobs_;
+  JobThreads& queries_;
+  ServedTasks& tasks_;
+  bool is_stopping_ = false;
+  std::size_t openings_ = 0;
+  EventLoop::Function opening_over_ = [] {};
+};
+
+}  // namespace mayfly::serve

@@ -1,0 +1,37 @@
+// Threads for what may take its time.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace mayfly::serve {
+
+/// JobThreads does one job after the other in each of a few threads. A job must not throw.
+class JobThreads {
+ public:
+  /// The threads take no signals if the caller has blocked them.
+  /// @throws std::system_error
+  explicit JobThreads(std::size_t threads);
+  /// Waits for all jobs.
+  ~JobThreads();
+  JobThreads(const JobThreads&) = delete;
+  JobThreads& operator=(const JobThreads&) = delete;
+
+  void add(std::function<void()> job);
+
+ private:
+  void work();
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable news_;
+  std::deque<std::function<void()>> jobs_;
+  bool over_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace mayfly::serve
