@@ -144,7 +144,10 @@ std::unique_ptr<Device> open_device(const Config& config, DeviceUse use) {
 Library::Library(Config config, const std::string& policy, BookUpkeep upkeep)
     : config_(std::move(config)) {
   log::configure(config_.log.level, config_.log.file.string());
-  if (!config_.broker.socket.empty()) return join_broker();
+  if (!config_.broker.socket.empty()) {
+    join_broker();
+    return;
+  }
   Books books = open_books(config_, upkeep);
   book_ = std::move(books.registry);
   open_tasks(policy, std::move(books.all));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "base/error.h"
@@ -221,7 +222,12 @@ std::vector<std::string> RegistryBook::ordered_to_end() noexcept {
     }
   }
   const std::scoped_lock lock(mutex_);
-  return std::exchange(ordered_, {});
+  std::vector<std::string> serials;
+  try {
+    for (const auto& [serial, order] : orders_) serials.push_back(serial);
+  } catch (const std::bad_alloc&) {  // the rest is given out next time
+  }
+  return serials;
 }
 
 void RegistryBook::fetch_orders() noexcept {
@@ -237,7 +243,6 @@ void RegistryBook::fetch_orders() noexcept {
       if (is_owed) continue;
       const auto [known, is_new] = orders_.try_emplace(
           order.serial, Order{"revoked: " + order.reason, std::move(order.actor)});
-      ordered_.push_back(order.serial);
       if (is_new) {
         log::warn("task " + order.task_id + " is revoked by " + known->second.actor + ": " +
                   order.reason);
@@ -246,6 +251,11 @@ void RegistryBook::fetch_orders() noexcept {
   } catch (const std::exception& error) {
     rest(error);
   }
+}
+
+bool RegistryBook::owes() const {
+  const std::scoped_lock lock(mutex_);
+  return !owed_.empty();
 }
 
 bool RegistryBook::keep_up() noexcept {
@@ -272,7 +282,7 @@ bool RegistryBook::renew_lease() noexcept {
 void RegistryBook::close() noexcept {
   const std::optional<BrokerRecord> self = broker();
   if (!self) return;
-  if (!write_owed()) {
+  if (rests() || !write_owed()) {
     log::error(
         "the ends of tasks are not recorded in the registry; they show as lost when the lease of "
         "their broker is over");

@@ -50,6 +50,9 @@ class RegistryBook final : public TaskBook {
   /// @return false if the registry could not be reached.
   bool keep_up() noexcept;
 
+  /// Whether something is still to be written.
+  [[nodiscard]] bool owes() const;
+
   /// Renews the broker's lease, if there is a broker.
   /// @return false if it was taken over: its tasks are lost and are to be ended as such, and the
   ///         next opening registers another broker. True if that can't be told.
@@ -98,7 +101,6 @@ class RegistryBook final : public TaskBook {
     std::string cause;
   };
   std::deque<OwedMove> owed_;
-  std::vector<std::string> ordered_;     // and not given out yet
   std::map<std::string, Order> orders_;  // by the serial, until the task has ended
 };
 

@@ -83,8 +83,8 @@ class TaskBook {
   /// Records a change. What can't be recorded now is recorded later, as long as the process lives.
   virtual void record(const TaskMove& move) noexcept = 0;
 
-  /// The serials of tasks of this book that somebody has ordered to end, deepest first. Looks no
-  /// more often than every second; record() of their end says that it was obeyed.
+  /// The serials of tasks of this book that somebody has ordered to end, until record() of their
+  /// end says that it was obeyed. Looks no more often than every second.
   [[nodiscard]] virtual std::vector<std::string> ordered_to_end() noexcept = 0;
 
   /// Records what is still owed, as far as that can be done. No task of the book is open any more.

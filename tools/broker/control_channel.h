@@ -27,6 +27,7 @@ enum class MessageKind : std::uint8_t {
   /// worker of `mayfly serve`: a task has made its first key or has ended; text is its serial
   /// number, state, destroyed and pending say the rest
   moved = 11,
+  revoked = 12,  ///< worker: somebody has ended the task through the registry; pending as above
 };
 
 /// One message. What its kind does not mention is zero or empty.

@@ -94,7 +94,7 @@ void RegistryThread::take_over() {
               std::to_string(left.stored_keys.size()) + " keys on the device");
     if (left.stored_keys.empty()) {
       finished(left.broker.id);
-    } else {
+    } else if (listener_.inherited) {
       listener_.inherited(left.broker.id);
     }
   }
@@ -131,7 +131,7 @@ void RegistryThread::wait(Watch& watch) {
   poll(entries.data(), entries.size(), static_cast<int>(pause.count()));
   eventfd_t nudges = 0;
   const bool was_nudged = eventfd_read(wake_.number(), &nudges) == 0;
-  if (watch.changed() || was_nudged || !is_reached_) is_due_ = true;
+  if (watch.changed() || was_nudged || !is_reached_ || book_->owes()) is_due_ = true;
 }
 
 }  // namespace mayfly::broker

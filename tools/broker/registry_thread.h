@@ -28,7 +28,8 @@ class RegistryThread {
     /// This broker was taken over: all its tasks are lost.
     std::function<void()> lost;
     /// Another broker is gone, whose tasks may have left keys on a device. finished() is to be
-    /// called when none is there any more.
+    /// called when none is there any more. Where this is empty, that is left to whoever takes over
+    /// from this one.
     std::function<void(std::string broker)> inherited;
   };
 

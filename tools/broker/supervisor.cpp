@@ -265,11 +265,17 @@ void Supervisor::hear_worker() {
     if (worker_->is_gone()) above_is_gone();
     return;
   }
-  const bool exhausted = message->kind == MessageKind::exhausted;
-  if (!exhausted && message->kind != MessageKind::expired) return;
-  announce("task " + request_.task_id +
-           (exhausted ? " has made the last signature that its policy allows; "
-                      : " has reached its deadline; ") +
+  const char* what = nullptr;
+  if (message->kind == MessageKind::expired) {
+    what = " has reached its deadline; ";
+  } else if (message->kind == MessageKind::exhausted) {
+    what = " has made the last signature that its policy allows; ";
+  } else if (message->kind == MessageKind::revoked) {
+    what = " was revoked; ";
+  } else {
+    return;
+  }
+  announce("task " + request_.task_id + what +
            (message->pending == 0
                 ? "its keys are destroyed"
                 : std::to_string(message->pending) +

@@ -19,6 +19,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/limited_log.h"
+#include "compose/books.h"
 #include "compose/grant_file.h"
 #include "compose/library.h"
 #include "tools/broker/agent_door.h"
@@ -30,6 +31,7 @@
 #include "tools/broker/end_notice.h"
 #include "tools/broker/memory_limit.h"
 #include "tools/broker/p11kit_door.h"
+#include "tools/broker/registry_news.h"
 #include "tools/broker/reporting_book.h"
 #include "tools/broker/worker_orders.h"
 #include "tools/configuration.h"
@@ -142,8 +144,10 @@ Setup setup_of(const WorkerOrders& orders, ControlChannel& channel) {
               .policy = {},
               .user = orders.user,
               .first = {Descriptor(orders.first), orders.first_is_p11kits},
-              .book = std::make_shared<ReportingBook>(channel),
               .open_task = {}};
+  setup.book = std::make_shared<ReportingBook>(
+      channel, orders.plan.serial,
+      [config = setup.config] { return open_books(config, BookUpkeep::calls).all; });
   for (const Descriptor* kept : {&setup.p11kit, &setup.agents, &setup.first.socket}) {
     set_close_on_exec(kept->number(), true);
   }
@@ -154,7 +158,7 @@ Setup setup_of(const WorkerOrders& orders, ControlChannel& channel) {
 Library open_library(Config& config, const std::string& policy, std::shared_ptr<TaskBook> book) {
   tools::set_device_environment(config.device.environment);
   if (book != nullptr) return Library(std::move(config), std::move(book));
-  return Library(std::move(config), policy);
+  return Library(std::move(config), policy, BookUpkeep::thread);
 }
 
 /// Worker serves one task from its opening to its end.
@@ -173,6 +177,7 @@ class Worker {
   void accept_one(const Descriptor& listening, FrontDoor& door);
   void expire();
   void hear_of_end();
+  void hear_of_registry();
   void report_end(MessageKind kind);
   void look_after_owed() noexcept;
   [[nodiscard]] int pause() const noexcept;
@@ -191,6 +196,7 @@ class Worker {
   ChildTasks children_;
   P11kitDoor p11kit_door_;
   AgentDoor agent_door_;
+  std::unique_ptr<RegistryNews> registry_;  // null where this process records nothing
   std::size_t owed_ = 0;
   milliseconds retry_pause_ = kFirstRetry;
   std::optional<BootClock::time_point> next_child_;  // whose deadline comes first
@@ -213,6 +219,9 @@ Worker::Worker(Setup setup, ControlChannel& channel)
       p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
       agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions, children_) {
   task_->add_observer(ended_);
+  if (library_.book() != nullptr) {
+    registry_ = std::make_unique<RegistryNews>(library_.book(), library_.config().registry.lease);
+  }
 }
 
 void Worker::run() {
@@ -227,7 +236,7 @@ void Worker::run() {
 
 /// Serves until the task shall end.
 void Worker::serve() {
-  std::array<pollfd, 8> entries{};
+  std::array<pollfd, 9> entries{};
   bool open = true;
   if (first_.socket) {
     FrontDoor& door = first_.is_p11kits ? static_cast<FrontDoor&>(p11kit_door_) : agent_door_;
@@ -242,7 +251,8 @@ void Worker::serve() {
                 {no_room_ ? -1 : p11kit_.number(), POLLIN, 0},
                 {no_room_ ? -1 : agents_.number(), POLLIN, 0},
                 {ended_->descriptor(), POLLIN, 0},
-                {no_room_ ? -1 : children_.descriptor(), POLLIN, 0}}};
+                {no_room_ ? -1 : children_.descriptor(), POLLIN, 0},
+                {registry_ == nullptr ? -1 : registry_->descriptor(), POLLIN, 0}}};
     const int ready = poll(entries.data(), entries.size(), pause());
     if (ready < 0 && errno != EINTR) {
       throw std::system_error(errno, std::generic_category(), "poll");
@@ -256,6 +266,7 @@ void Worker::serve() {
       if (entries[4].revents != 0) accept_one(p11kit_, p11kit_door_);
       if (entries[5].revents != 0) accept_one(agents_, agent_door_);
       if (entries[7].revents != 0) children_.work();
+      if (entries[8].revents != 0) hear_of_registry();
       if (entries[0].revents != 0) open = obey();
     }
     next_child_ = children_.expire_due(BootClock::now());
@@ -296,7 +307,18 @@ void Worker::expire() {
 }
 
 void Worker::hear_of_end() {
-  if (ended_->take() == TaskState::exhausted) report_end(MessageKind::exhausted);
+  const auto cause = ended_->take();
+  if (cause == TaskState::exhausted) report_end(MessageKind::exhausted);
+  if (cause == TaskState::revoked) report_end(MessageKind::revoked);
+}
+
+void Worker::hear_of_registry() {
+  const RegistryNews::News news = registry_->take();
+  library_.tasks().obey(news.ordered);
+  children_.obey(news.ordered);
+  if (!news.lost) return;
+  // Tasks below this one end before it.
+  library_.tasks().end_all(TaskState::lost);
 }
 
 void Worker::report_end(MessageKind kind) {
@@ -332,6 +354,7 @@ void Worker::end() {
   Message message;
   message.kind = MessageKind::ended;
   message.pending = library_.device().retry_pending();
+  registry_.reset();
   // A call that hangs in the device forbids taking the device down; the process's end does it.
   if (quiet) library_.close();
   channel_.send(message);

@@ -1,0 +1,44 @@
+// What the registry says to a worker.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/descriptor.h"
+#include "compose/registry_book.h"
+#include "tools/broker/registry_thread.h"
+
+namespace mayfly::broker {
+
+/// RegistryNews keeps a worker in touch with its registry by a thread, and hands what comes of that
+/// to the worker's own loop.
+class RegistryNews {
+ public:
+  struct News {
+    std::vector<std::string> ordered;  ///< serials of tasks that are to end as revoked
+    bool lost = false;                 ///< this process was taken for dead: its tasks are lost
+  };
+
+  /// @throws std::system_error
+  RegistryNews(std::shared_ptr<RegistryBook> book, std::chrono::milliseconds lease);
+  RegistryNews(const RegistryNews&) = delete;
+  RegistryNews& operator=(const RegistryNews&) = delete;
+
+  /// Readable when there is news.
+  [[nodiscard]] int descriptor() const noexcept { return event_.number(); }
+  [[nodiscard]] News take();
+  /// Something was recorded.
+  void nudge() noexcept { thread_->nudge(); }
+
+ private:
+  void tell() noexcept;
+
+  const Descriptor event_;
+  std::mutex mutex_;  // guards what follows
+  News news_;
+  std::unique_ptr<RegistryThread> thread_;  // last: it uses all the others
+};
+
+}  // namespace mayfly::broker
