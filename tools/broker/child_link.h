@@ -23,6 +23,7 @@ class ChildLink final : public TaskServer {
             Descriptor agents, Descriptor grant);
 
   [[nodiscard]] pid_t number() const noexcept override { return -1; }
+  [[nodiscard]] bool was_ready() const noexcept override { return true; }
   [[nodiscard]] int descriptor() const noexcept override;
   [[nodiscard]] std::optional<Message> receive() noexcept override;
   [[nodiscard]] WorkerEnd end(std::chrono::milliseconds timeout) noexcept override;
@@ -38,7 +39,6 @@ class ChildLink final : public TaskServer {
   std::uint64_t child_ = 0;
   Descriptor deadline_;  // a timer; none once it has come
   Descriptor events_;    // an epoll of the timer and the link
-  bool is_announced_ = false;
 };
 
 }  // namespace mayfly::broker

@@ -152,6 +152,10 @@ int Supervisor::run_command() {
 /// Waits for the worker. @return an ending signal that came meanwhile; SIGKILL if the guardian
 /// died.
 std::optional<int> Supervisor::wait_until_ready() {
+  if (worker_->was_ready()) {
+    is_ready_ = true;
+    return std::nullopt;
+  }
   while (true) {
     const auto left = std::chrono::ceil<milliseconds>(start_deadline_ - steady_clock::now());
     std::array<pollfd, 3> entries{{{worker_->descriptor(), POLLIN, 0},

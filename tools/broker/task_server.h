@@ -29,6 +29,8 @@ class TaskServer {
 
   /// The process, if it is a child of ours; else -1.
   [[nodiscard]] virtual pid_t number() const noexcept = 0;
+  /// Whether the task was open when this was made; else receive() says so.
+  [[nodiscard]] virtual bool was_ready() const noexcept = 0;
   /// Readable when receive() has something to say; -1 when it never has again.
   [[nodiscard]] virtual int descriptor() const noexcept = 0;
   /// What is said; nothing if it is gone.

@@ -34,6 +34,7 @@ class WorkerProcess final : public TaskServer {
   ~WorkerProcess() override;
 
   [[nodiscard]] pid_t number() const noexcept override { return number_; }
+  [[nodiscard]] bool was_ready() const noexcept override { return false; }
   [[nodiscard]] int descriptor() const noexcept override { return channel_.descriptor(); }
   /// Also ends a worker that is unruly.
   [[nodiscard]] std::optional<Message> receive() noexcept override;
