@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "credential/proof/dpop.h"
 #include "credential/proof/http_signature.h"
+#include "credential/proof/target_uri.h"
 #include "credential/proof/wpt.h"
 #include "tools/commands.h"
 #include "tools/configuration.h"
@@ -73,7 +74,9 @@ int run_wpt(const ProofOptions& options) {
   options.request.require(false);
   std::string wit = read_whole_file(options.wit, 4 * credential::kMaxWitSize);
   if (wit.ends_with('\n')) wit.pop_back();
-  const std::string& audience = options.audience.empty() ? options.request.url : options.audience;
+  const auto target = credential::parse_target_uri(options.request.url);
+  const std::string audience =
+      options.audience.empty() && target ? target->without_query() : options.audience;
   const credential::WptRequest request{audience, wit, options.request.read_access_token()};
   return run_proof(options, [&](const ProofTime& time, Signer& signer) {
     return make_wpt(request, time, signer) + "\n";

@@ -11,6 +11,7 @@
 #include "tools/duration_option.h"
 #include "tools/failure.h"
 #include "tools/proof_request.h"
+#include "tools/token_evidence.h"
 #include "tools/utc_text.h"
 #include "tools/whole_file.h"
 
@@ -35,6 +36,7 @@ struct TokenOptions {
   std::string audience;
   std::vector<std::string> covered;
   ProofRequestOptions request;
+  TokenEvidenceOptions evidence;
   std::string status_list;
   std::string max_stale = "60s";
   std::string seen;
@@ -102,7 +104,10 @@ void check_proof(const TokenOptions& options, const std::string& text,
   expected.clock = clock_of(options);
   expected.audience = options.audience;
   expected.covered = options.covered;
-  options.request.require(options.wpt.empty() || options.audience.empty());
+  options.request.require(options.wpt.empty());
+  if (!options.wpt.empty() && options.audience.empty() && options.request.url.empty()) {
+    throw Failure(kUsage, "say for which request: --url URI, or --audience TEXT");
+  }
   expected.method = options.request.method;
   expected.target = options.request.url;
   expected.nonce = options.request.nonce;
@@ -130,7 +135,8 @@ void print_verified(const TokenOptions& options, const VerifiedCredential& verif
                              {"key", verified.thumbprint},
                              {"proof_checked", !options.no_proof},
                              {"replay_checked", !options.no_proof && !options.no_replay},
-                             {"status_checked", !options.no_status}};
+                             {"status_checked", !options.no_status},
+                             {"evidence_checked", !options.evidence.file.empty()}};
     if (const auto& wit = verified.wit) {
       result["issuer"] = wit->issuer;
       result["task"] = wit->task_id;
@@ -201,6 +207,7 @@ int run_token_verify(const TokenOptions& options) {
   const std::string text = read_token(options.file);
   try {
     const VerifiedCredential verified = verify_credential(options, text);
+    check_evidence(options.evidence, verified);
     check_proof(options, text, verified);
     print_verified(options, verified);
     return kOk;
@@ -280,6 +287,7 @@ void add_token_verify(CLI::App& token, int& status) {
       ->type_name("FILE");
   add_expectations(*command, *options);
   add_proofs(*command, *options);
+  add_evidence_options(*command, options->evidence);
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->callback([options, &status] { status = run_token_verify(*options); });
 }

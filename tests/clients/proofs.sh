@@ -37,9 +37,10 @@ prove_with_all() {
   refused '\(proof, replayed\)' verify wit --dpop dpop --method GET --url "$URL" --seen seen
   refused '\(proof, wrong-method\)' verify wit --dpop dpop --method POST --url "$URL" --seen seen
 
-  mayfly proof wpt --wit wit --url "$URL" > wpt
-  succeeds verify wit --wpt wpt --method GET --url "$URL" --seen seen
-  refused '\(proof, wrong-audience\)' verify wit --wpt wpt --method GET --url "$URL/1" --seen seen
+  mayfly proof wpt --wit wit --url "$URL?page=2" > wpt
+  succeeds verify wit --wpt wpt --url "$URL" --seen seen
+  refused '\(proof, wrong-audience\)' verify wit --wpt wpt --url "$URL/1" --seen seen
+  refused 'for which request' verify wit --wpt wpt --seen seen
 
   printf '{"hello": "world"}' > body
   mayfly proof http --method POST --url "$URL" --body body > fields
@@ -159,6 +160,30 @@ test_go_with_certificates() {
     --no-status --no-proof
   refused '\(credential, malformed\)' mayfly token verify dpop --root issuer.pem --no-status \
     --no-proof
+}
+
+NONCE=00112233445566778899aabbccddeeff
+
+identify_with_evidence() {
+  identify prime256v1
+  mayfly proof dpop --method GET --url "$URL" > dpop
+  mayfly attest --nonce "$NONCE" > evidence
+}
+
+# On a TPM.
+test_go_with_evidence() {
+  publish_keys
+  in_task demo identify_with_evidence
+  local -a evidence=(--evidence evidence --evidence-nonce "$NONCE"
+    --evidence-key "$DEVICE/attestation-key.json")
+  succeeds verify wit --dpop dpop --method GET --url "$URL" --seen seen "${evidence[@]}"
+  refused '\(attestation, not-attested\)' verify wit --no-proof "${evidence[@]}" \
+    --evidence-nonce "${NONCE//0/1}"
+  refused '\(attestation, not-attested\)' verify wit --no-proof "${evidence[@]}" \
+    --evidence-came "$(($(date +%s) + 86400))"
+  mv wit first
+  in_task demo identify_with_evidence
+  refused '\(attestation, other-key\)' verify first --no-proof "${evidence[@]}"
 }
 
 test_status_lists_are_signed_and_replaced() {

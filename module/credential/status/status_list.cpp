@@ -27,15 +27,14 @@ Bytes inflate_bounded(const Bytes& packed) {
   while (answer == Z_OK) {
     static constexpr std::size_t kStep = 64 * 1024;
     const std::size_t before = bytes.size();
-    if (before > kMaxStatusBytes) refuse_list("is too large");
     bytes.resize(before + kStep);
     stream.next_out = bytes.data() + before;
     stream.avail_out = kStep;
     answer = inflate(&stream, Z_NO_FLUSH);
     bytes.resize(before + kStep - stream.avail_out);
+    if (bytes.size() > kMaxStatusBytes) refuse_list("is too large");
   }
   if (answer != Z_STREAM_END || stream.avail_in != 0) refuse_list("is not in ZLIB's format");
-  if (bytes.size() > kMaxStatusBytes) refuse_list("is too large");
   return bytes;
 }
 

@@ -230,6 +230,18 @@ TEST(HostileHttp, EachDifferenceIsRefusedForItsReason) {
   EXPECT_EQ(changed(same, [](auto& e) { e.covered = {"cookie"}; }), "proof wrong-content");
 }
 
+TEST(HostileHttp, ABodyThatIsNotCoveredIsRefused) {
+  const HttpMessage bare{"POST", kTarget, {{"Authorization", "DPoP token"}}};
+  HttpProof proof = proof_by(agent(), bare);
+  EXPECT_EQ(verdict_of(proof, agent().public_key(), [](auto&) {}), "proof wrong-content");
+  // A digest that came along and was not signed is anybody's.
+  proof.message.fields.emplace_back("Content-Digest", content_digest(proof.body));
+  EXPECT_EQ(verdict_of(proof, agent().public_key(), [](auto&) {}), "proof wrong-content");
+  proof = proof_by(agent(), bare);
+  proof.body.clear();
+  EXPECT_EQ(verdict_of(proof, agent().public_key(), [](auto&) {}), "accepted");
+}
+
 TEST(HostileHttp, TheAlgorithmIsTheKeys) {
   const auto verdict = [](const std::string& algorithm) {
     SignatureInput input;

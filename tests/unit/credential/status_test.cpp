@@ -1,3 +1,5 @@
+#include <zlib.h>
+
 #include <gtest/gtest.h>
 
 #include "base/base64url.h"
@@ -49,6 +51,15 @@ TEST(StatusList, AMillionPlacesAreSmallAndAreReadAsWritten) {
   const StatusList read = StatusList::unpacked(1, packed);
   EXPECT_EQ(read.at(1001), 0U);
   EXPECT_EQ(read.at(1002), 1U);
+}
+
+TEST(StatusList, NoMoreIsUnpackedThanAListCanHave) {
+  const Bytes zeros(kMaxStatusBytes + 1, 0);
+  uLongf size = compressBound(zeros.size());
+  Bytes packed(size);
+  ASSERT_EQ(compress2(packed.data(), &size, zeros.data(), zeros.size(), Z_BEST_COMPRESSION), Z_OK);
+  packed.resize(size);
+  EXPECT_THROW(static_cast<void>(StatusList::unpacked(1, to_base64url(packed))), Error);
 }
 
 TEST(StatusList, NothingElseIsRead) {
