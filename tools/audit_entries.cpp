@@ -43,16 +43,19 @@ std::string active_text(const json& data) {
          short_key(to_hex(thumbprint(PublicKey::from_subject_public_key_info(der))));
 }
 
+const char* of_text(const std::string& of) {
+  if (of == "message") return ", message with digest ";
+  return of == "input" ? ", given " : ", given what has the SHA-256 ";
+}
+
 std::string signature_text(const json& data) {
   const std::string outcome = text_of(data, "outcome");
   const std::string what = outcome == "made" ? "signed with "
                            : outcome == "withheld"
                                ? "made a signature that was not given out, with "
                                : "failed to sign with ";
-  std::string text =
-      what + key_of(data) + ", " + text_of(data, "mechanism") +
-      (text_of(data, "of") == "message" ? ", message with digest " : ", input with SHA-256 ") +
-      text_of(data, "digest");
+  std::string text = what + key_of(data) + ", " + text_of(data, "mechanism") +
+                     of_text(text_of(data, "of")) + text_of(data, "digest");
   if (data.contains("reason")) text += ": " + text_of(data, "reason");
   return text;
 }

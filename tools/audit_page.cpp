@@ -34,7 +34,7 @@ constexpr char kHead[] =
     "background:#9a6700}\n"
     ".sealed{background:#1a7f37}.tampered{background:#cf222e}\n"
     "svg{width:100%;height:auto;margin:1rem 0;border:1px solid #d0d7de;border-radius:6px}\n"
-    "table{border-collapse:collapse;width:100%}\n"
+    "table{border-collapse:collapse;width:100%;margin-bottom:1.5rem}\n"
     "th,td{text-align:left;vertical-align:top;padding:.2rem .6rem;border-top:1px solid #d0d7de}\n"
     "td:nth-child(-n+2){white-space:nowrap;font-variant-numeric:tabular-nums}\n"
     "td:last-child{overflow-wrap:anywhere}\n"

@@ -279,7 +279,7 @@ std::optional<EndReport> Task::end(TaskState cause) noexcept {
   }
   for (const auto& [number, object] : objects_.shut()) object->retire();
   // That of the ledger's own key is no news unless something is wrong.
-  if (ledger_->close(*this, cause, report) == Destruction::pending) ++report.pending;
+  if (ledger_->close(cause, report) == Destruction::pending) ++report.pending;
   owner_.task_ended(*this, report);
   {
     const std::scoped_lock lock(mutex_);

@@ -44,18 +44,24 @@ json open_data(const Task& task) {
   return data;
 }
 
-/// The hash of what was signed: by the mechanism's own function of the message, or by SHA-256 of
-/// what a mechanism without one was given.
-struct SignedHash {
-  Bytes hash;
-  bool of_message;
+/// What tells later what was signed.
+struct SignedData {
+  Bytes digest;
+  const char* of;
 };
 
-SignedHash hash_of(const SignatureOperation& operation, ByteView input) {
-  if (operation.input_hash() != Hash::none) return {to_bytes(input), true};
+/// A raw mechanism is handed a digest, or a little more around one: it is kept as it is, so that
+/// whoever has the document finds it. Longer ones, and what a client signs without hashing it
+/// (Ed25519), are not the ledger's to keep.
+SignedData data_of(const SignatureOperation& operation, ByteView input) {
+  if (operation.input_hash() != Hash::none) return {to_bytes(input), "message"};
   const Hash own = operation.mechanism().hash;
-  if (own != Hash::none) return {digest(own, input), true};
-  return {digest(Hash::sha256, input), false};
+  if (own != Hash::none) return {digest(own, input), "message"};
+  if (operation.mechanism().scheme == Scheme::eddsa) {
+    return {digest(Hash::sha256, input), "message"};
+  }
+  if (input.size() <= ledger::kMaxInput) return {to_bytes(input), "input"};
+  return {digest(Hash::sha256, input), "input hash"};
 }
 
 const std::string& name_of(const SignatureOperation& operation) {
@@ -135,25 +141,35 @@ void TaskLedger::generated(const Task& task, SessionKey& key) {
   if (const auto signature = sign_statement(task.device(), key, statement)) {
     data["endorsement"] = to_hex(*signature);
   }
-  append(Event::generation, canonical_json(data));
-  const std::scoped_lock lock(mutex_);
-  living_.insert(key.name());
+  const std::string text = canonical_json(data);
+  {
+    const std::scoped_lock lock(mutex_);
+    living_.emplace(key.name(), Destruction::pending);
+  }
+  try {
+    append(Event::generation, text);
+  } catch (...) {
+    const std::scoped_lock lock(mutex_);
+    living_.erase(key.name());
+    throw;
+  }
 }
 
 void TaskLedger::signed_with(const SignatureOperation& operation, ByteView input) {
   if (chain_ == nullptr) return;
-  const SignedHash hash = hash_of(operation, input);
+  const SignedData what = data_of(operation, input);
   // Put together by hand: this is done for each signature.
   std::string data;
-  data.reserve(320);
+  data.reserve(384);
   data += "{\"digest\":\"";
-  data += to_hex(hash.hash);
+  data += to_hex(what.digest);
   data += "\",\"key\":\"";
   data += name_of(operation);
   data += "\",\"mechanism\":\"";
   data += operation.mechanism().name;
-  data += hash.of_message ? "\",\"of\":\"message\"" : "\",\"of\":\"input\"";
-  data += ",\"outcome\":\"made\"}";
+  data += "\",\"of\":\"";
+  data += what.of;
+  data += "\",\"outcome\":\"made\"}";
   append(Event::signature, data);
 }
 
@@ -161,12 +177,12 @@ void TaskLedger::not_signed(const SignatureOperation& operation, ByteView input,
                             const Error& reason) noexcept {
   if (chain_ == nullptr) return;
   try {
-    const SignedHash hash = hash_of(operation, input);
+    const SignedData what = data_of(operation, input);
     append(Event::signature, canonical_json({{"answer", reason.rv()},
-                                             {"digest", to_hex(hash.hash)},
+                                             {"digest", to_hex(what.digest)},
                                              {"key", name_of(operation)},
                                              {"mechanism", operation.mechanism().name},
-                                             {"of", hash.of_message ? "message" : "input"},
+                                             {"of", what.of},
                                              {"outcome", made ? "withheld" : "failed"},
                                              {"reason", reason_of(reason)}}));
   } catch (const std::exception& error) {  // nobody gets a signature in any case
@@ -197,13 +213,15 @@ void TaskLedger::destroyed(const SessionKey& key, Destruction outcome) noexcept 
   try {
     {
       const std::scoped_lock lock(mutex_);
-      if (living_.erase(key.name()) == 0) return;
-      owed_destructions_.emplace(key.name(), outcome);
+      auto entry = living_.extract(key.name());
+      if (entry.empty()) return;
+      entry.mapped() = outcome;
+      owed_destructions_.insert(std::move(entry));
       owes_ = true;
     }
     write_owed();
   } catch (const std::exception& error) {
-    log::error(std::string("the end of a key is not in its task's ledger: ") + error.what());
+    log::warn("the end of a key is not in its task's ledger", error);
   }
 }
 
@@ -219,20 +237,18 @@ void TaskLedger::try_to_close(TaskState cause, const EndReport& report) {
   }
 }
 
-std::optional<Destruction> TaskLedger::close(const Task& task, TaskState cause,
-                                             const EndReport& report) noexcept {
+std::optional<Destruction> TaskLedger::close(TaskState cause, const EndReport& report) noexcept {
   if (chain_ == nullptr) return std::nullopt;
   try {
     try_to_close(cause, report);
   } catch (const std::exception& error) {
     closed_ = true;
-    log::error("the ledger of task " + task.id() + " is not sealed: " + error.what());
+    log::warn("a task ended, and its ledger is not sealed", error);
   }
   if (key_ == nullptr) return std::nullopt;
   const Destruction outcome = key_->destroy();
   if (outcome == Destruction::pending) {
-    log::error("the key of the ledger of task " + task.id() +
-               " is still owed by the device; its destruction is retried");
+    log::error("the key of a ledger is still owed by the device; its destruction is retried");
   }
   return outcome;
 }

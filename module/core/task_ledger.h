@@ -8,7 +8,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -84,8 +83,7 @@ class TaskLedger {
   /// The task has ended, and all its keys were told of. Seals the chain, and destroys the key that
   /// did. What goes wrong is logged.
   /// @return what became of that key; nothing if there was none.
-  std::optional<Destruction> close(const Task& task, TaskState cause,
-                                   const EndReport& report) noexcept;
+  std::optional<Destruction> close(TaskState cause, const EndReport& report) noexcept;
 
  private:
   void refused(const char* what, const Error& error) noexcept;
@@ -99,8 +97,9 @@ class TaskLedger {
   std::unique_ptr<LedgerKey> key_;
 
   std::mutex mutex_;  // guards what follows; after activation_, before the chain's
-  std::set<std::string> living_;
-  std::map<std::string, Destruction> owed_destructions_;
+  using Keys = std::map<std::string, Destruction>;  // by name
+  Keys living_;
+  Keys owed_destructions_;
   std::uint64_t owed_refusals_ = 0;
   std::atomic<bool> owes_{false};  // whether there is anything in the two before it
   std::atomic<bool> closed_{false};

@@ -96,9 +96,9 @@ ChainKey& ChainStory::living_key(JsonObject& data) {
 void ChainStory::take_signature(JsonObject& data) {
   ChainKey& key = living_key(data);
   static_cast<void>(data.printable_text("mechanism", kMaxName));
-  static_cast<void>(data.bytes("digest", 1, 64));
+  static_cast<void>(data.bytes("digest", 1, kMaxInput));
   const std::string of = data.text("of");
-  if (of != "message" && of != "input") data.refuse("of", "is none that is known");
+  if (of != "message" && of != "input" && of != "input hash") data.refuse("of", "is none that is known");
   const std::string outcome = data.text("outcome");
   if (outcome == "made") {
     ++key.signatures;

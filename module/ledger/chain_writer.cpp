@@ -41,29 +41,29 @@ std::uint64_t ChainWriter::now() const noexcept {
   return std::max(static_cast<std::uint64_t>(std::max<std::int64_t>(time, 0)), last_time_ms_);
 }
 
-void ChainWriter::hash(std::string_view line) {
+ChainWriter::HashBytes ChainWriter::hash_of(std::string_view line) {
+  HashBytes hash{};
   if (EVP_DigestInit_ex2(hasher_.get(), nullptr, nullptr) != 1 ||
       EVP_DigestUpdate(hasher_.get(), line.data(), line.size()) != 1 ||
-      EVP_DigestFinal_ex(hasher_.get(), head_hash_.data(), nullptr) != 1) {
+      EVP_DigestFinal_ex(hasher_.get(), hash.data(), nullptr) != 1) {
     throw crypto::failure(CKR_FUNCTION_FAILED, "the ledger's hash");
   }
+  return hash;
 }
 
 void ChainWriter::write_entry(Event event, std::string_view data, std::uint64_t time_ms) {
-  std::string line = line_of(event, data, entries_ + 1, head_hex_, time_ms);
-  if (line.size() > kMaxLine) {
+  line_.clear();
+  append_line(line_, event, data, entries_ + 1, head_hex_, time_ms);
+  if (line_.size() > kMaxLine) {
     throw Error(CKR_FUNCTION_FAILED, "an entry of the ledger would be too long");
   }
-  const auto before = head_hash_;
-  hash(line);
-  line += '\n';
-  try {
-    file_.append(line);
-  } catch (...) {
-    head_hash_ = before;
-    throw;
-  }
-  head_hex_ = to_hex(head_hash_);
+  const auto hash = hash_of(line_);
+  std::string hex = to_hex(hash);
+  line_ += '\n';
+  file_.append(line_);
+  // Nothing may fail from here on.
+  head_hash_ = hash;
+  head_hex_.swap(hex);
   ++entries_;
   last_time_ms_ = time_ms;
 }

@@ -70,8 +70,8 @@ class ChainWriter {
   void write_entry(Event event, std::string_view data, std::uint64_t time_ms);
   /// Milliseconds since 1970; never before the entry before, whoever set the clock back.
   [[nodiscard]] std::uint64_t now() const noexcept;
-  /// SHA-256 of a line, into head_hash_.
-  void hash(std::string_view line);
+  using HashBytes = std::array<std::uint8_t, kHashSize>;
+  [[nodiscard]] HashBytes hash_of(std::string_view line);
   /// Whether what was written is to be forced to the disk now. Called with mutex_ locked.
   [[nodiscard]] bool is_sync_due() noexcept;
   void seal(const Sign& sign);
@@ -81,8 +81,9 @@ class ChainWriter {
   mutable std::mutex mutex_;  // guards what follows
   ChainFile file_;
   std::unique_ptr<EVP_MD_CTX, Free> hasher_;
-  std::array<std::uint8_t, kHashSize> head_hash_{};
+  HashBytes head_hash_{};
   std::string head_hex_;
+  std::string line_;  // of the last entry: its memory is used again
   std::uint64_t entries_ = 0;
   std::uint64_t last_time_ms_ = 0;
   std::chrono::steady_clock::time_point synced_;

@@ -22,21 +22,25 @@ void require_canonical(const nlohmann::json& json, std::string_view line) {
 
 }  // namespace
 
+void append_line(std::string& out, Event event, std::string_view data, std::uint64_t number,
+                 std::string_view previous_hex, std::uint64_t time_ms) {
+  out += "{\"data\":";
+  out += data;
+  out += ",\"event\":\"";
+  out += to_string(event);
+  out += "\",\"n\":";
+  out += std::to_string(number);
+  out += ",\"prev\":\"";
+  out += previous_hex;
+  out += "\",\"time\":";
+  out += std::to_string(time_ms);
+  out += '}';
+}
+
 std::string line_of(Event event, std::string_view data, std::uint64_t number,
                     std::string_view previous_hex, std::uint64_t time_ms) {
   std::string line;
-  line.reserve(data.size() + 192);
-  line += "{\"data\":";
-  line += data;
-  line += ",\"event\":\"";
-  line += to_string(event);
-  line += "\",\"n\":";
-  line += std::to_string(number);
-  line += ",\"prev\":\"";
-  line += previous_hex;
-  line += "\",\"time\":";
-  line += std::to_string(time_ms);
-  line += '}';
+  append_line(line, event, data, number, previous_hex, time_ms);
   return line;
 }
 

@@ -53,6 +53,9 @@ inline constexpr std::uint64_t kVersion = 1;
 
 /// The longest line, in bytes, without its newline.
 inline constexpr std::size_t kMaxLine = 64 * 1024;
+/// The longest input of a raw mechanism that an entry holds as it is, in bytes; of longer ones there
+/// is a hash.
+inline constexpr std::size_t kMaxInput = 128;
 /// The last moment that a time can name: the end of the year 9999, in milliseconds since 1970.
 inline constexpr std::uint64_t kMaxTime = 253'402'300'799'999;
 
@@ -71,7 +74,10 @@ struct Entry {
   nlohmann::json data;  ///< an object; what is in it depends on the event
 };
 
-/// The line of an entry, without a newline, put together from parts that are canonical already.
+/// Appends the line of an entry, without a newline, put together from parts that are canonical
+/// already.
+void append_line(std::string& out, Event event, std::string_view data, std::uint64_t number,
+                 std::string_view previous_hex, std::uint64_t time_ms);
 [[nodiscard]] std::string line_of(Event event, std::string_view data, std::uint64_t number,
                                   std::string_view previous_hex, std::uint64_t time_ms);
 

@@ -20,14 +20,18 @@ sign_a_document() {
   make_message document
   make_message other
   generate_ec agent 01
-  succeeds pkcs11_tool --sign --mechanism ECDSA-SHA256 --id 01 --input-file document \
-    --output-file signature
+  openssl dgst -sha256 -binary document > digest
+  succeeds pkcs11_tool --sign --mechanism ECDSA --id 01 --input-file digest --output-file signature
+}
+
+configure_a_ledger() {
+  export LEDGER=$WORK/ledger
+  install -d -m 700 "$LEDGER"
+  sed -i "s|^\[ledger\]$|&\nfolder = \"$LEDGER\"|" "$DEVICE/mayfly.toml"
 }
 
 keep_a_ledger() {
-  export LEDGER=$WORK/ledger
-  install -d -m 700 "$LEDGER"
-  printf '[ledger]\nfolder = "%s"\n' "$LEDGER" >> "$DEVICE/mayfly.toml"
+  configure_a_ledger
   in_task invoice-4711 sign_a_document
   mkdir bin
   ln -s "$MAYFLY_COMMAND" bin/mayfly
@@ -65,9 +69,7 @@ test_catches_a_forger() {
 }
 
 test_is_left_unsealed_by_a_killed_worker() {
-  export LEDGER=$WORK/ledger
-  install -d -m 700 "$LEDGER"
-  printf '[ledger]\nfolder = "%s"\n' "$LEDGER" >> "$DEVICE/mayfly.toml"
+  configure_a_ledger
   in_task killed kill_the_worker || true
   refused '^verdict +unsealed$' "$MAYFLY_COMMAND" audit verify "$LEDGER"/*.jsonl
   succeeds in_task next true

@@ -85,7 +85,10 @@ TEST(LedgerKill, NoSignatureWasGivenOutThatTheLedgerLacks) {
         verify_path(chains.begin()->second, {}, [&](const ledger::Entry& entry) {
           if (entry.event == ledger::Event::signature) recorded.insert(entry.data.at("digest"));
         });
-    EXPECT_EQ(found.verdict, ledger::Verdict::unsealed) << found.line << " " << found.problem;
+    // The kernel may leave a write half done that is killed.
+    EXPECT_TRUE(found.verdict == ledger::Verdict::unsealed ||
+                found.verdict == ledger::Verdict::truncated)
+        << found.line << " " << found.problem;
     for (const std::string& digest : digests) {
       ASSERT_TRUE(recorded.contains(digest)) << "round " << round;
     }

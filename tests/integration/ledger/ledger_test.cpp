@@ -85,7 +85,7 @@ TEST_F(Ledger, TellsTheWholeLifeOfATask) {
   EXPECT_EQ(entries[4].data.at("digest"), to_hex(digest(Hash::sha256, as_bytes("a message"))));
   EXPECT_EQ(entries[4].data.at("of"), "message");
   EXPECT_EQ(entries[5].data.at("digest"), to_hex(digest(Hash::sha384, as_bytes("a message"))));
-  EXPECT_EQ(entries[6].data.at("digest"), to_hex(digest(Hash::sha256, as_bytes(raw))));
+  EXPECT_EQ(entries[6].data.at("digest"), to_hex(as_bytes(raw)));
   EXPECT_EQ(entries[6].data.at("of"), "input");
   EXPECT_EQ(entries[6].data.at("mechanism"), "CKM_ECDSA");
   EXPECT_EQ(entries[9].data.at("cause"), "closed");
@@ -110,6 +110,37 @@ TEST_F(Ledger, IsVouchedForByKeysOfEachKind) {
   task->end(TaskState::closed);
   const Verification found = verify_path(chain("kinds"), expected);
   EXPECT_EQ(found.verdict, Verdict::sealed) << found.line << " " << found.problem;
+}
+
+TEST_F(Ledger, TellsWhatWasSignedInEachWay) {
+  open_library();
+  const auto task = library_->tasks().open({"ways", {}});
+  const auto session = session_of(task);
+  const ObjectHandle ed =
+      session->generate_key_pair(CKM_EC_EDWARDS_KEY_PAIR_GEN, ec_template(255), {}).private_key;
+  const ObjectHandle rsa =
+      session->generate_key_pair(CKM_RSA_PKCS_KEY_PAIR_GEN, rsa_template(), {}).private_key;
+  const std::string info = "a DigestInfo";
+  const std::string large(200, 'l');
+  sign(*session, {CKM_EDDSA, {}}, ed, "a message");
+  sign(*session, {CKM_RSA_PKCS, {}}, rsa, info);
+  sign(*session, {CKM_RSA_PKCS, {}}, rsa, large);
+  sign(*session, {CKM_SHA512_RSA_PKCS, {}}, rsa, "a message");
+  task->end(TaskState::closed);
+  std::vector<std::pair<std::string, std::string>> told;
+  for (const Entry& entry : entries_of(chain("ways"))) {
+    if (entry.event == Event::signature) {
+      told.emplace_back(entry.data.at("of"), entry.data.at("digest"));
+    }
+  }
+  const auto hashed = [](Hash hash, const std::string& text) {
+    return to_hex(digest(hash, as_bytes(text)));
+  };
+  EXPECT_EQ(told, (std::vector<std::pair<std::string, std::string>>{
+                      {"message", hashed(Hash::sha256, "a message")},
+                      {"input", to_hex(as_bytes(info))},
+                      {"input hash", hashed(Hash::sha256, large)},
+                      {"message", hashed(Hash::sha512, "a message")}}));
 }
 
 TEST_F(Ledger, IsSealedWhateverEndsTheTask) {

@@ -109,6 +109,15 @@ TEST_F(Tamper, EveryTailThatIsCutOffIsMissed) {
   }
 }
 
+TEST_F(Tamper, ALineThatSaysTheSameInAnotherFormIsNone) {
+  // The last one: nothing has its hash.
+  std::string chain = chain_;
+  chain.insert(chain.rfind("\"event\""), " ");
+  const Verification found = verify_text(chain);
+  EXPECT_EQ(found.verdict, Verdict::tampered);
+  EXPECT_EQ(found.line, lines_.size());
+}
+
 TEST_F(Tamper, NothingCanBeAddedBehindTheSeal) {
   for (const std::string& line : lines_) {
     EXPECT_EQ(verify_text(chain_ + line).verdict, Verdict::tampered);
@@ -188,17 +197,27 @@ TEST_F(Tamper, AnEndorsementOfAnotherLedgersKeyDoesNotHelpTheForger) {
   EXPECT_EQ(found.line, 3U);
 }
 
-TEST_F(Tamper, ATimeThatRunsBackIsSeen) {
-  const auto line = [](std::uint64_t number, std::uint64_t time, const Bytes& previous, Event event,
+/// An opening, and an end that is linked to it as it should be but for number and time.
+Verification found_of(std::uint64_t number, std::uint64_t time_ms) {
+  const auto line = [](std::uint64_t n, std::uint64_t time, const Bytes& previous, Event event,
                        const nlohmann::json& data) {
-    return ledger::line_of(event, ledger::canonical_json(data), number, to_hex(previous), time);
+    return ledger::line_of(event, ledger::canonical_json(data), n, to_hex(previous), time);
   };
   const std::string first = line(1, 2000, ledger::no_hash(), Event::open, open_data());
   const Bytes hash = digest(Hash::sha256, as_bytes(first));
-  const std::string chain = first + "\n" + line(2, 1999, hash, Event::end, end_data()) + "\n";
-  const Verification found = verify_text(chain);
-  EXPECT_EQ(found.verdict, Verdict::tampered);
-  EXPECT_EQ(found.line, 2U);
+  return verify_text(first + "\n" + line(number, time_ms, hash, Event::end, end_data()) + "\n");
+}
+
+TEST_F(Tamper, ATimeThatRunsBackIsSeen) {
+  EXPECT_EQ(found_of(2, 2000).verdict, Verdict::keyless);
+  EXPECT_EQ(found_of(2, 1999).verdict, Verdict::tampered);
+  EXPECT_EQ(found_of(2, 1999).line, 2U);
+}
+
+TEST_F(Tamper, ANumberThatIsLeftOutIsSeen) {
+  EXPECT_EQ(found_of(3, 2000).verdict, Verdict::tampered);
+  EXPECT_EQ(found_of(3, 2000).line, 2U);
+  EXPECT_EQ(found_of(1, 2000).verdict, Verdict::tampered);
 }
 
 }  // namespace
