@@ -110,7 +110,8 @@ FleetMember::FleetMember(const SoftHsmToken& token, const std::string& url, char
                     token.config_file().string() + "\" }\n[registry]\nurl = \"" + url +
                     "\"\nlease = \"" + std::to_string(kFleetLease.count()) +
                     "s\"\ntimeout = \"2s\"\n[log]\nfile = \"log\"\nlevel = \"info\"\n[broker]\n"
-                    "runtime-folder = \"run\"\n[grants]\napprovers = \"approvers.json\"\n" +
+                    "runtime-folder = \"run\"\n[grants]\napprovers = \"approvers.json\"\naudience "
+                    "= \"fleet\"\n" +
                     serve_table());
 }
 

@@ -1,5 +1,4 @@
 // Three brokers as on three machines, one PostgreSQL, one device that stores keys.
-#include "base/clock.h"
 #include "integration/serve/fleet.h"
 
 #include <fstream>
@@ -7,6 +6,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/clock.h"
 #include "support/test_approver.h"
 #include "tools/exit_status.h"
 
@@ -68,6 +68,7 @@ class Fleet : public testing::Test {
     const std::uint64_t now = unix_now_s();
     const std::string text = approver_.token(nlohmann::json({{"iss", "https://approver.test"},
                                                              {"sub", "agent-7"},
+                                                             {"aud", "fleet"},
                                                              {"jti", jti},
                                                              {"iat", now},
                                                              {"nbf", now},
@@ -79,7 +80,7 @@ class Fleet : public testing::Test {
   }
 
   TempFolder folder_;
-  TestApprover approver_{grant::Algorithm::es256, "boss"};
+  TestApprover approver_{grant::Algorithm::es256};
   SoftHsmToken token_;
   PostgresServer postgres_;
   const std::string url_ = postgres_.make_database();
@@ -151,7 +152,7 @@ TEST_F(Fleet, ABrokerThatIsCutOffLosesItsTasksAndOpensNoneAndComesBack) {
   const std::string grant = grant_for("granted", "jti-1");
   relay_.cut();
   const Outcome refused = a_.broker().mayfly({"open", "--task", "granted", "--grant", grant});
-  EXPECT_EQ(refused.status, tools::kTryAgain) << refused.err;
+  EXPECT_EQ(refused.status, tools::kTryAgain) << refused.err << a_.log();
   // A local command ends what is here, and says that the others were not told.
   const Outcome revoked =
       a_.broker().mayfly({"revoke", "--serial", local.serial, "--reason", "stolen"});
