@@ -155,6 +155,7 @@ void RegistryBook::record(const TaskMove& move) noexcept {
         if (is_final(move.to)) orders_.erase(order);
       }
       owed_.push_back({move, std::move(actor), std::move(cause)});
+      if (tell_owed_) tell_owed_();
     }
     if (upkeep_ == BookUpkeep::calls && !rests()) write_owed();
   } catch (const std::exception& error) {
@@ -256,6 +257,11 @@ void RegistryBook::fetch_orders() noexcept {
 bool RegistryBook::owes() const {
   const std::scoped_lock lock(mutex_);
   return !owed_.empty();
+}
+
+void RegistryBook::tell_when_owed(std::function<void()> tell) {
+  const std::scoped_lock lock(mutex_);
+  tell_owed_ = std::move(tell);
 }
 
 bool RegistryBook::keep_up() noexcept {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -45,6 +46,10 @@ class RegistryBook final : public TaskBook {
   /// Registers the broker, if it is not registered yet: before its first task.
   /// @throws Error as Registry::register_broker().
   void enrol() { static_cast<void>(require_broker(0)); }
+
+  /// Has the thread told that something is owed; nothing tells nobody.
+  /// @param tell  Must neither wait nor throw.
+  void tell_when_owed(std::function<void()> tell);
 
   /// Writes what is owed and fetches what is ordered.
   /// @return false if the registry could not be reached.
@@ -101,6 +106,7 @@ class RegistryBook final : public TaskBook {
     std::string cause;
   };
   std::deque<OwedMove> owed_;
+  std::function<void()> tell_owed_;
   std::map<std::string, Order> orders_;  // by the serial, until the task has ended
 };
 

@@ -18,6 +18,13 @@ RegistryNews::RegistryNews(std::shared_ptr<RegistryBook> book, std::chrono::mill
     }
     tell();
   };
+  listener.inherited = [this](const TakenOver& left) {
+    {
+      const std::scoped_lock lock(mutex_);
+      news_.inherited.push_back(left);
+    }
+    tell();
+  };
   listener.lost = [this] {
     {
       const std::scoped_lock lock(mutex_);

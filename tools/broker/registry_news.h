@@ -18,6 +18,7 @@ class RegistryNews {
  public:
   struct News {
     std::vector<std::string> ordered;  ///< serials of tasks that are to end as revoked
+    std::vector<TakenOver> inherited;  ///< what brokers that are gone may have left on the device
     bool lost = false;                 ///< this process was taken for dead: its tasks are lost
   };
 
@@ -29,8 +30,8 @@ class RegistryNews {
   /// Readable when there is news.
   [[nodiscard]] int descriptor() const noexcept { return event_.number(); }
   [[nodiscard]] News take();
-  /// Something was recorded.
-  void nudge() noexcept { thread_->nudge(); }
+  /// What a broker had left is gone.
+  void finished(const std::string& broker) { thread_->finished(broker); }
 
  private:
   void tell() noexcept;

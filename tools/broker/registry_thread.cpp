@@ -32,9 +32,12 @@ RegistryThread::RegistryThread(std::shared_ptr<RegistryBook> book, milliseconds 
       lease_(lease),
       listener_(std::move(listener)),
       wake_(make_event()),
-      thread_([this] { work(); }) {}
+      thread_([this] { work(); }) {
+  book_->tell_when_owed([this] { nudge(); });
+}
 
 RegistryThread::~RegistryThread() {
+  book_->tell_when_owed({});
   {
     const std::scoped_lock lock(mutex_);
     over_ = true;
@@ -63,11 +66,18 @@ void RegistryThread::work() {
   while (!is_over()) {
     // The lease first: with a registry that was away, the tasks may be nobody's any more.
     if (BootClock::now() >= next_renewal_) keep_lease();
-    if (std::exchange(is_due_, false)) is_reached_ = book_->keep_up();
+    // Each of these may take the registry's time-out; whoever ends the thread waits for one of
+    // them.
+    if (is_over()) break;
+    if (std::exchange(is_due_, false)) {
+      is_reached_ = book_->keep_up();
+      if (!is_reached_) note_that_it_is_away();
+    }
     if (auto serials = book_->ordered_to_end(); !serials.empty()) {
       listener_.ordered(std::move(serials));
       is_due_ = true;  // until it is recorded that they have ended
     }
+    if (is_over()) break;
     finish_take_overs();
     wait(*watch);
   }
@@ -77,12 +87,18 @@ void RegistryThread::keep_lease() {
   next_renewal_ = BootClock::now() + std::min<BootClock::duration>(lease_ / 3, kAway * 20);
   if (!book_->renew_lease()) listener_.lost();
   try {
+    if (is_over()) return;
     book_->enrol();
-    take_over();
+    if (!is_over() && BootClock::now() >= no_take_over_before_) take_over();
   } catch (const std::exception& error) {
+    note_that_it_is_away();
     next_renewal_ = BootClock::now() + std::min<BootClock::duration>(lease_ / 3, kAway);
     log::warn("the registry can't be told that this broker lives", error);
   }
+}
+
+void RegistryThread::note_that_it_is_away() noexcept {
+  no_take_over_before_ = BootClock::now() + lease_;
 }
 
 void RegistryThread::take_over() {
@@ -94,8 +110,8 @@ void RegistryThread::take_over() {
               std::to_string(left.stored_keys.size()) + " keys on the device");
     if (left.stored_keys.empty()) {
       finished(left.broker.id);
-    } else if (listener_.inherited) {
-      listener_.inherited(left.broker.id);
+    } else {
+      listener_.inherited(left);
     }
   }
 }

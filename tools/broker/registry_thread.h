@@ -28,9 +28,8 @@ class RegistryThread {
     /// This broker was taken over: all its tasks are lost.
     std::function<void()> lost;
     /// Another broker is gone, whose tasks may have left keys on a device. finished() is to be
-    /// called when none is there any more. Where this is empty, that is left to whoever takes over
-    /// from this one.
-    std::function<void(std::string broker)> inherited;
+    /// called when none is there any more.
+    std::function<void(const TakenOver& left)> inherited;
   };
 
   /// @param lease  How long the broker may be silent.
@@ -42,15 +41,15 @@ class RegistryThread {
   RegistryThread(const RegistryThread&) = delete;
   RegistryThread& operator=(const RegistryThread&) = delete;
 
-  /// Something is owed to the registry.
-  void nudge() noexcept;
   /// What a broker had left is cleared up.
   void finished(const std::string& broker);
 
  private:
   void work();
+  void nudge() noexcept;
   void keep_lease();
   void take_over();
+  void note_that_it_is_away() noexcept;
   void finish_take_overs();
   void wait(Watch& watch);
   [[nodiscard]] bool is_over();
@@ -60,6 +59,8 @@ class RegistryThread {
   const Listener listener_;
   const Descriptor wake_;  // an eventfd
   BootClock::time_point next_renewal_{};
+  // When a registry is back that was away, others are given the time to renew their leases.
+  BootClock::time_point no_take_over_before_{};
   bool is_reached_ = true;  // the registry, when it was asked last
   bool is_due_ = true;      // to look into it
   std::mutex mutex_;        // guards what follows

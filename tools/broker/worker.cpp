@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <poll.h>
+#include <set>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,6 +16,7 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include "base/descriptor.h"
 #include "base/error.h"
@@ -178,6 +180,7 @@ class Worker {
   void expire();
   void hear_of_end();
   void hear_of_registry();
+  void clear_up() noexcept;
   void report_end(MessageKind kind);
   void look_after_owed() noexcept;
   [[nodiscard]] int pause() const noexcept;
@@ -197,6 +200,7 @@ class Worker {
   P11kitDoor p11kit_door_;
   AgentDoor agent_door_;
   std::unique_ptr<RegistryNews> registry_;  // null where this process records nothing
+  std::vector<TakenOver> inherited_;        // of dead brokers, and not cleared up yet
   std::size_t owed_ = 0;
   milliseconds retry_pause_ = kFirstRetry;
   std::optional<BootClock::time_point> next_child_;  // whose deadline comes first
@@ -316,9 +320,27 @@ void Worker::hear_of_registry() {
   const RegistryNews::News news = registry_->take();
   library_.tasks().obey(news.ordered);
   children_.obey(news.ordered);
+  inherited_.insert(inherited_.end(), news.inherited.begin(), news.inherited.end());
+  clear_up();
   if (!news.lost) return;
   // Tasks below this one end before it.
   library_.tasks().end_all(TaskState::lost);
+}
+
+/// Destroys what brokers that are gone left on the device.
+void Worker::clear_up() noexcept {
+  std::erase_if(inherited_, [this](const TakenOver& left) {
+    try {
+      std::set<std::string> serials;
+      for (const StoredKeyRecord& key : left.stored_keys) serials.insert(key.task_serial);
+      if (library_.device().reap_tasks(serials).pending > 0) return false;
+      registry_->finished(left.broker.id);
+      return true;
+    } catch (const std::exception& error) {
+      log::warn("what a dead broker left on the device is looked for again", error);
+      return false;
+    }
+  });
 }
 
 void Worker::report_end(MessageKind kind) {
@@ -331,6 +353,7 @@ void Worker::report_end(MessageKind kind) {
 
 void Worker::look_after_owed() noexcept {
   if (steady_clock::now() < next_look_) return;
+  clear_up();
   const std::size_t before = std::exchange(owed_, library_.device().retry_pending());
   const bool stuck = before > 0 && owed_ >= before;
   retry_pause_ = stuck ? std::min(2 * retry_pause_, kLongestRetry) : kFirstRetry;

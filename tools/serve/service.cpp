@@ -106,31 +106,6 @@ void harden() {
   umask(077);
 }
 
-/// NudgingBook lets somebody know that there is something to write.
-class NudgingBook final : public TaskBook {
- public:
-  explicit NudgingBook(TaskBook& book) : book_(book) {}
-
-  void nudge_with(std::function<void()> nudge) { nudge_ = std::move(nudge); }
-
-  [[nodiscard]] std::unique_ptr<Admission> admit(const TaskRequest& request,
-                                                 const ParentTask* parent) override {
-    return book_.admit(request, parent);
-  }
-  void record(const TaskMove& move) noexcept override {
-    book_.record(move);
-    nudge_();
-  }
-  [[nodiscard]] std::vector<std::string> ordered_to_end() noexcept override {
-    return book_.ordered_to_end();
-  }
-  void close() noexcept override { book_.close(); }
-
- private:
-  TaskBook& book_;
-  std::function<void()> nudge_ = [] {};
-};
-
 /// Service models one life of the broker.
 class Service {
  public:
@@ -157,7 +132,6 @@ class Service {
   EventLoop loop_;
   broker::SignalQueue signals_;
   const Books books_;
-  NudgingBook book_;
   Sweeper sweeper_;
   ServedTasks tasks_;
   ControlCommands commands_;
@@ -176,10 +150,9 @@ class Service {
 Service::Service(std::shared_ptr<const AcceptedConfig> accepted)
     : accepted_(std::move(accepted)),
       books_(open_books(accepted_->config, BookUpkeep::thread)),
-      book_(*books_.all),
       sweeper_(loop_, current_),
-      tasks_(loop_, book_, current_, sweeper_),
-      commands_(loop_, current_, book_,
+      tasks_(loop_, *books_.all, current_, sweeper_),
+      commands_(loop_, current_, *books_.all,
                 books_.registry == nullptr ? nullptr : &books_.registry->registry(), openings_,
                 queries_, tasks_),
       openings_(kOpeningThreads),
@@ -212,12 +185,11 @@ void Service::keep_in_touch() {
       }
     });
   };
-  listener.inherited = [this](const std::string& broker) {
-    loop_.post([this, broker] { sweeper_.sweep_after(broker); });
+  listener.inherited = [this](const TakenOver& left) {
+    loop_.post([this, broker = left.broker.id] { sweeper_.sweep_after(broker); });
   };
   registry_thread_ = std::make_unique<broker::RegistryThread>(
       books_.registry, accepted_->config.registry.lease, std::move(listener));
-  book_.nudge_with([this] { registry_thread_->nudge(); });
   sweeper_.on_swept_after(
       [this](const std::string& broker) { registry_thread_->finished(broker); });
 }
@@ -234,7 +206,7 @@ tools::ExitStatus Service::run() {
   keep_alive();
   loop_.run();
   registry_thread_.reset();
-  book_.close();
+  books_.all->close();
   return all_confirmed_ ? tools::kOk : tools::kTryAgain;
 }
 

@@ -64,12 +64,13 @@ OpenedTask read_opened(const nlohmann::json& answer) {
   return {answer.at("task"), answer.at("serial"), answer.at("door"), answer.at("p11_kit_address")};
 }
 
-ServedBroker::ServedBroker(const BrokerHome& home, const Options& options) : home_(home) {
+ServedBroker::ServedBroker(std::filesystem::path folder, const Options& options)
+    : home_(std::move(folder)) {
   // Others may know of what is in it, who know its name.
-  std::filesystem::permissions(home.folder(), std::filesystem::perms(0711));
+  std::filesystem::permissions(home_, std::filesystem::perms(0711));
   process_ = fork();
   if (process_ == 0) {
-    become({MAYFLY_PROGRAM, "serve", "--config", home.config_file().string()},
+    become({MAYFLY_PROGRAM, "serve", "--config", (home_ / "mayfly.toml").string()},
            folder_.path() / "output", folder_.path() / "errors", options.prepare);
   }
   if (options.wait) {
@@ -109,7 +110,7 @@ std::optional<int> ServedBroker::stop() {
 
 Outcome ServedBroker::mayfly(std::vector<std::string> arguments) const {
   arguments.insert(arguments.begin(), MAYFLY_PROGRAM);
-  arguments.insert(arguments.end(), {"--config", home_.config_file().string()});
+  arguments.insert(arguments.end(), {"--config", (home_ / "mayfly.toml").string()});
   return run(arguments);
 }
 

@@ -40,15 +40,17 @@ class ServedBroker {
     bool wait = true;                       ///< until it serves
   };
 
-  /// @param home  Its configuration has serve_table().
-  explicit ServedBroker(const BrokerHome& home, const Options& options);
-  explicit ServedBroker(const BrokerHome& home) : ServedBroker(home, Options()) {}
+  /// @param folder  Of its mayfly.toml, which has serve_table().
+  explicit ServedBroker(std::filesystem::path folder, const Options& options);
+  explicit ServedBroker(const BrokerHome& home) : ServedBroker(home.folder(), Options()) {}
+  ServedBroker(const BrokerHome& home, const Options& options)
+      : ServedBroker(home.folder(), options) {}
   ~ServedBroker();
   ServedBroker(const ServedBroker&) = delete;
   ServedBroker& operator=(const ServedBroker&) = delete;
 
   [[nodiscard]] pid_t process() const noexcept { return process_; }
-  [[nodiscard]] std::filesystem::path socket() const { return home_.folder() / "control"; }
+  [[nodiscard]] std::filesystem::path socket() const { return home_ / "control"; }
   /// The processes that it has started and that live.
   [[nodiscard]] std::vector<pid_t> children() const;
   [[nodiscard]] std::string errors() const { return read_file(folder_.path() / "errors"); }
@@ -79,7 +81,7 @@ class ServedBroker {
   [[nodiscard]] static Outcome agent(const OpenedTask& task, const std::string& action);
 
  private:
-  const BrokerHome& home_;
+  const std::filesystem::path home_;
   TempFolder folder_;
   pid_t process_ = -1;
 };
