@@ -57,6 +57,10 @@ struct Credential {
 
 Credential make_x509(const IssueOptions& options, const Config& config, const LiveKey& live,
                      Issuer& issuer) {
+  if (issuer.certificate.not_after_unix_s <= live.now_unix_s) {
+    throw Failure(kBadConfiguration, config.issuer.certificate.string() +
+                                         " has expired; move it away and run: mayfly issuer init");
+  }
   x509::TaskCertificate wanted;
   wanted.trust_domain = config.issuer.trust_domain;
   wanted.task_id = live.task_id;

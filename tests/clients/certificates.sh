@@ -320,7 +320,9 @@ END
   mkfifo end
   (in_task demo wait_for_the_end && : > over) &
   while [[ ! -e begun ]]; do sleep 0.05; done
-  refused 'the task is over' mayfly credential issue --type x509 --task demo --out certificate
+  # Of SSH, since one of X.509 could not be put on the token either.
+  refused 'the task is over' mayfly credential issue --type ssh --principal deploy --task demo \
+    --out certificate
   wait
   [[ ! -e certificate ]] || fail 'a certificate was given out after the end'
 }

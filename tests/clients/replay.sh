@@ -7,6 +7,7 @@ source "$(dirname -- "$0")/lib.sh"
 export TRUST_DOMAIN=agents.example
 
 ATTEMPTS=5
+API=https://api.example/invoices
 
 # What was captured: the environment of the task and each credential. The functions that use them
 # run outside of the task, as the same user.
@@ -15,6 +16,9 @@ capture() {
   generate_ec ec 01
   issue x509 ec certificate
   issue ssh ec ec-cert.pub --principal "$(id -un)"
+  issue wit ec wit
+  mayfly issuer show --jwks > issuer.json
+  mayfly proof wpt --wit wit --url "$API" > proof
   write_server
   trust_issuer
   export -p > environment
@@ -32,6 +36,20 @@ replay_to_nginx() {
 
 replay_to_sshd() {
   log_in
+}
+
+# With a proof that is made for this request.
+replay_to_verifier() {
+  mayfly proof wpt --wit wit --url "$API" > "new.$BASHPID"
+  verify "new.$BASHPID" --no-replay-check
+}
+
+# verify PROOF OPTIONS...: as a server does that knows the issuer's key and looks at no status.
+verify() {
+  local proof=$1
+  shift
+  mayfly token verify wit --keys issuer.json --wpt "$proof" --method GET --url "$API" \
+    --no-status "$@"
 }
 
 # The same certificate with a key of the thief's own.
@@ -103,6 +121,17 @@ test_sshd() {
   replay_until_the_end sshd
   expect_refusal_from_the_end_on sshd
   succeeds ssh-keygen -L -f ec-cert.pub
+}
+
+test_tokens() {
+  replay_until_the_end verifier
+  expect_refusal_from_the_end_on verifier
+  # A proof that was made in time holds for as long as it says, 60 s at most, where a server looks
+  # at no status, and once where it remembers what it has seen.
+  succeeds verify proof --no-replay-check
+  succeeds verify proof --seen seen
+  refused '\(proof, replayed\)' verify proof --seen seen
+  refused '\(proof, expired\)' verify proof --no-replay-check --at "$(($(date +%s) + 61))"
 }
 
 # After the deadline, which nobody waits out here, the certificates are refused for their dates as
