@@ -125,8 +125,8 @@ void add_audit_verify(CLI::App& audit, int& status) {
   command
       ->add_option(
           "--key", options->keys,
-          "A key of the task, from its credential: a PEM public key, an X.509 certificate, "
-          "or the key's thumbprint; may be given again")
+          "A key of the task, from its credential: a PEM public key, an X.509 certificate, a "
+          "token with cnf.jwk, a JWK, or the key's thumbprint; may be given again")
       ->type_name("FILE|HEX")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

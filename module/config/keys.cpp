@@ -485,23 +485,4 @@ std::string ConfigKey::full_name() const { return std::string(table) + "." + std
 std::span<const ConfigTable> config_tables() noexcept { return kTables; }
 std::span<const ConfigKey> config_keys() noexcept { return kKeys; }
 
-std::string toml_text(std::string_view text) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string quoted = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-      quoted += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
-      quoted += "\\u00";
-      quoted += kDigits[byte >> 4];
-      quoted += kDigits[byte & 0x0f];
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "\"";
-}
-
 }  // namespace mayfly

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "config/config.h"
+#include "config/toml_text.h"
 
 namespace mayfly {
 
@@ -44,8 +45,5 @@ struct ConfigKey {
 
 [[nodiscard]] std::span<const ConfigTable> config_tables() noexcept;
 [[nodiscard]] std::span<const ConfigKey> config_keys() noexcept;
-
-/// A text as TOML writes it, in quotes.
-[[nodiscard]] std::string toml_text(std::string_view text);
 
 }  // namespace mayfly

@@ -1,5 +1,6 @@
 #include "core/task_ledger.h"
 
+#include "base/joined.h"
 #include "base/log.h"
 #include "base/process_identity.h"
 #include "base/task_binding.h"
@@ -30,6 +31,7 @@ void add_origin(json& data, const TaskOrigin& origin) {
   if (!origin.agent.empty()) data["agent"] = origin.agent;
   if (!origin.approver.empty()) data["approver"] = origin.approver;
   if (!origin.grant_id.empty()) data["grant"] = origin.grant_id;
+  if (!origin.scope.empty()) data["scope"] = joined(origin.scope, " ");
 }
 
 json open_data(const Task& task) {

@@ -79,7 +79,11 @@ TEST_F(Audit, ChecksAgainstTheTasksKeyInEachOfItsForms) {
                  "-days", "1", "-out", certificate})
                 .status,
             0);
-  for (const std::string& key : {pem, certificate, session_key()}) {
+  const std::string jwk = keys_.session.jwk();
+  const std::string token =
+      keys_.session.jws("{}", "{\"cnf\":{\"jwk\":" + jwk + "},\"sub\":\"agent\"}");
+  for (const std::string& key :
+       {pem, certificate, session_key(), file("key.jwk", jwk), file("token.jwt", token)}) {
     const Outcome found = audit({"verify", chain, "--key", key});
     EXPECT_EQ(found.status, kOk) << key << found.out << found.err;
     EXPECT_THAT(found.out, Not(HasSubstr("against nothing but itself")));
@@ -87,6 +91,9 @@ TEST_F(Audit, ChecksAgainstTheTasksKeyInEachOfItsForms) {
   EXPECT_EQ(audit({"verify", chain, "--key", others}).status, kNotSealed);
   EXPECT_EQ(audit({"verify", chain, "--key", pem, "--key", others}).status, kNotSealed);
   EXPECT_EQ(audit({"verify", chain, "--key", file("nothing", "nothing")}).status, kUsage);
+  EXPECT_EQ(
+      audit({"verify", chain, "--key", file("bare.jwt", keys_.session.jws("{}", "{}"))}).status,
+      kUsage);
   EXPECT_EQ(audit({"verify", chain, "--key", "/nowhere"}).status, kNoInput);
 }
 
