@@ -85,6 +85,9 @@ void RegistryBook::open(const OpeningRecord& opening, const Terms& terms,
     } catch (const RegistryRefused& refusal) {
       if (refusal.reason() != RegistryRefusal::broker_is_gone || !again) throw;
       forget_broker(task.broker);
+      // Its tasks are lost, which renew_lease() says to whoever ends them.
+      const std::scoped_lock lock(mutex_);
+      was_taken_over_ = true;
     }
   }
 }
@@ -273,6 +276,10 @@ bool RegistryBook::keep_up() noexcept {
 
 bool RegistryBook::renew_lease() noexcept {
   try {
+    {
+      const std::scoped_lock lock(mutex_);
+      if (std::exchange(was_taken_over_, false)) return false;
+    }
     const std::optional<BrokerRecord> self = broker();
     if (!self || registry_->renew_lease(self->id, lease_)) return true;
     log::error("broker " + self->id +

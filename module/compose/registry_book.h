@@ -99,6 +99,7 @@ class RegistryBook final : public TaskBook {
 
   mutable std::mutex mutex_;  // guards what follows; the registry is never called with it held
   std::optional<BrokerRecord> broker_;
+  bool was_taken_over_ = false;     // found at an opening, and not said yet
   std::uint64_t leased_until_ = 0;  // seconds since 1970, with BookUpkeep::calls
   struct OwedMove {
     TaskMove move;

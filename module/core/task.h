@@ -163,9 +163,13 @@ class Task {
   /// The flags of CK_TOKEN_INFO that tell of the login.
   [[nodiscard]] CK_FLAGS login_flags() const noexcept;
 
-  /// Whether the task may still be used: it has not ended and its deadline is ahead.
+  /// Whether the task may still be used: neither it nor one above it has ended, and its deadline,
+  /// which is not behind theirs, is ahead.
   [[nodiscard]] bool alive(BootClock::time_point now = BootClock::now()) const noexcept {
-    return !is_final(state()) && now < deadline();
+    for (const Task* one = this; one != nullptr; one = one->parent_.get()) {
+      if (is_final(one->state())) return false;
+    }
+    return now < deadline();
   }
 
   /// Begins the task's ledger. To be called before others see the task, or never.
@@ -218,6 +222,8 @@ class Task {
 
   /// Whether its end is complete: nobody has to do with it any more.
   [[nodiscard]] bool is_over() const;
+  /// Waits for that, when the task has ended.
+  void wait_for_end() noexcept;
 
   void add_observer(const std::shared_ptr<TaskObserver>& observer);
 
@@ -231,7 +237,7 @@ class Task {
   void require_alive() const;
   void require_granted() const;
   [[nodiscard]] EndReport end_children(TaskState cause) noexcept;
-  void wait_for_end() noexcept;
+
   /// Changes the state, if that may be, and says whether it did. Called with mutex_ locked.
   bool move_to(TaskState next) noexcept;
   /// Whether the PIN was the grant that the task awaits, and the task goes on under it.

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
-#include <string>
 #include <optional>
+#include <string>
 
 #include "core/task_ledger.h"
 #include "core/task_policy.h"
@@ -20,7 +20,7 @@ struct TaskLimits {
   /// The policy of a name, for who opens a task under it; throws Error CKR_ARGUMENTS_BAD if there
   /// is none. Empty where there are no names.
   std::function<TaskPolicy(const std::string&)> find_policy = {};
-  std::optional<LedgerPlace> ledger = {};    ///< nothing: no ledger is kept
+  std::optional<LedgerPlace> ledger = {};  ///< nothing: no ledger is kept
 };
 
 }  // namespace mayfly

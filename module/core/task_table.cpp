@@ -18,6 +18,16 @@ constexpr std::size_t kRememberedEvents = 1024;
 // The condition variable's clock stands still while the machine sleeps; deadlines do not.
 constexpr BootClock::duration kLongestNap = std::chrono::seconds(1);
 
+/// Whoever logs in learns nothing of why: not that a grant holds and somebody said no, either.
+std::unique_ptr<Admission> admission_by_login(TaskBook& book, const TaskRequest& request) {
+  try {
+    return book.admit(request, nullptr);
+  } catch (const Error& error) {
+    if (error.rv() != CKR_FUNCTION_REJECTED) throw;
+    throw Error(CKR_PIN_INCORRECT, error.what());
+  }
+}
+
 }  // namespace
 
 /// The ID of a task that is being opened, and its place among the most that there may be.
@@ -86,6 +96,11 @@ std::shared_ptr<Task> TaskTable::open(const TaskRequest& request,
 
 std::shared_ptr<Task> TaskTable::open_planned(TaskPlan plan) {
   require_own_tasks();
+  if (plan.policy.login_required && !make_login_) {
+    throw Error(CKR_FUNCTION_REJECTED, "task " + plan.id +
+                                           " was planned with a login, and there is no PIN for it "
+                                           "any more; see login.pin-source");
+  }
   Reservation reservation(*this, plan.id);
   return insert(std::move(plan), nullptr, reservation);
 }
@@ -102,7 +117,8 @@ std::shared_ptr<Task> TaskTable::insert(TaskPlan plan, const std::shared_ptr<Tas
     if (parent != nullptr) parent->adopt(task);
     show(task);
   } catch (...) {
-    task->end(TaskState::closed);
+    // Another thread may be ending it with the one above: it has to do with this table until then.
+    if (!task->end(TaskState::closed)) task->wait_for_end();
     throw;
   }
   return task;
@@ -156,7 +172,7 @@ void TaskTable::admit(Task& task, ByteView grant) {
     throw Error(CKR_PIN_INCORRECT, "the PIN is longer than any grant");
   }
   request.grant = std::make_shared<const SecretBuffer>(grant);
-  const std::unique_ptr<Admission> admission = book_->admit(request, nullptr);
+  const std::unique_ptr<Admission> admission = admission_by_login(*book_, request);
   TaskPlan plan = plan_with(task, admission->terms());
   admission->record({plan.serial, plan.id, "", plan.deadline_unix_s});
   log::info("task " + task.id() + " goes on for " + plan.origin.agent + " by grant " +

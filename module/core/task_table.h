@@ -51,8 +51,10 @@ class TaskTable final : private TaskOwner {
 
   /// Opens a task that was planned and recorded elsewhere, by the process that gives this one its
   /// orders.
-  /// @throws Error CKR_FUNCTION_REJECTED if a task of that ID is open; CKR_SESSION_COUNT at the
-  ///         limit; CKR_FUNCTION_NOT_SUPPORTED where tasks are hosted.
+  /// @throws Error CKR_FUNCTION_REJECTED if a task of that ID is open, or wants a login for which
+  /// there
+  ///         is no PIN; CKR_SESSION_COUNT at the limit; CKR_FUNCTION_NOT_SUPPORTED where tasks are
+  ///         hosted.
   std::shared_ptr<Task> open_planned(TaskPlan plan);
 
   /// Takes in a task that another process holds: its token appears in a new slot. From then on

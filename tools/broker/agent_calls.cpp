@@ -198,8 +198,10 @@ void call(void (*function)(AgentApplication&, const Request&, Writer&), AgentApp
 
 void close_child(AgentApplication& agent, const wire::ChildName& request, Writer& out) {
   const EndReport report = agent.close_child(request.child);
+  // It may have ended before: what the device owes by then is not told apart.
+  const std::size_t owed = agent.application().tasks().device().retry_pending();
   wire::AnswerHead{}.write(out);
-  wire::ChildEnd{report.pending}.write(out);
+  wire::ChildEnd{std::max(report.pending, owed)}.write(out);
 }
 
 void add_door(AgentApplication& agent, Reader& in, Descriptor passed, Writer& out) {
@@ -249,6 +251,18 @@ void dispatch(AgentApplication& agent, Kind kind, Reader& in, Descriptor passed,
   wire::malformed(std::string("a second ") + wire::name_of(kind));
 }
 
+/// What a client is told: of a grant that is refused, nothing but that it is.
+std::string told_of(const Error& error) {
+  switch (error.rv()) {
+    case CKR_PIN_INCORRECT:
+      return "the PIN is wrong, or the grant does not hold";
+    case CKR_PIN_EXPIRED:
+      return "the grant has expired, or was used before";
+    default:
+      return error.what();
+  }
+}
+
 }  // namespace
 
 void answer_agent(AgentApplication& agent, Kind kind, ByteView body, Descriptor passed,
@@ -264,7 +278,7 @@ void answer_agent(AgentApplication& agent, Kind kind, ByteView body, Descriptor 
     throw;
   } catch (const Error& error) {
     api::log_refusal(wire::name_of(kind), error);
-    refusal = {error.rv(), error.what()};
+    refusal = {error.rv(), told_of(error)};
   } catch (...) {
     refusal.rv = api::foreign_exception(wire::name_of(kind));
   }

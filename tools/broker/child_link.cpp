@@ -70,21 +70,29 @@ std::optional<Message> ChildLink::receive() noexcept {
   Message message;  // that it is ready
   std::uint64_t times = 0;
   if (deadline_ && read(deadline_.number(), &times, sizeof times) == sizeof times) {
-    message.kind = MessageKind::expired;
     deadline_.reset();
+    const WorkerEnd end = close_child();
+    if (end.how != WorkerEnd::How::confirmed) return std::nullopt;
+    message.kind = MessageKind::expired;
+    message.pending = end.pending;
   }
   return message;
 }
 
-WorkerEnd ChildLink::end(std::chrono::milliseconds) noexcept {
+WorkerEnd ChildLink::close_child() noexcept {
   WorkerEnd result;
   try {
     link_.call<wire::ChildEnd>(Kind::close_child, wire::ChildName{child_},
                                [&](const wire::ChildEnd& answer) {
                                  result = {WorkerEnd::How::confirmed, answer.pending};
                                });
-  } catch (const std::exception&) {  // the task above has ended, and this one before it
+  } catch (const std::exception&) {  // the task above has ended, or its worker has died
   }
+  return result;
+}
+
+WorkerEnd ChildLink::end(std::chrono::milliseconds) noexcept {
+  const WorkerEnd result = close_child();
   link_.close();
   return result;
 }

@@ -34,6 +34,7 @@ class ChildLink final : public TaskServer {
   void open(const RunRequest& request, ByteView grant);
   void add_door(Descriptor listening, bool for_p11kit);
   void watch(int descriptor);
+  [[nodiscard]] WorkerEnd close_child() noexcept;
 
   agent::BrokerLink link_;
   std::uint64_t child_ = 0;

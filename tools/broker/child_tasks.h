@@ -1,23 +1,27 @@
 // Tasks below a worker's task.
 #pragma once
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sys/types.h>
+#include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/descriptor.h"
-#include "base/limited_log.h"
 #include "core/task_table.h"
 #include "tools/broker/agent_door.h"
+#include "tools/broker/child_doors.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/p11kit_door.h"
 
 namespace mayfly::broker {
 
 /// ChildTask is a task below another one, with a table and doors of its own: who comes in by them
-/// meets this task and no other.
+/// meets this task and no other. It ends with it.
 class ChildTask {
  public:
   /// @throws Error as TaskTable::open().
@@ -31,12 +35,24 @@ class ChildTask {
  private:
   friend class ChildTasks;
 
+  /// The table must not go before nobody has to do with its task any more.
+  struct End {
+    explicit End(std::shared_ptr<Task> task) : task_(std::move(task)) {}
+    ~End() {
+      if (!task_->end(TaskState::closed)) task_->wait_for_end();
+    }
+    End(const End&) = delete;
+    End& operator=(const End&) = delete;
+    const std::shared_ptr<Task> task_;
+  };
+
   const std::unique_ptr<TaskTable> table_;
   const std::shared_ptr<Task> task_;
+  const End end_{task_};
   P11kitDoor p11kit_door_;
   AgentDoor agent_door_;
-  Descriptor p11kit_;  // listening; of the thread that calls ChildTasks::work()
-  Descriptor agents_;
+  ChildDoors::Name p11kit_ = 0;  // guarded by ChildTasks::mutex_
+  ChildDoors::Name agents_ = 0;
 };
 
 /// ChildTasks holds the tasks below a worker's task, as deep as they go. Each is opened for one
@@ -48,52 +64,60 @@ class ChildTasks {
 
   enum class DoorKind { p11kit, agents };
 
-  /// @param tasks        The table of the worker's own task; outlives this, as does `connections`.
-  /// @param sessions     PKCS#11 sessions that one application may have open.
+  /// @param tasks     The table of the worker's own task; outlives this, as does `connections`.
+  /// @param sessions  PKCS#11 sessions that one application may have open.
+  /// @param user      For whom the tasks are opened.
   /// @throws std::system_error
-  ChildTasks(TaskTable& tasks, std::size_t sessions, ConnectionSet& connections);
+  ChildTasks(TaskTable& tasks, std::size_t sessions, ConnectionSet& connections,
+             uid_t user = geteuid())
+      : tasks_(tasks), sessions_(sessions), connections_(connections), user_(user) {}
+  ~ChildTasks() { close(); }
   ChildTasks(const ChildTasks&) = delete;
   ChildTasks& operator=(const ChildTasks&) = delete;
 
   // From any thread ------------------------------------------------------------------------------
 
   /// @throws Error as TaskTable::open(); CKR_SESSION_COUNT when there are too many.
-  [[nodiscard]] std::shared_ptr<ChildTask> open(const TaskRequest& request,
+  [[nodiscard]] std::shared_ptr<ChildTask> open(TaskRequest request,
                                                 const std::shared_ptr<Task>& parent);
-  /// Serves a task at one more socket.
-  /// @param listening  Must be a local SOCK_STREAM socket for p11-kit's clients, SOCK_SEQPACKET for
-  ///                   agents, and listen.
-  /// @throws Error CKR_ARGUMENTS_BAD for any other, and for a second one of a kind.
+  /// Serves a task at one more socket: of SOCK_STREAM for p11-kit's clients, of SOCK_SEQPACKET for
+  /// agents.
+  /// @throws Error as ChildDoors::add(); CKR_ARGUMENTS_BAD for a second one of a kind.
   void add_door(const std::shared_ptr<ChildTask>& child, DoorKind kind, Descriptor listening);
+  /// Ends those that are among the serials.
+  void obey(const std::vector<std::string>& ordered) noexcept;
 
   // From the thread that made it -----------------------------------------------------------------
 
   /// Readable when work() has something to do.
-  [[nodiscard]] int descriptor() const noexcept { return events_.number(); }
-  /// Accepts connections, and forgets tasks that have ended and have no connection any more.
+  [[nodiscard]] int descriptor() const noexcept { return doors_.descriptor(); }
+  /// Serves the connections that came.
   void work();
-  /// Ends the tasks whose deadline has come. Their next one, if there is any.
+  /// Ends the tasks whose deadline has come, and forgets those that have ended. The next deadline,
+  /// if there is any.
   std::optional<BootClock::time_point> expire_due(BootClock::time_point now);
-  /// Ends those that are among the serials.
-  void obey(const std::vector<std::string>& ordered) noexcept;
-  /// No connection is accepted any more.
-  void close_doors() noexcept;
+  /// No connection is accepted and no order obeyed any more: the task above is about to end.
+  void close() noexcept;
 
  private:
   using Children = std::vector<std::shared_ptr<ChildTask>>;
 
   [[nodiscard]] Children all() const;
-  void accept_at(const std::shared_ptr<ChildTask>& child, Descriptor& listening, FrontDoor& door);
   void forget_ended();
+  void obey_orders() noexcept;
 
   TaskTable& tasks_;
   const std::size_t sessions_;
   ConnectionSet& connections_;
-  Descriptor events_;  // an epoll of the listening sockets
-  log::LimitedLog log_;
+  const uid_t user_;
+  ChildDoors doors_;
 
   mutable std::mutex mutex_;  // guards what follows
   Children children_;
+  bool is_closed_ = false;
+  std::condition_variable closed_;
+  // Asks the book for orders to end tasks below, where nobody else does; from the first one on.
+  std::thread orders_;
 };
 
 }  // namespace mayfly::broker

@@ -298,9 +298,10 @@ void Supervisor::worker_is_gone(const std::string& how) {
 
 void Supervisor::above_is_gone() {
   folder_.remove_sockets();
-  announce("task " + request_.task_id +
-           " has ended with the one above it; its keys are destroyed, a command that still runs "
-           "goes on without them");
+  announce(
+      "task " + request_.task_id +
+      " has ended with the one above it, or that one's worker died; its keys can't be used any "
+      "more, a command that still runs goes on without them");
 }
 
 /// Sees to it that nothing of a worker that did not end in order stays on the device.
@@ -332,7 +333,9 @@ void Supervisor::end_task() {
     return;
   }
   const WorkerEnd end = worker_->end(kEndTime);
-  if (end.how == WorkerEnd::How::died) {
+  if (end.how == WorkerEnd::How::died && worker_->was_ready()) {
+    above_is_gone();
+  } else if (end.how == WorkerEnd::How::died) {
     worker_is_gone("died");
   } else if (end.how == WorkerEnd::How::killed) {
     announce("the end of task " + request_.task_id + " was not confirmed after " +

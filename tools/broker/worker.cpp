@@ -219,7 +219,7 @@ Worker::Worker(Setup setup, ControlChannel& channel)
       task_(setup.open_task(library_.tasks())),
       deadline_(make_boot_timer(task_->deadline())),
       connections_({.connections = library_.config().limits.max_connections, .user = setup.user}),
-      children_(library_.tasks(), library_.config().limits.max_sessions, connections_),
+      children_(library_.tasks(), library_.config().limits.max_sessions, connections_, setup.user),
       p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
       agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions, children_) {
   task_->add_observer(ended_);
@@ -371,7 +371,7 @@ bool Worker::obey() {
 void Worker::end() {
   p11kit_.reset();
   agents_.reset();
-  children_.close_doors();
+  children_.close();
   library_.tasks().end_all(end_state_);
   const bool quiet = connections_.shut_down(kHangUpTime);
   Message message;
