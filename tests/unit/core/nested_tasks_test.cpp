@@ -145,6 +145,33 @@ TEST_F(NestedTasksTest, NeedNoGrantOfTheirOwnBelowOneThatHasIt) {
   EXPECT_EQ(book->parents.at(1), "top") << "the book is told what is above";
 }
 
+TEST_F(NestedTasksTest, MakeNothingMoreOnceTheOneAboveHasEnded) {
+  const auto top = open("top");
+  const auto slow = open("slow", {}, top);
+  const auto next = open("next", {}, top);
+  const auto session = application.session(application.open_session(next->slot(), true));
+  const auto pair =
+      session->generate_key_pair(CKM_EC_KEY_PAIR_GEN, test::p256_public_template(), {});
+  std::atomic<bool> begun{false};
+  std::atomic<bool> released{false};
+  device.state.on_generate = [&] {
+    if (!begun.exchange(true)) released.wait(false);
+  };
+  std::jthread maker([&] { EXPECT_THROW(generate(slow), Error); });
+  while (!begun) std::this_thread::yield();
+  std::jthread ender([&] { tasks.end(top->slot(), TaskState::revoked); });
+  while (!is_final(top->state())) std::this_thread::yield();
+  // The end waits for the key of the first below; that of the second is to be destroyed yet.
+  std::array<std::uint8_t, 64> out{};
+  EXPECT_NE(test::answer_of([&] {
+              sign_prepared(session->token(), {CKM_ECDSA, {}}, pair.private_key, kDigest, out);
+            }),
+            CKR_OK);
+  EXPECT_EQ(test::answer_of([&] { generate(next); }), CKR_DEVICE_REMOVED);
+  released = true;
+  released.notify_all();
+}
+
 TEST_F(NestedTasksTest, AnEndAndOpeningsBelowRace) {
   for (int round = 0; round < 50; ++round) {
     const auto top = open("top");

@@ -1,0 +1,103 @@
+// The record of tasks in a registry, when that or the broker is in trouble.
+#include "compose/registry_book.h"
+
+#include <gtest/gtest.h>
+
+#include "registry/sqlite/sqlite_registry.h"
+#include "support/failure_of.h"
+#include "support/temp_folder.h"
+
+namespace mayfly::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class RegistryBookTest : public ::testing::Test {
+ protected:
+  void open(RegistryBook& book, const std::string& serial) const {
+    const auto admission = book.admit({"task " + serial, std::nullopt}, nullptr);
+    admission->record({serial, "task " + serial, "", unix_now_s() + 60});
+  }
+  [[nodiscard]] TaskRecord task(const std::string& serial) const {
+    TaskFilter filter;
+    filter.serial = serial;
+    filter.ended_too = true;
+    return registry->tasks(filter).at(0);
+  }
+
+  static constexpr const char* kFirst = "1111111111111111";
+  static constexpr const char* kSecond = "2222222222222222";
+
+  TempFolder folder;
+  std::shared_ptr<Registry> registry = open_sqlite_registry(folder.path() / "registry.db", 5s);
+  Config config;
+};
+
+TEST_F(RegistryBookTest, ALeaseOfABookWithoutAThreadCoversTheTask) {
+  config.registry.lease = 1s;
+  RegistryBook book(registry, config, BookUpkeep::calls);
+  open(book, kFirst);
+  const BrokerRecord other{make_broker_id(), "abcdefabcdef", ProcessIdentity::self()};
+  registry->register_broker(other, 60s);
+  const auto deadline = BootClock::now() + 1500ms;
+  while (BootClock::now() < deadline) EXPECT_TRUE(registry->take_over(other).empty());
+  EXPECT_EQ(task(kFirst).state, TaskState::open);
+}
+
+TEST_F(RegistryBookTest, WhatWasTakenOverIsFoundAtAnOpeningAndSaid) {
+  RegistryBook book(registry, config, BookUpkeep::thread);
+  open(book, kFirst);
+  EXPECT_TRUE(book.renew_lease());
+  const std::string before = book.broker()->id;
+  registry->end_broker(before, "test");
+  open(book, kSecond);
+  EXPECT_NE(book.broker()->id, before);
+  EXPECT_FALSE(book.renew_lease()) << "the tasks of before are lost, whoever noticed it";
+  EXPECT_TRUE(book.renew_lease()) << "said once";
+  EXPECT_EQ(task(kFirst).state, TaskState::lost);
+  EXPECT_EQ(task(kSecond).state, TaskState::open);
+}
+
+TEST_F(RegistryBookTest, AnOrderIsGivenOutUntilItIsObeyed) {
+  RegistryBook book(registry, config, BookUpkeep::thread);
+  open(book, kFirst);
+  EXPECT_TRUE(book.ordered_to_end().empty());
+  static_cast<void>(registry->request_revocation({RevocationTarget::Kind::serial, kFirst, ""},
+                                                 "stolen", "operator"));
+  EXPECT_TRUE(book.keep_up());
+  EXPECT_EQ(book.ordered_to_end(), std::vector<std::string>{kFirst});
+  EXPECT_EQ(book.ordered_to_end(), std::vector<std::string>{kFirst});
+  book.record({kFirst, "task", TaskState::revoked, 3, 1});
+  EXPECT_TRUE(book.ordered_to_end().empty());
+  EXPECT_TRUE(book.owes());
+  EXPECT_TRUE(book.keep_up());
+  EXPECT_FALSE(book.owes());
+  EXPECT_EQ(task(kFirst).state, TaskState::revoked);
+  const auto story = registry->transitions(kFirst);
+  EXPECT_EQ(story.back().cause, "revoked: stolen; 3 keys destroyed, 1 pending");
+  EXPECT_EQ(story.back().actor, "operator");
+}
+
+TEST_F(RegistryBookTest, WhatCantBeWrittenNowIsWrittenLater) {
+  RegistryBook book(registry, config, BookUpkeep::thread);
+  open(book, kFirst);
+  book.record({kFirst, "task", TaskState::active});
+  book.record({kFirst, "task", TaskState::closed, 1, 0});
+  EXPECT_EQ(task(kFirst).state, TaskState::open) << "a thread writes it";
+  EXPECT_TRUE(book.keep_up());
+  EXPECT_EQ(task(kFirst).state, TaskState::closed);
+  EXPECT_EQ(registry->transitions(kFirst).size(), 3U);
+}
+
+TEST_F(RegistryBookTest, ABookThatIsClosedLeavesNoBrokerBehind) {
+  RegistryBook book(registry, config, BookUpkeep::calls);
+  open(book, kFirst);
+  book.record({kFirst, "task", TaskState::closed});
+  EXPECT_EQ(registry->brokers().size(), 1U);
+  book.close();
+  EXPECT_TRUE(registry->brokers().empty());
+  EXPECT_EQ(task(kFirst).state, TaskState::closed);
+}
+
+}  // namespace
+}  // namespace mayfly::test
