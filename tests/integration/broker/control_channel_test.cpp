@@ -47,8 +47,8 @@ TEST(ControlChannel, ALongTextIsCutOnACharacter) {
 
 TEST(ControlChannel, WhatIsNoMessageIsRefused) {
   for (const std::string& rubbish :
-       {std::string(1, '\0'), std::string(31, '\1'), std::string(32, '\0'), std::string(32, '\xff'),
-        std::string(32 + ControlChannel::kMaxText + 1, '\1')}) {
+       {std::string(1, '\0'), std::string(39, '\1'), std::string(40, '\0'), std::string(40, '\xff'),
+        std::string(40 + ControlChannel::kMaxText + 1, '\1')}) {
     auto [channel, socket] = channel_and_socket();
     ASSERT_EQ(::send(socket.number(), rubbish.data(), rubbish.size(), 0),
               static_cast<ssize_t>(rubbish.size()));
