@@ -14,7 +14,6 @@ namespace mayfly::tools {
 namespace {
 
 using ledger::Event;
-using ledger::Verdict;
 
 // Of one chain. A browser shows more only slowly; --since and --until show the rest.
 constexpr std::size_t kMostRows = 20'000;

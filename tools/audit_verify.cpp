@@ -16,7 +16,6 @@ namespace mayfly::tools {
 namespace {
 
 using ledger::Expectations;
-using ledger::Verdict;
 using ledger::Verification;
 
 struct AuditVerifyOptions {
@@ -56,8 +55,8 @@ Expectations expectations(const AuditVerifyOptions& options) {
 }
 
 bool holds(const Verification& found, const AuditVerifyOptions& options) {
-  if (found.verdict == Verdict::sealed) return true;
-  return options.accept_unsealed && found.verdict != Verdict::tampered;
+  if (found.verdict == ledger::Verdict::sealed) return true;
+  return options.accept_unsealed && found.verdict != ledger::Verdict::tampered;
 }
 
 void print(const std::string& file, const Verification& found, bool anchored) {
