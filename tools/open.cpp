@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/guarded_file.h"
+#include "compose/grant_file.h"
 #include "tools/broker/command_environment.h"
 #include "tools/broker_commands.h"
 #include "tools/commands.h"
@@ -49,6 +50,22 @@ uid_t find_user(const std::string& name) {
   throw Failure(kUsage, "--user: there is no such user");
 }
 
+std::shared_ptr<const SecretBuffer> grant_of_input() {
+  std::string text = trimmed(read_whole_file("-", kMostGrantFile));
+  if (text.empty()) throw Failure(kNoInput, "--grant: nothing came on standard input");
+  auto grant = std::make_shared<const SecretBuffer>(as_bytes(text));
+  zeroise({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  return grant;
+}
+
+std::shared_ptr<const SecretBuffer> grant_of_file(const std::string& path) {
+  try {
+    return read_grant(open_grant_file(path), path);
+  } catch (const Error& error) {
+    throw Failure(error.rv() == CKR_PIN_INCORRECT ? kGrantRefused : kNoInput, error.what());
+  }
+}
+
 serve::ControlRequest make_request(const OpenOptions& options) {
   serve::ControlRequest request;
   request.verb = serve::Verb::open;
@@ -57,9 +74,7 @@ serve::ControlRequest make_request(const OpenOptions& options) {
   if (!options.ttl.empty()) request.ttl = duration_option("--ttl", options.ttl);
   if (!options.user.empty()) request.user = find_user(options.user);
   if (!options.grant.empty()) {
-    const std::string text = trimmed(read_whole_file(options.grant, kMostGrantFile));
-    if (text.empty()) throw Failure(kNoInput, "--grant: the file is empty");
-    request.grant = std::make_shared<const SecretBuffer>(as_bytes(text));
+    request.grant = options.grant == "-" ? grant_of_input() : grant_of_file(options.grant);
   }
   return request;
 }

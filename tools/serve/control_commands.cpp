@@ -29,6 +29,8 @@ std::string cannot_say(const std::exception& error) {
   return refusal(tools::kTryAgain, error.what());
 }
 
+OpeningRefused being_stopped() { return {tools::kTryAgain, "the broker is being stopped"}; }
+
 /// Whether a revocation is about a task of this broker.
 bool is_meant(const RevocationTarget& target, const ServedTask& task) {
   const TaskPlan& plan = task.plan();
@@ -175,7 +177,7 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
     throw tools::Failure(tools::kNotAllowed,
                          "only operators open tasks for others; see serve.operators");
   }
-  if (is_stopping_) throw tools::Failure(tools::kTryAgain, "the broker is being stopped");
+  if (is_stopping_) throw tools::Failure(being_stopped().status, being_stopped().why);
   try {
     tasks_.reserve(user, request.task);
   } catch (const Error& error) {
@@ -184,7 +186,8 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
   }
   ++openings_;
   opening_jobs_.add([this, accepted, caller, request, user, answer] {
-    auto result = open_task(*accepted, book_, request, caller, user);
+    auto result = is_stopping_ ? OpeningResult(being_stopped())
+                               : open_task(*accepted, book_, request, caller, user);
     loop_.post([this, result = std::move(result), id = request.task, user, answer] {
       --openings_;
       if (const auto* const refused = std::get_if<OpeningRefused>(&result)) {

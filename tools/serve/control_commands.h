@@ -1,6 +1,7 @@
 // What is done for those who ask at the control socket.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string_view>
 
@@ -57,7 +58,7 @@ class ControlCommands {
   JobThreads& opening_jobs_;
   JobThreads& queries_;
   ServedTasks& tasks_;
-  bool is_stopping_ = false;
+  std::atomic<bool> is_stopping_{false};  // openings that wait for their turn look at it
   std::size_t openings_ = 0;
   EventLoop::Function opening_over_ = [] {};
 };

@@ -15,6 +15,7 @@ JobThreads::~JobThreads() {
   {
     const std::scoped_lock lock(mutex_);
     over_ = true;
+    jobs_.clear();
   }
   news_.notify_all();
   for (std::thread& thread : threads_) thread.join();

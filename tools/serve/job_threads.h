@@ -17,7 +17,7 @@ class JobThreads {
   /// The threads take no signals if the caller has blocked them.
   /// @throws std::system_error
   explicit JobThreads(std::size_t threads);
-  /// Waits for all jobs.
+  /// Waits for the jobs that have begun; the others are dropped.
   ~JobThreads();
   JobThreads(const JobThreads&) = delete;
   JobThreads& operator=(const JobThreads&) = delete;

@@ -63,9 +63,8 @@ TaskPlan plan_and_record(const AcceptedConfig& accepted, TaskBook& book,
 
 }  // namespace
 
-std::variant<TaskPlan, OpeningRefused> open_task(const AcceptedConfig& accepted, TaskBook& book,
-                                                 const ControlRequest& request,
-                                                 const Caller& caller, uid_t user) {
+OpeningResult open_task(const AcceptedConfig& accepted, TaskBook& book,
+                        const ControlRequest& request, const Caller& caller, uid_t user) {
   OpeningRefused refused;
   std::string reason;
   try {

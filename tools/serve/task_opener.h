@@ -19,11 +19,12 @@ struct OpeningRefused {
   std::string why;  ///< for who asked: it does not say what is wrong with a grant
 };
 
+using OpeningResult = std::variant<TaskPlan, OpeningRefused>;
+
 /// Plans and records a task. It may wait for the registry.
 /// @param user  For whom.
-[[nodiscard]] std::variant<TaskPlan, OpeningRefused> open_task(const AcceptedConfig& accepted,
-                                                               TaskBook& book,
-                                                               const ControlRequest& request,
-                                                               const Caller& caller, uid_t user);
+[[nodiscard]] OpeningResult open_task(const AcceptedConfig& accepted, TaskBook& book,
+                                      const ControlRequest& request, const Caller& caller,
+                                      uid_t user);
 
 }  // namespace mayfly::serve
