@@ -81,6 +81,11 @@ TEST_F(ServeCommands, RefusesWhatNoTaskCanBe) {
             tools::kUsage);
   const auto grant = std::filesystem::path(home_.folder() / "grant");
   std::ofstream(grant) << "no.grant.here\n";
+  std::filesystem::permissions(grant, std::filesystem::perms(0644));
+  EXPECT_EQ(broker_.mayfly({"open", "--task", "t", "--grant", grant.string()}).status,
+            tools::kNoInput)
+      << "others could read it";
+  std::filesystem::permissions(grant, std::filesystem::perms(0600));
   EXPECT_NE(broker_.mayfly({"open", "--task", "t", "--grant", grant.string()}).status, 0);
   EXPECT_THAT(broker_.list(), testing::IsEmpty());
   EXPECT_EQ(broker_.open("t").id, "t") << "and nothing of it stays behind";
