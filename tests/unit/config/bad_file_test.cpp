@@ -38,7 +38,6 @@ const char kPinSource[] = "pin-source = \"file:pin\"";
 
 const std::string kAllTables =
     "[device], [tpm], [registry], [task], [login], [policy], [grants], [approval], [issuer], "
-    "[device], [tpm], [registry], [task], [login], [policy], [grants], [approval], [issuer], "
     "[ledger], [limits], [log], [broker], [serve]";
 const std::string kPinSourceKinds =
     "a pin-source says where the PIN is, not what it is; write file:PATH, fd:NUMBER, "
