@@ -56,7 +56,9 @@ TEST_P(ReplayCaches, AClockThatIsSetBackBringsNothingBack) {
   EXPECT_FALSE(cache->is_first(name(2), kNow + 160, kNow + 99));
   // What holds for longer than what may have been forgotten was not.
   EXPECT_TRUE(cache->is_first(name(4), kNow + 101, kNow + 99));
-  EXPECT_FALSE(cache->is_first(name(4), kNow + 101, kNow + 99));
+  EXPECT_FALSE(cache->is_first(name(4), kNow + 101, kNow + 30));
+  EXPECT_TRUE(cache->is_first(name(5), kNow + 101, kNow + 30));
+  EXPECT_THROW(static_cast<void>(cache->is_first(name(1), kNow + 60, kNow + 30)), Error);
   EXPECT_TRUE(cache->is_first(name(3), kNow + 161, kNow + 101));
 }
 
