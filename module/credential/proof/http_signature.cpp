@@ -69,7 +69,11 @@ std::string signature_base(const HttpMessage& message, const SignatureInput& inp
   return base + "\"@signature-params\": " + std::string(params);
 }
 
-HttpSignature sign_http(const HttpMessage& message, const ProofTime& time, Signer& signer) {
+HttpSignature sign_http(const HttpMessage& message, const ProofTime& time, Signer& signer,
+                        const std::string& nonce) {
+  if (!std::ranges::all_of(nonce, [](char c) { return c >= ' ' && c <= '~'; })) {
+    throw Error(CKR_ARGUMENTS_BAD, "a nonce is of printable ASCII characters");
+  }
   const PublicKey& key = signer.public_key();
   const std::string_view algorithm = http_algorithm_of(key.spec());
   const auto scheme = http_scheme(algorithm, key.spec());
@@ -87,7 +91,7 @@ HttpSignature sign_http(const HttpMessage& message, const ProofTime& time, Signe
   }
   input.created = time.now_unix_s;
   input.expires = time.end();
-  input.nonce = random_id("the nonce of a proof");
+  input.nonce = nonce.empty() ? random_id("the nonce of a proof") : nonce;
   input.algorithm = std::string(algorithm);
   input.key_id = jwk_thumbprint(key);
   const std::string params = to_signature_params(input);

@@ -35,10 +35,12 @@ struct HttpSignature {
 
 /// Signs @method, @target-uri, @authority and each field of a message, with a nonce. Whoever sends
 /// a body puts its content_digest() among the fields.
-/// @throws Error CKR_ARGUMENTS_BAD for a message that is none, or after the task's deadline;
+/// @param nonce  The one that the server gave out; empty: a random one.
+/// @throws Error CKR_ARGUMENTS_BAD for a message that is none, a nonce that is not of printable
+///         ASCII characters, or after the task's deadline;
 ///         CKR_KEY_TYPE_INCONSISTENT for a key that can't sign messages; CKR_DEVICE_ERROR for a
 ///         signature that is none; what Signer::sign() throws.
 [[nodiscard]] HttpSignature sign_http(const HttpMessage& message, const ProofTime& time,
-                                      Signer& signer);
+                                      Signer& signer, const std::string& nonce = {});
 
 }  // namespace mayfly::credential

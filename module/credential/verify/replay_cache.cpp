@@ -1,5 +1,6 @@
 #include "credential/verify/replay_cache.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -18,13 +19,29 @@ namespace {
 constexpr std::size_t kNameDigits = 64;
 constexpr std::size_t kEndDigits = 12;  // the end of the year 9999 has as many
 constexpr std::size_t kLineSize = kNameDigits + 1 + kEndDigits + 1;
-constexpr std::size_t kMostLines = 1'000'000;
+// A file that was written to has at most as many lines as it may have.
+constexpr std::size_t kMostSize = 1'000'000'000;
+// Instead of a proof's name, in the first line: its time is the latest that ended any line.
+constexpr std::string_view kClockName =
+    "0000000000000000000000000000000000000000000000000000000000000000";
+static_assert(kClockName.size() == kNameDigits);
 
 [[noreturn]] void refuse_file(const std::string& path, const std::string& why) {
   throw Error(CKR_GENERAL_ERROR, path + ": " + why);
 }
 
-/// "NAME END\n", always as long.
+/// By an earlier clock, proofs that were forgotten would hold again: which of them were seen?
+void check_clock(std::uint64_t until, std::uint64_t now, std::uint64_t latest,
+                 const std::string& where) {
+  if (now < latest && until < latest) {
+    throw Error(CKR_GENERAL_ERROR,
+                where + "the clock was set back by " + std::to_string(latest - now) +
+                    " s, and proofs that were seen before have been forgotten; they are refused "
+                    "until it has caught up");
+  }
+}
+
+/// "NAME TIME\n", always as long.
 std::string line_of(const std::string& name, std::uint64_t end) {
   std::string digits = std::to_string(end);
   if (name.size() != kNameDigits || digits.size() > kEndDigits) {
@@ -47,8 +64,8 @@ Descriptor open_locked(const std::string& path) {
       (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
     refuse_file(path, "is no file that only its owner, this user, can write");
   }
-  if (static_cast<std::size_t>(status.st_size) > kMostLines * kLineSize) {
-    refuse_file(path, "is full; proofs are refused until some of them have ended");
+  if (static_cast<std::size_t>(status.st_size) > kMostSize) {
+    refuse_file(path, "is no file of proofs that were seen");
   }
   return file;
 }
@@ -79,7 +96,7 @@ void write_at(const Descriptor& file, std::size_t place, std::string_view text,
   }
 }
 
-std::uint64_t end_of_line(std::string_view line, const std::string& path) {
+std::uint64_t time_of_line(std::string_view line, const std::string& path) {
   std::uint64_t end = 0;
   for (const char c : line.substr(kNameDigits + 1, kEndDigits)) {
     if (c < '0' || c > '9') refuse_file(path, "is no file of proofs that were seen");
@@ -102,7 +119,9 @@ std::string replay_name(std::string_view thumbprint, std::string_view id) {
 bool MemoryReplayCache::is_first(const std::string& what, std::uint64_t until_unix_s,
                                  std::uint64_t now_unix_s) {
   const std::lock_guard lock(mutex_);
-  const auto kept = by_end_.lower_bound(now_unix_s);
+  check_clock(until_unix_s, now_unix_s, latest_, "");
+  latest_ = std::max(latest_, now_unix_s);
+  const auto kept = by_end_.lower_bound(latest_);
   for (auto past = by_end_.begin(); past != kept; ++past) seen_.erase(past->second);
   by_end_.erase(by_end_.begin(), kept);
   if (seen_.contains(what)) return false;
@@ -120,13 +139,27 @@ bool FileReplayCache::is_first(const std::string& what, std::uint64_t until_unix
   const std::string line = line_of(what, until_unix_s);
   const Descriptor file = open_locked(path_);
   const std::string content = read_locked(file, path_);
-  std::size_t room = content.size();  // the first line that has ended, or behind the last one
-  for (std::size_t at = 0; at < content.size(); at += kLineSize) {
-    const std::string_view old = std::string_view(content).substr(at, kLineSize);
-    const std::uint64_t end = end_of_line(old, path_);
-    if (end >= now_unix_s && old.substr(0, kNameDigits) == what) return false;
-    if (end < now_unix_s && room == content.size()) room = at;
+  std::uint64_t latest = 0;
+  if (!content.empty()) {
+    if (!content.starts_with(kClockName)) refuse_file(path_, "is no file of proofs that were seen");
+    latest = time_of_line(std::string_view(content).substr(0, kLineSize), path_);
   }
+  check_clock(until_unix_s, now_unix_s, latest, path_ + ": ");
+  const std::uint64_t now = std::max(now_unix_s, latest);
+  const std::size_t behind = std::max(content.size(), kLineSize);
+  std::size_t room = behind;  // the first line that has ended, or behind the last one
+  for (std::size_t at = kLineSize; at < content.size(); at += kLineSize) {
+    const std::string_view old = std::string_view(content).substr(at, kLineSize);
+    const std::uint64_t end = time_of_line(old, path_);
+    if (end >= now && old.substr(0, kNameDigits) == what) return false;
+    if (end < now && room == behind) room = at;
+  }
+  if (room == behind && behind / kLineSize > most_) {
+    refuse_file(path_, "is full; proofs are refused until some of them have ended");
+  }
+  // Before the line that it ended is written over.
+  if (now > latest || content.empty())
+    write_at(file, 0, line_of(std::string(kClockName), now), path_);
   write_at(file, room, line, path_);
   if (fdatasync(file.number()) != 0) refuse_file(path_, std::strerror(errno));
   return true;

@@ -23,7 +23,10 @@ class ReplayCache {
   /// the same time is told so.
   /// @param what  replay_name() of it.
   /// @param until_unix_s  When it may be forgotten, in seconds since 1970.
-  /// @throws Error when that can't be told, which must be taken for no.
+  /// @param now_unix_s    What is forgotten stays forgotten: if this is earlier than it was before,
+  ///                      the latest is taken for it.
+  /// @throws Error when that can't be told, which must be taken for no: also for what has ended by
+  ///         the latest time, when now is earlier.
   [[nodiscard]] virtual bool is_first(const std::string& what, std::uint64_t until_unix_s,
                                       std::uint64_t now_unix_s) = 0;
 };
@@ -47,12 +50,15 @@ class MemoryReplayCache : public ReplayCache {
   std::mutex mutex_;
   std::set<std::string> seen_;
   std::multimap<std::uint64_t, std::string> by_end_;
+  std::uint64_t latest_ = 0;  // of all times that were now
 };
 
 /// Remembers in a file that processes share. It is made with mode 0600 if it is not there.
 class FileReplayCache : public ReplayCache {
  public:
-  explicit FileReplayCache(std::string path) : path_(std::move(path)) {}
+  /// @param most  How many are remembered at once, as MemoryReplayCache has it.
+  explicit FileReplayCache(std::string path, std::size_t most = 1'000'000)
+      : path_(std::move(path)), most_(most) {}
 
   /// @throws Error CKR_GENERAL_ERROR "PATH: what is wrong" when the file can't be made, read,
   /// locked
@@ -62,6 +68,7 @@ class FileReplayCache : public ReplayCache {
 
  private:
   const std::string path_;
+  const std::size_t most_;
 };
 
 }  // namespace mayfly::credential

@@ -66,11 +66,12 @@ void verify_attested(const VerifiedCredential& credential, const attestation::Ve
 /// What a proof is measured against.
 struct ProofExpectations {
   Clock clock;
-  std::string method;        ///< of the request
-  std::string target;        ///< the URI of the request
-  std::string audience;      ///< WPT: what aud must be; empty: the target without its query
-  std::string access_token;  ///< the one that came along; empty: none came, and a proof names none
-  std::string nonce;         ///< DPoP, HTTP: the one that was given out; empty: none was
+  std::string method;    ///< of the request
+  std::string target;    ///< the URI of the request
+  std::string audience;  ///< WPT: what aud must be; empty: the target without its query
+  /// The one that came along. Empty: none came, and a DPoP or workload proof names none.
+  std::string access_token;
+  std::string nonce;   ///< DPoP, HTTP: the one that was given out; empty: none was
   std::string key_id;  ///< HTTP: what keyid must be where there is one; empty: the key's thumbprint
   std::vector<std::string> covered;  ///< HTTP: components that must be signed besides the usual
   std::chrono::seconds max_life = kMaxProofLife;  ///< how long a proof may hold
@@ -98,7 +99,8 @@ struct HttpProof {
 
 /// Verifies an HTTP message signature by a credential's key, which is good once. It must be over
 /// the method, the URI (as a whole, or authority, path and query), the body by Content-Digest if
-/// there is one, and what else is expected. The method and the URI of `expected` are not looked at:
+/// there is one, over Authorization if an access token is expected, which must be a scheme and that
+/// token, and what else is expected. The method and the URI of `expected` are not looked at:
 /// the message has them.
 /// @throws Refused with Part::proof; Error what the cache says.
 void verify_http(const HttpProof& proof, const VerifiedCredential& credential,

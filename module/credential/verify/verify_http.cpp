@@ -3,12 +3,14 @@
 
 #include "base/base64url.h"
 #include "base/hash.h"
+#include "credential/proof/target_uri.h"
 #include "credential/verify/checks.h"
 
 namespace mayfly::credential {
 namespace {
 
 constexpr std::string_view kContentDigest = "content-digest";
+constexpr std::string_view kAuthorization = "authorization";
 
 bool covers(const SignatureInput& input, std::string_view component) {
   return std::ranges::find(input.components, component) != input.components.end();
@@ -62,6 +64,27 @@ void check_coverage(const HttpProof& proof, const SignatureInput& input,
   }
 }
 
+/// Whether the field Authorization is a scheme, followed by a token (RFC 9110, 11.4).
+bool is_authorization(std::string_view field, std::string_view token) {
+  const std::size_t scheme = field.find(' ');
+  if (!is_http_token(field.substr(0, scheme))) return false;
+  const std::size_t start = field.find_first_not_of(' ', scheme);
+  return start != field.npos && field.substr(start) == token;
+}
+
+/// A proof of the same request with another access token, or with none, is another proof.
+void check_access_token(const HttpProof& proof, const SignatureInput& input,
+                        const std::string& access_token) {
+  if (access_token.empty()) return;
+  if (!covers(input, kAuthorization)) {
+    throw Refused(Part::proof, Reason::wrong_token, "it leaves out authorization");
+  }
+  const auto field = component_value(proof.message, kAuthorization);
+  if (!field || !is_authorization(*field, access_token)) {
+    throw Refused(Part::proof, Reason::wrong_token);
+  }
+}
+
 }  // namespace
 
 void verify_http(const HttpProof& proof, const VerifiedCredential& credential,
@@ -85,6 +108,7 @@ void verify_http(const HttpProof& proof, const VerifiedCredential& credential,
     throw Refused(Part::proof, Reason::wrong_nonce);
   }
   check_coverage(proof, input, expected);
+  check_access_token(proof, input, expected.access_token);
   // By what was signed, not by the signature: ECDSA's have two forms each.
   const std::string id = to_base64url(digest(Hash::sha256, as_bytes(base)));
   check_first(seen, credential.thumbprint, id, *input.created + max_life, expected.clock);

@@ -22,9 +22,10 @@ Certificate read_certificate(BIO* bio) {
 Certificate certificate_of_der(ByteView der) {
   X509* certificate = required(X509_new_ex(crypto::context(), nullptr));
   const unsigned char* at = der.data();
-  // On failure it is freed.
-  if (d2i_X509(&certificate, &at, static_cast<long>(der.size())) == nullptr) return nullptr;
+  // Of what was there before, a failure frees nothing, or all and sets it to null.
+  const X509* const read = d2i_X509(&certificate, &at, static_cast<long>(der.size()));
   Certificate owned(certificate);
+  if (read == nullptr) return nullptr;
   return at == der.data() + der.size() ? std::move(owned) : nullptr;
 }
 

@@ -230,6 +230,57 @@ TEST(HostileHttp, EachDifferenceIsRefusedForItsReason) {
   EXPECT_EQ(changed(same, [](auto& e) { e.covered = {"cookie"}; }), "proof wrong-content");
 }
 
+TEST(HostileHttp, AnAccessTokenMustBeSigned) {
+  const auto verdict = [](const HttpProof& proof, const std::string& token) {
+    return verdict_of(proof, agent().public_key(), [&](ProofExpectations& expected) {
+      expected.covered = {};
+      expected.access_token = token;
+    });
+  };
+  const auto proof_with = [](const std::string& field) {
+    return proof_by(
+        agent(), {"POST",
+                  kTarget,
+                  {{"Content-Digest", content_digest(as_bytes(kBody))}, {"Authorization", field}}});
+  };
+  EXPECT_EQ(verdict(proof_with("DPoP token"), "token"), "accepted");
+  EXPECT_EQ(verdict(proof_with("Bearer  token "), "token"), "accepted");
+  for (const char* field : {"token", "Bearer", "Bearer token2", "Bearer atoken", "Bearer a token",
+                            "Bearer token, Bearer token", "Bearer other, Bearer token",
+                            "Bearer\ttoken", "Be:arer token", "Bearer Token"}) {
+    EXPECT_EQ(verdict(proof_with(field), "token"), "proof wrong-token") << field;
+  }
+  HttpProof twice = proof_with("Bearer token");
+  twice.message.fields.emplace_back("authorization", "Bearer token");
+  EXPECT_EQ(verdict(twice, "token"), "proof bad-signature");
+
+  // One that came along and was not signed is anybody's.
+  HttpProof bare =
+      proof_by(agent(), {"POST", kTarget, {{"Content-Digest", content_digest(as_bytes(kBody))}}});
+  EXPECT_EQ(verdict(bare, ""), "accepted");
+  EXPECT_EQ(verdict(bare, "token"), "proof wrong-token");
+  bare.message.fields.emplace_back("Authorization", "Bearer token");
+  EXPECT_EQ(verdict(bare, "token"), "proof wrong-token");
+}
+
+TEST(HttpSignature, HasTheNonceThatWasGivenOut) {
+  const HttpMessage message{"GET", kTarget, {}};
+  const auto proof = [&](const std::string& nonce) {
+    const HttpSignature made = sign_http(message, {kNow, kNow + 600}, agent().signer(), nonce);
+    return HttpProof{message, {}, made.input, made.signature};
+  };
+  const auto verdict = [&](const std::string& nonce) {
+    return verdict_of(proof(nonce), agent().public_key(), [](ProofExpectations& expected) {
+      expected.covered = {};
+      expected.nonce = "a \"nonce\"";
+    });
+  };
+  EXPECT_EQ(verdict("a \"nonce\""), "accepted");
+  EXPECT_EQ(verdict("another"), "proof wrong-nonce");
+  EXPECT_EQ(verdict(""), "proof wrong-nonce");
+  EXPECT_THROW(static_cast<void>(proof("a\nb")), Error);
+}
+
 TEST(HostileHttp, ABodyThatIsNotCoveredIsRefused) {
   const HttpMessage bare{"POST", kTarget, {{"Authorization", "DPoP token"}}};
   HttpProof proof = proof_by(agent(), bare);

@@ -29,9 +29,9 @@ TEST(ReplayName, KeysAreNotInEachOthersWay) {
 
 class ReplayCaches : public testing::TestWithParam<bool> {
  protected:
-  [[nodiscard]] std::unique_ptr<ReplayCache> make() const {
-    if (GetParam()) return std::make_unique<MemoryReplayCache>();
-    return std::make_unique<FileReplayCache>((folder_.path() / "seen").string());
+  [[nodiscard]] std::unique_ptr<ReplayCache> make(std::size_t most = 1000) const {
+    if (GetParam()) return std::make_unique<MemoryReplayCache>(most);
+    return std::make_unique<FileReplayCache>((folder_.path() / "seen").string(), most);
   }
 
   TempFolder folder_;
@@ -45,6 +45,32 @@ TEST_P(ReplayCaches, EachIsFirstOnceUntilItHasEnded) {
   EXPECT_FALSE(cache->is_first(name(1), kNow + 90, kNow + 60));
   EXPECT_TRUE(cache->is_first(name(1), kNow + 90, kNow + 61));
   EXPECT_FALSE(cache->is_first(name(1), kNow + 90, kNow + 61));
+}
+
+TEST_P(ReplayCaches, AClockThatIsSetBackBringsNothingBack) {
+  const auto cache = make();
+  EXPECT_TRUE(cache->is_first(name(1), kNow + 60, kNow));
+  EXPECT_TRUE(cache->is_first(name(2), kNow + 160, kNow + 100)) << "the first one is forgotten";
+  EXPECT_THROW(static_cast<void>(cache->is_first(name(1), kNow + 60, kNow + 30)), Error);
+  EXPECT_THROW(static_cast<void>(cache->is_first(name(3), kNow + 90, kNow + 30)), Error);
+  EXPECT_FALSE(cache->is_first(name(2), kNow + 160, kNow + 99));
+  // What holds for longer than what may have been forgotten was not.
+  EXPECT_TRUE(cache->is_first(name(4), kNow + 101, kNow + 99));
+  EXPECT_FALSE(cache->is_first(name(4), kNow + 101, kNow + 30));
+  EXPECT_TRUE(cache->is_first(name(5), kNow + 101, kNow + 30));
+  EXPECT_THROW(static_cast<void>(cache->is_first(name(1), kNow + 60, kNow + 30)), Error);
+  EXPECT_TRUE(cache->is_first(name(3), kNow + 161, kNow + 101));
+}
+
+TEST_P(ReplayCaches, AreFullForAsLongAsNothingHasEnded) {
+  const auto cache = make(2);
+  EXPECT_TRUE(cache->is_first(name(1), kNow + 60, kNow));
+  EXPECT_TRUE(cache->is_first(name(2), kNow + 80, kNow));
+  EXPECT_THROW(static_cast<void>(cache->is_first(name(3), kNow + 60, kNow)), Error);
+  EXPECT_FALSE(cache->is_first(name(1), kNow + 60, kNow));
+  EXPECT_TRUE(cache->is_first(name(3), kNow + 90, kNow + 61));
+  EXPECT_FALSE(cache->is_first(name(3), kNow + 90, kNow + 61));
+  EXPECT_THROW(static_cast<void>(cache->is_first(name(4), kNow + 90, kNow + 61)), Error);
 }
 
 TEST_P(ReplayCaches, OfManyThatAskAtOnceOneIsFirst) {
@@ -63,15 +89,6 @@ TEST_P(ReplayCaches, OfManyThatAskAtOnceOneIsFirst) {
 }
 
 INSTANTIATE_TEST_SUITE_P(InMemoryAndInAFile, ReplayCaches, testing::Bool());
-
-TEST(MemoryReplayCache, TakesNothingMoreWhenItIsFull) {
-  MemoryReplayCache cache(2);
-  EXPECT_TRUE(cache.is_first(name(1), kNow + 60, kNow));
-  EXPECT_TRUE(cache.is_first(name(2), kNow + 60, kNow));
-  EXPECT_THROW(static_cast<void>(cache.is_first(name(3), kNow + 60, kNow)), Error);
-  EXPECT_FALSE(cache.is_first(name(1), kNow + 60, kNow));
-  EXPECT_TRUE(cache.is_first(name(3), kNow + 90, kNow + 61));
-}
 
 TEST(FileReplayCache, IsSharedAndDoesNotGrowWithWhatHasEnded) {
   const TempFolder folder;

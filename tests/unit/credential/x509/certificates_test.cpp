@@ -105,6 +105,16 @@ TEST(Certificates, OfEveryKindOfKeyHoldUntilTheirLastSecondAndNoLonger) {
   }
 }
 
+TEST(Certificates, WhatIsNotOneCertificateInWholeIsNone) {
+  Bytes der = Issuer().der;
+  ASSERT_NE(certificate_of_der(der), nullptr);
+  for (std::size_t size = 0; size < der.size(); size += 7) {
+    EXPECT_EQ(certificate_of_der(ByteView(der).first(size)), nullptr) << size;
+  }
+  der.push_back(0);
+  EXPECT_EQ(certificate_of_der(der), nullptr);
+}
+
 TEST(Certificates, SayWhoseTheyAreAndForWhat) {
   const Issuer issuer;
   const auto key = test::new_key({CKK_EC, 256});
