@@ -36,8 +36,15 @@ ledger::ChainHead parse_head(const std::string& text) {
   const bool good = !number.empty() && number.size() < 16 &&
                     number.find_first_not_of("0123456789") == number.npos &&
                     is_hex(hash, 2 * ledger::kHashSize);
-  if (!good) throw Failure(kUsage, "--head is NUMBER:HASH, as this command prints it");
-  return {std::stoull(number), parse_hex(hash).value()};
+  const std::uint64_t entries = good ? std::stoull(number) : 0;
+  if (entries == 0) {
+    throw Failure(kUsage, "--head is NUMBER:HASH, as this command prints it; numbers begin at 1");
+  }
+  return {entries, parse_hex(hash).value()};
+}
+
+bool knows_key(const Expectations& expected) {
+  return expected.ledger_key || !expected.keys.empty();
 }
 
 Expectations expectations(const AuditVerifyOptions& options) {
@@ -47,7 +54,7 @@ Expectations expectations(const AuditVerifyOptions& options) {
   if (!options.ledger_key.empty()) expected.ledger_key = key_thumbprint(options.ledger_key);
   for (const std::string& key : options.keys) expected.keys.push_back(key_thumbprint(key));
   if (!options.head.empty()) expected.head = parse_head(options.head);
-  const bool any = expected.anchored() || expected.task_id || expected.serial;
+  const bool any = knows_key(expected) || expected.head || expected.task_id || expected.serial;
   if (any && options.files.size() != 1) {
     throw Failure(kUsage, "what is known of a task from elsewhere goes with one FILE only");
   }
@@ -59,7 +66,24 @@ bool holds(const Verification& found, const AuditVerifyOptions& options) {
   return options.accept_unsealed && found.verdict != ledger::Verdict::tampered;
 }
 
-void print(const std::string& file, const Verification& found, bool anchored) {
+/// What a verdict rests on, where that is less than a reader may think; else nothing.
+std::string caveat(const Verification& found, const Expectations& expected) {
+  const std::string entries = std::to_string(found.anchored_entries);
+  if (found.anchored()) return {};
+  if (found.anchored_entries != 0) {
+    return "anchored up to entry " + entries +
+           " only: what comes after can have been rebuilt with another ledger key, or has no seal; "
+           "see --key, --ledger-key and a later --head";
+  }
+  if (knows_key(expected) || expected.head) {
+    if (found.verdict == Verdict::tampered) return {};
+    return "the ledger's key is the expected one, but without a seal it vouches for no entry";
+  }
+  return "against nothing but itself: whoever has the file can have rebuilt it with another ledger "
+         "key; see --key, --ledger-key and --head";
+}
+
+void print(const std::string& file, const Verification& found, const Expectations& expected) {
   const auto line = [](const char* name, const std::string& value) {
     std::cout << name << value << '\n';
   };
@@ -73,10 +97,8 @@ void print(const std::string& file, const Verification& found, bool anchored) {
   line("entries      ", std::to_string(summary.head.entries) + " that fit, head " +
                             std::to_string(summary.head.entries) + ":" + to_hex(summary.head.hash));
   if (summary.ledger_key) line("ledger key   ", to_hex(thumbprint(*summary.ledger_key)));
-  if (anchored) return;
-  line("checked      ",
-       "against nothing but itself: whoever has the file can have rebuilt it with another ledger "
-       "key; see --key, --ledger-key and --head");
+  const std::string text = caveat(found, expected);
+  if (!text.empty()) line("checked      ", text);
 }
 
 int run_audit_verify(const AuditVerifyOptions& options) {
@@ -88,11 +110,12 @@ int run_audit_verify(const AuditVerifyOptions& options) {
     all_hold = all_hold && holds(found, options);
     if (options.json) {
       nlohmann::json chain = chain_json(file, found);
-      chain["anchored"] = expected.anchored();
+      chain["anchored"] = found.anchored();
+      chain["anchored_entries"] = found.anchored_entries;
       chains.push_back(std::move(chain));
     } else {
       if (&file != &options.files.front()) std::cout << '\n';
-      print(file, found, expected.anchored());
+      print(file, found, expected);
     }
   }
   if (options.json) {

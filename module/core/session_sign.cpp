@@ -1,12 +1,19 @@
 // Session: signing, one-part, multi-part and message-based.
 #include "base/error.h"
 #include "core/session.h"
+#include "core/task_ledger.h"
 
 namespace mayfly {
 namespace {
 
 [[noreturn]] void no_signing() {
   throw Error(CKR_OPERATION_NOT_INITIALIZED, "no signing operation is active");
+}
+
+/// What it refuses, the task's ledger is told of.
+template <typename Action>
+decltype(auto) witness_signing(const Token& token, Action&& action) {
+  return token.task().ledger().witness("signing", std::forward<Action>(action));
 }
 
 std::size_t size_of(const SignatureOperation& operation) noexcept {
@@ -16,13 +23,15 @@ std::size_t size_of(const SignatureOperation& operation) noexcept {
 }  // namespace
 
 Signing Session::begin_signing(const MechanismChoice& choice, ObjectHandle key) const {
-  check_open();
+  witness_signing(*token_, [&] { check_open(); });
   return mayfly::begin_signing(*token_, choice, key);
 }
 
 void Session::check_access(const Signing& signing) const {
-  check_open();
-  check_login(*token_, signing);
+  witness_signing(*token_, [&] {
+    check_open();
+    check_login(*token_, signing);
+  });
 }
 
 std::size_t Session::make_signature(const Signing& signing, ByteView input, ByteSpan out) const {
@@ -46,7 +55,8 @@ std::size_t Session::signature_size() {
 std::size_t Session::sign(ByteView data, ByteSpan out) {
   const std::scoped_lock lock(mutex_);
   if (!sign_ || sign_->operation.updated()) no_signing();
-  const std::size_t size = make_signature(*sign_, sign_->operation.one_part(data), out);
+  const ByteView input = witness_signing(*token_, [&] { return sign_->operation.one_part(data); });
+  const std::size_t size = make_signature(*sign_, input, out);
   sign_.reset();
   return size;
 }
@@ -55,13 +65,14 @@ void Session::sign_update(ByteView part) {
   const std::scoped_lock lock(mutex_);
   if (!sign_) no_signing();
   check_access(*sign_);
-  sign_->operation.update(part);
+  witness_signing(*token_, [&] { sign_->operation.update(part); });
 }
 
 std::size_t Session::sign_final(ByteSpan out) {
   const std::scoped_lock lock(mutex_);
   if (!sign_) no_signing();
-  const std::size_t size = make_signature(*sign_, sign_->operation.all_parts(), out);
+  const ByteView input = witness_signing(*token_, [&] { return sign_->operation.all_parts(); });
+  const std::size_t size = make_signature(*sign_, input, out);
   sign_.reset();
   return size;
 }
@@ -87,7 +98,8 @@ std::size_t Session::sign_message(ByteView data, ByteSpan out) {
   if (message_sign_->message)
     throw Error(CKR_OPERATION_ACTIVE, "a message is being signed already");
   Signing message = message_sign_->prototype.fresh();
-  return make_signature(message, message.operation.one_part(data), out);
+  const ByteView input = witness_signing(*token_, [&] { return message.operation.one_part(data); });
+  return make_signature(message, input, out);
 }
 
 void Session::sign_message_begin() {
@@ -103,7 +115,7 @@ void Session::sign_message_next(ByteView part) {
   const std::scoped_lock lock(mutex_);
   if (!message_sign_ || !message_sign_->message) no_signing();
   check_access(*message_sign_->message);
-  message_sign_->message->operation.update(part);
+  witness_signing(*token_, [&] { message_sign_->message->operation.update(part); });
 }
 
 std::size_t Session::sign_message_last(ByteView part, ByteSpan out) {
@@ -111,8 +123,11 @@ std::size_t Session::sign_message_last(ByteView part, ByteSpan out) {
   if (!message_sign_ || !message_sign_->message) no_signing();
   Signing message = std::move(*message_sign_->message);
   message_sign_->message.reset();
-  message.operation.update(part);
-  return make_signature(message, message.operation.all_parts(), out);
+  const ByteView input = witness_signing(*token_, [&] {
+    message.operation.update(part);
+    return message.operation.all_parts();
+  });
+  return make_signature(message, input, out);
 }
 
 void Session::message_sign_final() {

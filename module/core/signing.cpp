@@ -133,6 +133,7 @@ void check_login(const Token& token, const Signing& signing) {
 std::size_t make_signature(const Token& token, const StillOpen& still_open, const Signing& signing,
                            ByteView input, ByteSpan out) {
   Task& task = token.task();
+  task.ledger().require_written();
   task.ledger().witness("signing", [&] {
     check_access(token, still_open, signing);
     signing.operation.check_input_size(input, signing.operation.key().session_key()->public_key());
@@ -158,9 +159,10 @@ std::size_t make_signature(const Token& token, const StillOpen& still_open, cons
 std::size_t sign_prepared(const Token& token, const MechanismChoice& choice, ObjectHandle key,
                           ByteView input, ByteSpan out) {
   const auto still_open = [&token] { token.check_alive(); };
-  still_open();
+  TaskLedger& ledger = token.task().ledger();
+  ledger.witness("signing", still_open);
   const Signing signing = begin_signing(token, choice, key);
-  signing.operation.check_prepared(input);
+  ledger.witness("signing", [&] { signing.operation.check_prepared(input); });
   return make_signature(token, still_open, signing, input, out);
 }
 

@@ -67,13 +67,14 @@ bool Task::check_grant(ByteView pin) {
   const std::scoped_lock turn(admission_);
   if (!awaits_grant()) return false;
   owner_.admit(*this, pin);
+  ledger_->require_written();
   return true;
 }
 
 void Task::check_pin(ByteView pin) {
-  const bool brought_grant = check_grant(pin);
-  if (!brought_grant && policy().login_required) login_->check(pin);
-  ledger_->logged_in(*this, brought_grant);
+  if (check_grant(pin)) return;
+  if (policy().login_required) login_->check(pin);
+  ledger_->logged_in();
 }
 
 CK_FLAGS Task::login_flags() const noexcept {
@@ -177,6 +178,7 @@ class Task::KeyPermit {
 
 std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec) {
   require_granted();
+  ledger_->require_written();
   const Generation generation(*this);
   device_.retry_pending();
   KeyPermit permit(*this);

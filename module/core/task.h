@@ -106,8 +106,8 @@ class TaskOwner {
   virtual void task_active(const Task& task) noexcept = 0;
   /// Told once, after the last key was destroyed or is known to be owed.
   virtual void task_ended(const Task& task, const EndReport& report) noexcept = 0;
-  /// A login brought what may be the grant, or the ticket, that a task awaits; Task::confine()
-  /// is called with what it allows.
+  /// A login brought what may be the grant, or the ticket, that a task awaits; the task's ledger
+  /// is told of what it allows, and Task::confine() is called with it.
   /// @throws Error CKR_PIN_INCORRECT or CKR_PIN_EXPIRED.
   virtual void admit(Task& task, ByteView grant) = 0;
 };

@@ -90,6 +90,10 @@ void TaskLedger::append(Event event, std::string_view data) {
 
 void TaskLedger::write_owed() {
   const std::scoped_lock lock(mutex_);
+  if (!owed_admission_.empty()) {
+    chain_->append(Event::login, owed_admission_);
+    owed_admission_.clear();
+  }
   while (!owed_destructions_.empty()) {
     const auto& [key, outcome] = *owed_destructions_.begin();
     const char* word = outcome == Destruction::destroyed ? "destroyed" : "pending";
@@ -107,11 +111,18 @@ void TaskLedger::require_written() {
   if (owes_) write_owed();
 }
 
-void TaskLedger::logged_in(const Task& task, bool brought_grant) {
+void TaskLedger::logged_in() {
+  if (chain_ != nullptr) append(Event::login, "{}");
+}
+
+void TaskLedger::owe_admission(const TaskPlan& plan) {
   if (chain_ == nullptr) return;
-  json data = json::object();
-  if (brought_grant) add_origin(data, task.origin());
-  append(Event::login, canonical_json(data));
+  json data = {{"deadline", plan.deadline_unix_s}};
+  add_origin(data, plan.origin);
+  std::string entry = canonical_json(data);
+  const std::scoped_lock lock(mutex_);
+  owed_admission_ = std::move(entry);
+  owes_ = true;
 }
 
 void TaskLedger::activate(const Task& task) {

@@ -22,6 +22,7 @@ namespace mayfly {
 
 class Task;
 struct EndReport;
+struct TaskPlan;
 
 /// Where ledgers are kept, and how surely.
 struct LedgerPlace {
@@ -44,8 +45,12 @@ class TaskLedger {
   TaskLedger& operator=(const TaskLedger&) = delete;
 
   /// A client logged in.
-  /// @param brought_grant  Whether the task goes on under a grant that came with the login.
-  void logged_in(const Task& task, bool brought_grant);
+  void logged_in();
+  /// A client's login brought the grant that the task awaited, which is spent. To be told before
+  /// the task goes on under it: what it allows stands in the ledger before anything that is done
+  /// then, and as long as it can't be written, nothing is. require_written() writes it.
+  /// @param plan  What the task is from then on.
+  void owe_admission(const TaskPlan& plan);
 
   /// A key pair was made, of which nobody knows yet. With the first one, the ledger's own key is
   /// made. The new key signs which key that is, and gets its name.
@@ -99,9 +104,10 @@ class TaskLedger {
   std::mutex mutex_;  // guards what follows; after activation_, before the chain's
   using Keys = std::map<std::string, Destruction>;  // by name
   Keys living_;
+  std::string owed_admission_;  // the entry's data; empty: none
   Keys owed_destructions_;
   std::uint64_t owed_refusals_ = 0;
-  std::atomic<bool> owes_{false};  // whether there is anything in the two before it
+  std::atomic<bool> owes_{false};  // whether there is anything in what is owed
   std::atomic<bool> closed_{false};
   RateLimit refusals_at_once_{64};
 };

@@ -78,6 +78,7 @@ std::shared_ptr<Task> TaskTable::open(const TaskRequest& request,
                                       const std::shared_ptr<Task>& parent) {
   require_own_tasks();
   obey_orders();
+  if (parent != nullptr) parent->ledger().require_written();
   PlannedTask planned =
       plan_task(limits_, static_cast<bool>(make_login_), *book_, request, parent.get());
   device_.retry_pending();
@@ -177,6 +178,7 @@ void TaskTable::admit(Task& task, ByteView grant) {
   admission->record({plan.serial, plan.id, "", plan.deadline_unix_s});
   log::info("task " + task.id() + " goes on for " + plan.origin.agent + " by grant " +
             plan.origin.grant_id + " of approver " + plan.origin.approver);
+  task.ledger().owe_admission(plan);
   {
     const std::unique_lock lock(mutex_);
     forget_deadline(task);

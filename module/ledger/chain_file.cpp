@@ -16,6 +16,9 @@ namespace {
 constexpr mode_t kBeingWritten = S_IRUSR | S_IWUSR;
 constexpr mode_t kFinished = S_IRUSR;
 
+// Something else of that name may be there by now: a pipe would wait for its other end.
+constexpr int kOpenAgain = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
 std::string why(int error) { return std::strerror(error); }
 
 std::string file_name(std::string_view serial) { return std::string(serial) + ".jsonl"; }
@@ -63,27 +66,25 @@ ChainFile::ChainFile(const std::filesystem::path& folder, std::string_view seria
     close(file_);
     refuse("can't be guarded: " + why(error));
   }
-  rlimit limit{};
-  is_limited_ = getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
   device_ = status.st_dev;
   inode_ = status.st_ino;
 }
 
 ChainFile::~ChainFile() {
-  if (examine()) close(file_);
+  if (examine(file_)) close(file_);
 }
 
-std::optional<struct stat> ChainFile::examine() const noexcept {
+std::optional<struct stat> ChainFile::examine(int number) const noexcept {
   struct stat status {};
-  if (fstat(file_, &status) != 0 || status.st_dev != device_ || status.st_ino != inode_) {
+  if (fstat(number, &status) != 0 || status.st_dev != device_ || status.st_ino != inode_) {
     return std::nullopt;
   }
   return status;
 }
 
 void ChainFile::open_again() {
-  file_ = open(path_.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
-  if (file_ >= 0 && !examine()) {
+  file_ = open(path_.c_str(), O_WRONLY | O_APPEND | kOpenAgain);
+  if (file_ >= 0 && !examine(file_)) {
     close(file_);
     file_ = -1;
   }
@@ -96,10 +97,10 @@ void ChainFile::refuse(const std::string& problem) const {
 
 void ChainFile::require_untouched() {
   if (damaged_) refuse("takes no more entries, since one could not be written; end the task");
-  std::optional<struct stat> status = examine();
+  std::optional<struct stat> status = examine(file_);
   if (!status) {
     open_again();
-    status = examine();
+    status = examine(file_);
   }
   if (!status || status->st_nlink == 0) {
     refuse("was removed while its task was open; end the task");
@@ -110,8 +111,8 @@ void ChainFile::require_untouched() {
 }
 
 void ChainFile::require_room(std::size_t size) const {
-  if (!is_limited_) return;
-  // A write at the limit would raise SIGXFSZ, which ends most processes.
+  // A write at the limit would raise SIGXFSZ, which ends most processes. Asked each time, since the
+  // limit may come at any time.
   rlimit limit{};
   if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
   if (size > limit.rlim_cur || size_ > limit.rlim_cur - size) {
@@ -120,7 +121,7 @@ void ChainFile::require_room(std::size_t size) const {
 }
 
 void ChainFile::roll_back() noexcept {
-  if (!examine() || ftruncate(file_, static_cast<off_t>(size_)) != 0) damaged_ = true;
+  if (!examine(file_) || ftruncate(file_, static_cast<off_t>(size_)) != 0) damaged_ = true;
 }
 
 void ChainFile::append(std::string_view line) {
@@ -148,15 +149,30 @@ void ChainFile::sync_name() {
 }
 
 void ChainFile::sync() {
-  if (!examine()) refuse("was closed by somebody else; try again");
-  if (fdatasync(file_) == 0) return;
-  const int error = errno;
+  // Others may append meanwhile, to whom the number belongs.
+  Descriptor again;
+  int number = file_;
+  if (!examine(number)) {
+    again.reset(open(path_.c_str(), O_RDONLY | kOpenAgain));  // finished ones are read-only
+    number = again.number();
+  }
+  int error = 0;
+  if (!examine(number)) {
+    error = ENOENT;
+  } else {
+    while (fdatasync(number) != 0) {
+      error = errno;
+      if (error != EINTR) break;
+      error = 0;
+    }
+  }
+  if (error == 0) return;
   damaged_ = true;  // what the kernel could not write, it may have forgotten by the next time
   refuse("can't be written to the disk: " + why(error));
 }
 
 void ChainFile::finish() noexcept {
-  if (examine()) static_cast<void>(fchmod(file_, kFinished));
+  if (examine(file_)) static_cast<void>(fchmod(file_, kFinished));
 }
 
 void ChainFile::remove_if_empty() noexcept {

@@ -49,7 +49,8 @@ class ChainFile {
 
   /// Waits until the file's name is on the disk. Does nothing the second time.
   void sync_name();
-  /// Waits until all that was appended is on the disk. If that fails the file takes no more lines.
+  /// Waits until all that was appended is on the disk. If that fails, for whatever reason, the file
+  /// takes no more lines.
   void sync();
 
   /// No more lines. Leaves the descriptor open until the object goes.
@@ -62,8 +63,8 @@ class ChainFile {
 
  private:
   [[noreturn]] void refuse(const std::string& problem) const;
-  /// Whether the descriptor still is the file's; what is known of the file then.
-  [[nodiscard]] std::optional<struct stat> examine() const noexcept;
+  /// Whether a descriptor is the file's; what is known of the file then.
+  [[nodiscard]] std::optional<struct stat> examine(int number) const noexcept;
   void open_again();
   void require_untouched();
   void require_room(std::size_t size) const;
@@ -76,7 +77,6 @@ class ChainFile {
   dev_t device_ = 0;
   ino_t inode_ = 0;
   std::uint64_t size_ = 0;
-  bool is_limited_ = false;  // whether the process may not write files of any length
   bool name_synced_ = false;
   std::atomic<bool> damaged_{false};
 };

@@ -1,14 +1,17 @@
 #include "ledger/chain_folder.h"
 
 #include <algorithm>
-#include <fstream>
+#include <fcntl.h>
 #include <optional>
+#include <sstream>
 #include <sys/stat.h>
 #include <system_error>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/process_identity.h"
+#include "ledger/chain_file.h"
 #include "ledger/chain_reader.h"
 #include "ledger/chain_story.h"
 
@@ -16,8 +19,12 @@ namespace mayfly::ledger {
 namespace {
 
 /// Of a chain's own first entry, which nothing vouches for: enough to tell whose it says it is.
-std::optional<ChainOrigin> read_origin(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
+std::optional<ChainOrigin> read_origin(const Descriptor& file) {
+  std::string start(kMaxLine + 1, '\0');
+  const ssize_t size = pread(file.number(), start.data(), start.size(), 0);
+  if (size <= 0) return std::nullopt;
+  start.resize(static_cast<std::size_t>(size));
+  std::istringstream stream(start);
   ChainReader reader(stream);
   const auto line = reader.next();
   if (!line || !line->complete || line->too_long) return std::nullopt;
@@ -31,9 +38,9 @@ std::optional<ChainOrigin> read_origin(const std::filesystem::path& path) {
   }
 }
 
-bool is_being_written(const std::filesystem::path& path) {
+bool is_being_written(const Descriptor& file) {
   struct stat status {};
-  return lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+  return fstat(file.number(), &status) == 0 && S_ISREG(status.st_mode) &&
          (status.st_mode & S_IWUSR) != 0;
 }
 
@@ -68,12 +75,16 @@ bool is_abandoned(const ChainOrigin& origin) {
 
 std::vector<AbandonedChain> take_abandoned(const std::filesystem::path& folder) {
   std::vector<AbandonedChain> abandoned;
+  const Descriptor opened = open_folder(folder);
   for (const std::filesystem::path& path : chain_files(folder)) {
-    if (!is_being_written(path)) continue;
-    const auto origin = read_origin(path);
+    // One descriptor for all that is done, so that nothing else can take the file's place.
+    const Descriptor file(openat(opened.number(), path.filename().c_str(),
+                                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!file || !is_being_written(file)) continue;
+    const auto origin = read_origin(file);
     // One without a whole entry may be about to get it.
     if (!origin || !is_abandoned(*origin)) continue;
-    if (chmod(path.c_str(), S_IRUSR) != 0) continue;
+    if (fchmod(file.number(), S_IRUSR) != 0) continue;
     abandoned.push_back({path, origin->task});
   }
   return abandoned;

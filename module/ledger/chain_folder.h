@@ -32,8 +32,8 @@ struct AbandonedChain {
 };
 
 /// The chains that dead processes left, each once: it is marked as finished then, by its mode.
-/// What can't be looked at is passed over.
-/// @throws Error as chain_files().
+/// What can't be looked at is passed over, and so are links.
+/// @throws Error as chain_files() and open_folder().
 [[nodiscard]] std::vector<AbandonedChain> take_abandoned(const std::filesystem::path& folder);
 
 }  // namespace mayfly::ledger

@@ -56,6 +56,7 @@ void ChainStory::take_login(JsonObject& data) {
   const std::string parent = summary_.permission.parent;
   summary_.permission = read_permission(data);
   summary_.permission.parent = parent;
+  summary_.deadline_unix_s = data.number("deadline", kMaxSeconds);
 }
 
 void ChainStory::take_active(JsonObject& data, const Entry& entry) {
@@ -98,7 +99,8 @@ void ChainStory::take_signature(JsonObject& data) {
   static_cast<void>(data.printable_text("mechanism", kMaxName));
   static_cast<void>(data.bytes("digest", 1, kMaxInput));
   const std::string of = data.text("of");
-  if (of != "message" && of != "input" && of != "input hash") data.refuse("of", "is none that is known");
+  if (of != "message" && of != "input" && of != "input hash")
+    data.refuse("of", "is none that is known");
   const std::string outcome = data.text("outcome");
   if (outcome == "made") {
     ++key.signatures;

@@ -119,6 +119,15 @@ class Verifier {
   ChainStory story_;
 };
 
+/// How many entries of a chain that fits to what is expected are known from elsewhere.
+std::uint64_t count_anchored(const Expectations& expected, const ChainSummary& summary,
+                             Verdict verdict) {
+  const std::uint64_t known = expected.head ? expected.head->entries : 0;
+  const bool knows_key = expected.ledger_key || !expected.keys.empty() ||
+                         (summary.ledger_key && known >= summary.ledger_key_line);
+  return knows_key && verdict == Verdict::sealed ? summary.head.entries : known;
+}
+
 /// What a chain that fits together lacks.
 void judge(const ChainStory& story, Verification& result) {
   const std::uint64_t last = story.summary().head.entries;
@@ -187,6 +196,9 @@ Verification verify_chain(std::istream& chain, const Expectations& expected,
     result.problem = misfit.problem;
   }
   result.summary = verifier.story().summary();
+  if (result.verdict != Verdict::tampered) {
+    result.anchored_entries = count_anchored(expected, result.summary, result.verdict);
+  }
   return result;
 }
 

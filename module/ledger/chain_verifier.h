@@ -38,10 +38,6 @@ struct Expectations {
   /// An earlier state of the chain, kept apart from it: the entry of that number must have that
   /// hash.
   std::optional<ChainHead> head = {};
-
-  /// Whether there is anything that somebody who rebuilds the chain with a key of his own could not
-  /// satisfy as well.
-  [[nodiscard]] bool anchored() const noexcept { return ledger_key || head || !keys.empty(); }
 };
 
 /// A chain's verdict, and what it tells.
@@ -49,7 +45,16 @@ struct Verification {
   Verdict verdict = Verdict::tampered;
   std::uint64_t line = 0;  ///< where `problem` shows; 0 when there is none
   std::string problem;     ///< what is wrong or missing, in one sentence; empty for sealed
-  ChainSummary summary;    ///< of what lies before the problem
+  /// How many of the entries are known from elsewhere, so that somebody who rebuilds the chain with
+  /// a ledger key of his own can't have changed them. All, if a key was expected, or a head that is
+  /// not before the entry with the ledger's key: the seal vouches for what comes after.
+  std::uint64_t anchored_entries = 0;
+  ChainSummary summary;  ///< of what lies before the problem
+
+  /// Whether that is so of the whole chain.
+  [[nodiscard]] bool anchored() const noexcept {
+    return anchored_entries != 0 && anchored_entries == summary.head.entries;
+  }
 };
 
 /// Called with each entry that fits to those before.

@@ -68,21 +68,21 @@ void ChainWriter::write_entry(Event event, std::string_view data, std::uint64_t 
   last_time_ms_ = time_ms;
 }
 
-bool ChainWriter::is_sync_due() noexcept {
+bool ChainWriter::is_sync_due(std::chrono::steady_clock::time_point time) const noexcept {
   if (sync_ != Sync::interval) return sync_ == Sync::entry;
-  const auto time = std::chrono::steady_clock::now();
-  if (time - synced_ < kSyncInterval) return false;
-  synced_ = time;
-  return true;
+  return time - synced_ >= kSyncInterval;
 }
 
 void ChainWriter::append(Event event, std::string_view data) {
   {
     const std::scoped_lock lock(mutex_);
     if (closed_) throw Error(CKR_FUNCTION_FAILED, "the task's ledger is closed");
+    const auto time = std::chrono::steady_clock::now();
+    const bool due = is_sync_due(time);
+    if (due) file_.sync_name();  // what may fail and be tried again comes before the entry
     write_entry(event, data, now());
-    if (!is_sync_due()) return;
-    file_.sync_name();
+    if (!due) return;
+    synced_ = time;
   }
   file_.sync();  // others may write meanwhile
 }
@@ -105,10 +105,10 @@ void ChainWriter::close(std::string_view data, const Sign& sign) {
   const auto finish = [this] {
     const std::scoped_lock lock(mutex_);
     file_.finish();
-    file_.sync_name();
     file_.sync();
   };
   try {
+    file_.sync_name();
     if (sign) seal(sign);
   } catch (...) {
     finish();

@@ -29,7 +29,8 @@ enum class Sync {
 };
 
 /// ChainWriter adds entries to the chain of one task. When append() returns, the kernel has the
-/// entry; when it throws, the chain is as it was before.
+/// entry. When it throws, the chain is as it was before; or the entry is in it and can't be forced
+/// to the disk: then the chain takes no more entries, and ends unsealed.
 ///
 /// Safe to use from several threads, which take turns for as long as one write takes.
 class ChainWriter {
@@ -72,8 +73,8 @@ class ChainWriter {
   [[nodiscard]] std::uint64_t now() const noexcept;
   using HashBytes = std::array<std::uint8_t, kHashSize>;
   [[nodiscard]] HashBytes hash_of(std::string_view line);
-  /// Whether what was written is to be forced to the disk now. Called with mutex_ locked.
-  [[nodiscard]] bool is_sync_due() noexcept;
+  /// Whether what is written now is to be forced to the disk. Called with mutex_ locked.
+  [[nodiscard]] bool is_sync_due(std::chrono::steady_clock::time_point time) const noexcept;
   void seal(const Sign& sign);
 
   const ChainTask task_;

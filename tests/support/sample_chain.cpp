@@ -43,7 +43,7 @@ std::string ChainText::text() const {
 nlohmann::json open_data() {
   return {{"agent", "agent://billing"}, {"deadline", 1'800'000'900},
           {"format", "mayfly-ledger"},  {"grant", "g-1"},
-          {"approver", "ops-key"},    {"owner", "0123456789abcdef:1:2:3:4"},
+          {"approver", "ops-key"},      {"owner", "0123456789abcdef:1:2:3:4"},
           {"scope", "pay read"},        {"serial", sample_task().serial},
           {"task", sample_task().id},   {"version", 1}};
 }

@@ -112,9 +112,38 @@ TEST_F(Audit, ChecksAgainstTheLedgersKeyTheTaskAndAnEarlierHead) {
   EXPECT_EQ(audit({"verify", chain, "--ledger-key", session_key()}).status, kNotSealed);
   EXPECT_EQ(audit({"verify", chain, "--head", head}).status, kNotSealed);
   EXPECT_EQ(audit({"verify", chain, "--head", "3"}).status, kUsage);
+  EXPECT_EQ(audit({"verify", chain, "--head", "0:" + std::string(64, '0')}).status, kUsage);
   EXPECT_EQ(audit({"verify", chain, "--task", "another"}).status, kNotSealed);
   EXPECT_EQ(audit({"verify", chain, "--serial", "ffffffffffffffff"}).status, kNotSealed);
   EXPECT_EQ(audit({"verify", chain, chain, "--task", sample_task().id}).status, kUsage);
+}
+
+TEST_F(Audit, SaysHowFarAHeadReaches) {
+  const std::string text = sealed_chain(keys_);
+  const std::string chain = file("chain", text);
+  const auto head = [&text](int lines) {
+    std::size_t begin = 0;
+    for (int i = 1; i < lines; ++i) begin = text.find('\n', begin) + 1;
+    const std::string line = text.substr(begin, text.find('\n', begin) - begin);
+    return std::to_string(lines) + ":" + to_hex(digest(Hash::sha256, as_bytes(line)));
+  };
+  const Outcome early = audit({"verify", chain, "--head", head(2)});
+  EXPECT_EQ(early.status, kOk);
+  EXPECT_THAT(early.out, HasSubstr("anchored up to entry 2 only"));
+  const Outcome late = audit({"verify", chain, "--head", head(3)});
+  EXPECT_EQ(late.status, kOk);
+  EXPECT_THAT(late.out, Not(HasSubstr("checked")));
+  const auto anchored = [&](int lines) {
+    return Json::parse(audit({"verify", "--json", chain, "--head", head(lines)}).out)
+        .at("chains")
+        .at(0)
+        .at("anchored");
+  };
+  EXPECT_EQ(anchored(2), false);
+  EXPECT_EQ(anchored(3), true);
+  const std::string open = file("open", unsealed_chain(keys_).text());
+  EXPECT_THAT(audit({"verify", open, "--key", session_key()}).out,
+              HasSubstr("without a seal it vouches for no entry"));
 }
 
 TEST_F(Audit, TellsChainsWithoutASealApart) {

@@ -133,14 +133,61 @@ TEST_F(ChainFileTest, LeavesNothingBehindIfNothingStandsInIt) {
   EXPECT_EQ(content(), "a\n");
 }
 
+TEST_F(ChainFileTest, IsForcedToTheDiskThoughSomebodyElseClosedIt) {
+  ChainFile file(folder_.path(), kSerial);
+  file.append("a\n");
+  close(number_of(chain_path(folder_.path(), kSerial)));
+  file.sync();
+  file.append("b\n");
+  EXPECT_EQ(content(), "a\nb\n");
+}
+
+TEST_F(ChainFileTest, TakesNoMoreLinesOnceOneCouldNotBeForcedToTheDisk) {
+  const auto path = chain_path(folder_.path(), kSerial);
+  const auto aside = folder_.path() / "aside";
+  ChainFile file(folder_.path(), kSerial);
+  file.append("a\n");
+  close(number_of(path));
+  std::filesystem::rename(path, aside);
+  EXPECT_NE(problem_of([&] { file.sync(); }).find("written to the disk"), std::string::npos);
+  std::filesystem::rename(aside, path);
+  EXPECT_NE(problem_of([&] { file.append("b\n"); }).find("takes no more"), std::string::npos);
+  EXPECT_EQ(content(), "a\n");
+}
+
+// In a child, which an alarm ends if it waits.
+TEST_F(ChainFileTest, WaitsForNobodyAtAPipeThatTookItsName) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(10);
+    const auto path = chain_path(folder_.path(), kSerial);
+    ChainFile file(folder_.path(), kSerial);
+    file.append("a\n");
+    close(number_of(path));
+    unlink(path.c_str());
+    if (mkfifo(path.c_str(), 0600) != 0) _exit(1);
+    try {
+      file.append("b\n");
+      _exit(2);
+    } catch (const Error&) {
+      _exit(0);
+    }
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << "killed by signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 // In a child, since the limit is the process's.
 TEST_F(ChainFileTest, LeavesNoHalfLineWhereTheProcessMayWriteNoMore) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    const rlimit limit{10, 10};
-    setrlimit(RLIMIT_FSIZE, &limit);
     ChainFile file(folder_.path(), kSerial);
+    const rlimit limit{10, 10};
+    setrlimit(RLIMIT_FSIZE, &limit);  // it may come late
     file.append("12345\n");
     try {
       file.append("12345\n");

@@ -59,6 +59,21 @@ INSTANTIATE_TEST_SUITE_P(EachSync, ChainWriterTest,
 class ChainWriterOnce : public ChainWriterTest {};
 INSTANTIATE_TEST_SUITE_P(Interval, ChainWriterOnce, testing::Values(Sync::interval));
 
+class ChainWriterEach : public ChainWriterTest {};
+INSTANTIATE_TEST_SUITE_P(Entry, ChainWriterEach, testing::Values(Sync::entry));
+
+TEST_P(ChainWriterEach, HasNothingOfAnEntryWhoseFolderCanNotBeForcedToTheDisk) {
+  ChainWriter writer(folder_.path(), sample_task(), GetParam());
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms(0777));
+  EXPECT_EQ(answer_of([&] { begin(writer); }), CKR_FUNCTION_FAILED);
+  EXPECT_EQ(content(), "");
+  std::filesystem::permissions(folder_.path(), std::filesystem::perms(0700));
+  begin(writer);
+  writer.append(Event::destruction, destruction_);
+  writer.close(end_, signer());
+  EXPECT_EQ(verify_text(content()).verdict, Verdict::sealed) << verify_text(content()).problem;
+}
+
 TEST_P(ChainWriterOnce, TakesEntriesFromManyThreads) {
   ChainWriter writer(folder_.path(), sample_task(), GetParam());
   begin(writer);

@@ -60,11 +60,43 @@ TEST_F(Expected, ALedgerKeyInAChainWithout) {
 }
 
 TEST_F(Expected, OnlyWhatAForgerCanNotKnowIsAnAnchor) {
-  EXPECT_FALSE(Expectations().anchored());
-  EXPECT_FALSE((Expectations{.task_id = "x", .serial = "y"}).anchored());
-  EXPECT_TRUE((Expectations{.ledger_key = Bytes(32)}).anchored());
-  EXPECT_TRUE((Expectations{.keys = {Bytes(32)}}).anchored());
-  EXPECT_TRUE((Expectations{.head = chain_.head()}).anchored());
+  EXPECT_FALSE(verify({}).anchored());
+  EXPECT_FALSE(verify({.task_id = sample_task().id, .serial = sample_task().serial}).anchored());
+  EXPECT_TRUE(verify({.ledger_key = thumbprint(keys_.ledger.public_key())}).anchored());
+  EXPECT_TRUE(verify({.keys = {thumbprint(keys_.session.public_key())}}).anchored());
+  EXPECT_TRUE(verify({.head = chain_.head()}).anchored());
+  EXPECT_FALSE(verify({.keys = {Bytes(32)}}).anchored()) << "one that does not fit";
+}
+
+TEST_F(Expected, AHeadBeforeTheLedgersKeyAnchorsNoMoreThanWhatItCovers) {
+  ChainText begun;
+  begun.add(ledger::Event::open, open_data()).add(ledger::Event::login, nlohmann::json::object());
+  const Verification before = verify({.head = begun.head()});
+  EXPECT_EQ(before.verdict, Verdict::sealed);
+  EXPECT_FALSE(before.anchored());
+  EXPECT_EQ(before.anchored_entries, 2U);
+  begun.add(ledger::Event::active, active_data(keys_));
+  EXPECT_TRUE(verify({.head = begun.head()}).anchored()) << "the seal vouches for the rest";
+  EXPECT_FALSE(verify({.head = ledger::ChainHead{0, ledger::no_hash()}}).anchored());
+
+  // The attack: all after the head is another's, sealed with a key of his own.
+  const ChainKeys forger;
+  ChainText forged;
+  forged.add(ledger::Event::open, open_data())
+      .add(ledger::Event::login, nlohmann::json::object())
+      .add(ledger::Event::active, active_data(forger))
+      .add(ledger::Event::end, end_data())
+      .seal(forger.ledger);
+  ChainText same;
+  same.add(ledger::Event::open, open_data()).add(ledger::Event::login, nlohmann::json::object());
+  EXPECT_FALSE(verify_text(forged.text(), {.head = same.head()}).anchored());
+}
+
+TEST_F(Expected, WithoutASealAKeyVouchesForNoEntry) {
+  const ChainText open = unsealed_chain(keys_);
+  const Bytes key = thumbprint(keys_.ledger.public_key());
+  EXPECT_EQ(verify_text(open.text(), {.ledger_key = key}).anchored_entries, 0U);
+  EXPECT_TRUE(verify_text(open.text(), {.head = open.head()}).anchored()) << "all are known";
 }
 
 }  // namespace

@@ -70,9 +70,15 @@ TEST_F(Story, OfAGrantThatALoginBroughtIsThatGrants) {
   open["parent"] = "fedcba9876543210";
   ChainText chain;
   chain.add(Event::open, open)
-      .add(Event::login, {{"agent", "agent://late"}, {"approver", "k"}, {"grant", "g-2"}});
-  const ledger::Permission expected{"agent://late", "k", "g-2", "", "fedcba9876543210"};
-  EXPECT_EQ(verify_text(chain.text()).summary.permission, expected);
+      .add(Event::login, {{"agent", "agent://late"},
+                          {"approver", "k"},
+                          {"deadline", 1'800'000'060},
+                          {"grant", "g-2"},
+                          {"scope", "read"}});
+  const ledger::ChainSummary told = verify_text(chain.text()).summary;
+  const ledger::Permission expected{"agent://late", "k", "g-2", "read", "fedcba9876543210"};
+  EXPECT_EQ(told.permission, expected);
+  EXPECT_EQ(told.deadline_unix_s, 1'800'000'060U);
 }
 
 TEST_F(Story, WithoutAnEndIsToldApart) {
