@@ -54,6 +54,12 @@ void check_request(Kind kind, ByteView body) {
       return check<wire::Nothing>(body);
     case Kind::attest:
       return check<wire::AttestRequest>(body);
+    case Kind::open_child:
+      return check<wire::OpenChildRequest>(body);
+    case Kind::add_door:
+      return check<wire::AddDoorRequest>(body);
+    case Kind::close_child:
+      return check<wire::ChildName>(body);
   }
 }
 
@@ -86,6 +92,11 @@ void check_answer(Kind kind, ByteView body) {
       return check<wire::TaskInfoAnswer>(rest);
     case Kind::attest:
       return check<wire::Evidence>(rest);
+    case Kind::open_child:
+      return check<wire::OpenChildAnswer>(rest);
+    case Kind::close_child:
+      return check<wire::ChildEnd>(rest);
+    case Kind::add_door:
     case Kind::close_session:
     case Kind::login:
     case Kind::logout:
