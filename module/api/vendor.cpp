@@ -16,16 +16,17 @@ std::shared_ptr<Task> open_task(const Entry& entry, CK_SLOT_ID slot) {
   return task;
 }
 
-CK_ULONG seconds_left(const Task& task) {
-  const auto left = task.deadline() - BootClock::now();
-  if (!task.alive() || left <= left.zero()) return 0;
+CK_ULONG seconds_left(const TaskStatus& status) {
+  const auto left = status.deadline - BootClock::now();
+  if (is_final(status.state) || left <= left.zero()) return 0;
   return static_cast<CK_ULONG>(std::chrono::ceil<std::chrono::seconds>(left).count());
 }
 
 /// A grant as a client gives it.
 std::shared_ptr<const SecretBuffer> secret_text(const char* text) {
   const std::size_t size = strnlen(text, SecretBuffer::kMaxSize + 1);
-  if (size > SecretBuffer::kMaxSize) throw Error(CKR_PIN_INCORRECT, "the grant is refused: it is longer than 8 KiB");
+  if (size > SecretBuffer::kMaxSize)
+    throw Error(CKR_PIN_INCORRECT, "the grant is refused: it is longer than 8 KiB");
   return std::make_shared<const SecretBuffer>(as_bytes({text, size}));
 }
 
@@ -87,7 +88,7 @@ CK_RV MAYFLY_TaskInfo(CK_SLOT_ID slot, MAYFLY_TASK_INFO* info) {
     result.slot = slot;
     const TaskStatus status = task->keeper().status(*task);
     result.state = static_cast<CK_ULONG>(status.state);
-    result.seconds_left = seconds_left(*task);
+    result.seconds_left = seconds_left(status);
     result.keys = status.keys;
     task->serial().copy(result.serial, sizeof result.serial - 1);
     task->id().copy(result.task_id, sizeof result.task_id - 1);

@@ -32,6 +32,13 @@ TaskState state_from_wire(std::uint64_t state) {
 
 }  // namespace
 
+BootClock::time_point deadline_from_wire(std::uint64_t nanoseconds) noexcept {
+  constexpr auto kLatest = BootClock::time_point::max();
+  const auto latest = static_cast<std::uint64_t>(kLatest.time_since_epoch().count());
+  if (nanoseconds >= latest) return kLatest;
+  return BootClock::time_point(std::chrono::nanoseconds(nanoseconds));
+}
+
 TaskHost::SessionNumber BrokerHost::open_session(bool read_write) {
   return link_->call<wire::SessionName>(Kind::open_session, wire::OpenSessionRequest{read_write},
                                         [](const wire::SessionName& name) { return name.session; });
@@ -97,7 +104,8 @@ std::string BrokerHost::attest(std::uint64_t object, ByteView nonce) {
 TaskStatus BrokerHost::status() {
   return link_->call<wire::TaskInfoAnswer>(
       Kind::task_info, wire::Nothing(), [](const wire::TaskInfoAnswer& answer) -> TaskStatus {
-        return {state_from_wire(answer.state), answer.keys, answer.login_flags};
+        return {state_from_wire(answer.state), answer.keys, answer.login_flags,
+                deadline_from_wire(answer.deadline)};
       });
 }
 

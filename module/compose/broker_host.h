@@ -1,12 +1,19 @@
 // A broker's worker as the host of a task.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
+#include "base/clock.h"
 #include "core/task_host.h"
 #include "device/broker/broker_link.h"
 
 namespace mayfly {
+
+/// @param nanoseconds  Of CLOCK_BOOTTIME, as the wire has them. More than the clock can count is
+/// its
+///                     latest time.
+[[nodiscard]] BootClock::time_point deadline_from_wire(std::uint64_t nanoseconds) noexcept;
 
 /// BrokerHost turns what core asks of a TaskHost into the requests of the wire, and the answers
 /// into objects of core.

@@ -23,13 +23,6 @@ namespace {
 constexpr std::uint64_t kMostSessions = 1'000'000;
 constexpr std::size_t kMostMirrored = 1'000'000;  // as limits.objects
 
-BootClock::time_point time_of(std::uint64_t nanoseconds) noexcept {
-  constexpr auto kLatest = BootClock::time_point::max();
-  const auto latest = static_cast<std::uint64_t>(kLatest.time_since_epoch().count());
-  if (nanoseconds >= latest) return kLatest;
-  return BootClock::time_point(std::chrono::nanoseconds(nanoseconds));
-}
-
 /// The mechanisms of a list, but for those that this version does not know.
 MechanismSet known_of(const std::vector<CK_MECHANISM_TYPE>& types) {
   MechanismSet known;
@@ -178,7 +171,7 @@ void Library::join_broker() {
   limits.policy.max_objects = kMostMirrored;
   device_ = std::make_unique<agent::BrokerDevice>(link);
   tasks_ = std::make_unique<TaskTable>(*device_, limits, nullptr);
-  tasks_->join({hello.task_id, hello.serial, time_of(hello.deadline), limits.policy,
+  tasks_->join({hello.task_id, hello.serial, deadline_from_wire(hello.deadline), limits.policy,
                 std::make_shared<BrokerHost>(link)});
 }
 

@@ -1,5 +1,6 @@
 #include "core/hosted_keeper.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -21,7 +22,10 @@ decltype(auto) HostedKeeper::ask(Task& task, Call&& call) {
 
 TaskStatus HostedKeeper::status(Task& task) {
   try {
-    return ask(task, [&] { return host_->status(); });
+    TaskStatus status = ask(task, [&] { return host_->status(); });
+    // A grant that a login brought there may have moved it closer since this process joined.
+    status.deadline = std::min(status.deadline, task.deadline());
+    return status;
   } catch (const Error& error) {
     if (task.alive()) throw;
     throw Error(CKR_TOKEN_NOT_PRESENT, error.what());

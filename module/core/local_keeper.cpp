@@ -29,7 +29,7 @@ void check_may_change(const Session& session, const Object& object) {
 }  // namespace
 
 TaskStatus LocalKeeper::status(Task& task) {
-  return {task.state(), task.key_count(), task.login_flags()};
+  return {task.state(), task.key_count(), task.login_flags(), task.deadline()};
 }
 
 void LocalKeeper::login(Task& task, SessionHandle, ByteView pin) {

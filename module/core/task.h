@@ -58,6 +58,7 @@ struct TaskStatus {
   TaskState state = TaskState::open;
   std::size_t keys = 0;      ///< key pairs that live now
   CK_FLAGS login_flags = 0;  ///< the flags of CK_TOKEN_INFO that tell of the login
+  BootClock::time_point deadline = BootClock::time_point::max();
 };
 
 /// An application's view of a task, told when the task ends.

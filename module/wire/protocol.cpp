@@ -395,6 +395,7 @@ void TaskInfoAnswer::write(Writer& out) const {
   out.u64(state);
   out.u64(keys);
   out.u64(login_flags);
+  out.u64(deadline);
 }
 
 TaskInfoAnswer TaskInfoAnswer::read(Reader& in) {
@@ -402,6 +403,7 @@ TaskInfoAnswer TaskInfoAnswer::read(Reader& in) {
   result.state = in.u64();
   result.keys = in.u64();
   result.login_flags = in.u64();
+  result.deadline = in.u64();
   return result;
 }
 

@@ -273,6 +273,9 @@ struct TaskInfoAnswer {
   std::uint64_t state = 0;  ///< MAYFLY_TASK_… of mayfly/mayfly.h
   std::uint64_t keys = 0;   ///< key pairs that live now
   std::uint64_t login_flags = 0;
+  /// Nanoseconds of CLOCK_BOOTTIME. A grant that a login brought may have moved it closer than
+  /// HelloAnswer::deadline.
+  std::uint64_t deadline = 0;
 
   void write(Writer& out) const;
   [[nodiscard]] static TaskInfoAnswer read(Reader& in);

@@ -158,8 +158,9 @@ void sign(AgentApplication& agent, const wire::SignRequest& request, Writer& out
 void task_info(AgentApplication& agent, const wire::Nothing&, Writer& out) {
   Task& task = agent.token().task();
   const TaskStatus status = task.keeper().status(task);
-  write_answer(out, wire::TaskInfoAnswer{static_cast<std::uint64_t>(status.state), status.keys,
-                                         status.login_flags});
+  write_answer(out, wire::TaskInfoAnswer{
+                        static_cast<std::uint64_t>(status.state), status.keys, status.login_flags,
+                        static_cast<std::uint64_t>(status.deadline.time_since_epoch().count())});
 }
 
 void attest(AgentApplication& agent, const wire::AttestRequest& request, Writer& out) {

@@ -78,6 +78,8 @@ TEST_F(AgentDoorTest, TellsTheTaskAndTheDevice) {
   EXPECT_THAT(hello.key_specs, testing::Contains(KeySpec{CKK_EC_EDWARDS, 255}));
   EXPECT_THAT(hello.sign_inputs, testing::Not(IsEmpty()));
   EXPECT_GT(hello.max_sessions, 0U);
+  EXPECT_EQ(agent.get<wire::TaskInfoAnswer>(Kind::task_info, wire::Nothing{}).deadline,
+            hello.deadline);
 }
 
 TEST_F(AgentDoorTest, APinThatIsTooLongIsAWrongOneAndNoEnd) {

@@ -190,6 +190,15 @@ TEST_F(GrantByLoginTest, OpensWhatTheTokenPromises) {
   EXPECT_EQ(recorded()[0].state, TaskState::active);
 }
 
+TEST_F(GrantByLoginTest, MovesTheDeadlineThatIsTold) {
+  MAYFLY_TASK_INFO info{};
+  ASSERT_EQ(module_->vendor().MAYFLY_TaskInfo(only_slot(), &info), CKR_OK);
+  EXPECT_GT(info.seconds_left, 600U);
+  ASSERT_EQ(login(session_, grant(good_claims())), CKR_OK);
+  ASSERT_EQ(module_->vendor().MAYFLY_TaskInfo(only_slot(), &info), CKR_OK);
+  EXPECT_LE(info.seconds_left, 600U);
+}
+
 TEST_F(GrantByLoginTest, TakesATicketAsThePin) {
   const grant::Ticket ticket = grant::make_ticket();
   registry_->add_ticket(ticket.digest, grant(good_claims()), unix_now_s() + 60);

@@ -289,7 +289,7 @@ TEST(LyingWorker, TellsHowTheTaskEndedWhateverIsAsked) {
   Story story = telling(true_halves());
   story.sign = {};  // an answer without its body
   story.info = [](wire::Writer& out) {
-    wire::TaskInfoAnswer{static_cast<std::uint64_t>(TaskState::revoked), 0, 0}.write(out);
+    wire::TaskInfoAnswer{static_cast<std::uint64_t>(TaskState::revoked), 0, 0, 0}.write(out);
   };
   const std::pair<std::uint32_t, TaskState> rows[] = {{MAYFLY_TASK_CLOSED, TaskState::closed},
                                                       {MAYFLY_TASK_EXPIRED, TaskState::expired},
@@ -312,9 +312,21 @@ TEST(LyingWorker, TellsHowTheTaskEndedWhateverIsAsked) {
   }
 }
 
+TEST(LyingWorker, CanMoveTheDeadlineCloserButNotAway) {
+  Story story;
+  for (const std::uint64_t told : {std::uint64_t{0}, std::uint64_t{5}, ~std::uint64_t{0}}) {
+    story.info = [told](wire::Writer& out) { wire::TaskInfoAnswer{0, 0, 0, told}.write(out); };
+    Client client(story);
+    Task& task = client.task();
+    const auto closer = BootClock::time_point(std::chrono::nanoseconds(told));
+    EXPECT_EQ(task.keeper().status(task).deadline,
+              told == ~std::uint64_t{0} ? task.deadline() : closer);
+  }
+}
+
 TEST(LyingWorker, CanNotInventAState) {
   Story story;
-  story.info = [](wire::Writer& out) { wire::TaskInfoAnswer{7, 0, 0}.write(out); };
+  story.info = [](wire::Writer& out) { wire::TaskInfoAnswer{7, 0, 0, 0}.write(out); };
   Client client(story);
   Task& task = client.task();
   EXPECT_EQ(answer_of([&] { static_cast<void>(task.keeper().status(task)); }),

@@ -159,6 +159,16 @@ TEST_F(HostedKeeperTest, ATaskWhoseKeyIsLostEndsAsTheHostSays) {
   EXPECT_EQ(task_->keeper().cause_of_loss(), TaskState::revoked);
 }
 
+TEST_F(HostedKeeperTest, TheDeadlineIsTheSmallerOneOfTheHostsAndItsOwn) {
+  const BootClock::time_point own = task_->deadline();
+  for (const auto& [told, deadline] :
+       {std::pair(own - std::chrono::minutes(5), own - std::chrono::minutes(5)),
+        std::pair(own + std::chrono::minutes(5), own)}) {
+    host_->on_status = [told = told] { return TaskStatus{TaskState::open, 0, 0, told}; };
+    EXPECT_EQ(task_->keeper().status(*task_).deadline, deadline);
+  }
+}
+
 TEST_F(HostedKeeperTest, AListThatBreaksOffIsBegunAgain) {
   host_->on_changes = [&](const Position& told) {
     return tell(told, {data_object(10, 1, "gone soon"), data_object(11, 2, "stays")});

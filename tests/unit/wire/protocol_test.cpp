@@ -83,7 +83,7 @@ TEST(Protocol, EachBodyIsExact) {
   expect_exact(SignRequest{17, CKM_RSA_PKCS_PSS, {{CKM_SHA256, CKG_MGF1_SHA256, 32}}, kValue},
                "SIGN with PSS");
   expect_exact(Signature{kValue}, "SIGN's answer");
-  expect_exact(TaskInfoAnswer{1, 2, 3}, "TASK_INFO's answer");
+  expect_exact(TaskInfoAnswer{1, 2, 3, 4}, "TASK_INFO's answer");
   expect_exact(AttestRequest{17, Bytes(64, 7)}, "ATTEST");
   expect_exact(Evidence{as_bytes("{}")}, "ATTEST's answer");
   expect_exact(AnswerHead{CKR_DEVICE_ERROR, "why"}, "a refusal");
