@@ -87,14 +87,17 @@ int run_http(const ProofOptions& options) {
   options.request.require(true);
   credential::HttpMessage message = options.request.message();
   const Bytes body = options.request.read_body();
-  std::string added;
   if (!body.empty()) {
     const std::string digest = credential::content_digest(body);
     message.fields.emplace_back("Content-Digest", digest);
-    added = "Content-Digest: " + digest + "\n";
+  }
+  // What came of other options than --field is to be added to the request.
+  std::string added;
+  for (std::size_t i = options.request.fields.size(); i < message.fields.size(); ++i) {
+    added += message.fields[i].first + ": " + message.fields[i].second + "\n";
   }
   return run_proof(options, [&](const ProofTime& time, Signer& signer) {
-    const credential::HttpSignature made = sign_http(message, time, signer);
+    const credential::HttpSignature made = sign_http(message, time, signer, options.request.nonce);
     return added + "Signature-Input: " + made.input + "\nSignature: " + made.signature + "\n";
   });
 }

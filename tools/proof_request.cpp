@@ -1,5 +1,8 @@
 #include "tools/proof_request.h"
 
+#include <algorithm>
+#include <string_view>
+
 #include "credential/proof/target_uri.h"
 #include "tools/failure.h"
 #include "tools/whole_file.h"
@@ -9,6 +12,11 @@ namespace {
 
 constexpr std::size_t kMaxAccessToken = 64 * 1024;
 constexpr std::size_t kMaxBody = 64 * 1024 * 1024;
+
+/// Nothing but characters that are seen: no line break, and no space at its ends.
+bool is_sent_in_a_field(std::string_view token) {
+  return std::ranges::all_of(token, [](char c) { return c > ' ' && c <= '~'; });
+}
 
 }  // namespace
 
@@ -48,6 +56,18 @@ credential::HttpMessage ProofRequestOptions::message() const {
     }
     message.fields.emplace_back(field.substr(0, colon), field.substr(colon + 1));
   }
+  const std::string token = read_access_token();
+  if (token.empty()) return message;
+  if (!credential::is_http_token(scheme)) {
+    throw Failure(kUsage, "--scheme wants a scheme as HTTP has them, such as Bearer");
+  }
+  if (!is_sent_in_a_field(token)) {
+    throw Failure(kUsage, access_token + " holds no token that a header field can carry");
+  }
+  if (component_value(message, "authorization")) {
+    throw Failure(kUsage, "--access-token makes the field Authorization: leave out the other one");
+  }
+  message.fields.emplace_back("Authorization", scheme + " " + token);
   return message;
 }
 
@@ -66,6 +86,10 @@ void add_request_options(CLI::App& command, ProofRequestOptions& options) {
       ->type_name("FIELD");
   command.add_option("--body", options.body, "The request's body")->type_name("FILE");
   add_token_request_options(command, options);
+  command
+      .add_option("--scheme", options.scheme,
+                  "What Authorization calls the access token (default: Bearer)")
+      ->type_name("NAME");
   command.add_option("--nonce", options.nonce, "The nonce that the server gave out")
       ->type_name("TEXT");
 }

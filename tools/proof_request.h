@@ -18,6 +18,7 @@ struct ProofRequestOptions {
   std::vector<std::string> fields;  ///< "Name: value"
   std::string body;                 ///< a file
   std::string access_token;         ///< a file: tokens are no arguments, which others can see
+  std::string scheme = "Bearer";    ///< what the token is called in Authorization
   std::string nonce;
 
   /// @throws Failure kUsage without what the proof needs of method and URL.
@@ -26,14 +27,15 @@ struct ProofRequestOptions {
   [[nodiscard]] std::string read_access_token() const;
   /// Empty for none. @throws Failure.
   [[nodiscard]] Bytes read_body() const;
-  /// @throws Failure kUsage for a field that is none.
+  /// With the field Authorization if a token comes along.
+  /// @throws Failure kUsage for a field that is none, or another Authorization beside the token.
   [[nodiscard]] credential::HttpMessage message() const;
 };
 
 /// Adds --access-token.
 void add_token_request_options(CLI::App& command, ProofRequestOptions& options);
 
-/// Adds --method, --url, --field, --body, --access-token and --nonce.
+/// Adds --method, --url, --field, --body, --access-token, --scheme and --nonce.
 void add_request_options(CLI::App& command, ProofRequestOptions& options);
 
 }  // namespace mayfly::tools

@@ -50,8 +50,75 @@ struct TokenOptions {
   [[nodiscard]] bool has_http() const { return !signature_input.empty() || !signature.empty(); }
 };
 
+// The proofs that an option goes with.
+constexpr unsigned kDpop = 1;
+constexpr unsigned kWpt = 2;
+constexpr unsigned kHttp = 4;
+
+struct ProofOption {
+  const char* name;
+  unsigned proofs;
+};
+constexpr ProofOption kProofOptions[] = {{"--method", kDpop | kHttp},
+                                         {"--url", kDpop | kWpt | kHttp},
+                                         {"--access-token", kDpop | kWpt | kHttp},
+                                         {"--nonce", kDpop | kHttp},
+                                         {"--audience", kWpt},
+                                         {"--field", kHttp},
+                                         {"--body", kHttp},
+                                         {"--cover", kHttp},
+                                         {"--scheme", kHttp},
+                                         {"--seen", kDpop | kWpt | kHttp},
+                                         {"--no-replay-check", kDpop | kWpt | kHttp}};
+
+/// An empty value would say nothing, where whoever gave it believes that it is looked at.
+void refuse_empty_values(const CLI::App& command) {
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& value : option->results()) {
+      if (value.empty()) throw Failure(kUsage, option->get_name() + " wants a value, not nothing");
+    }
+  }
+}
+
+/// What does not go with the proof would not be looked at.
+void check_proof_options(const CLI::App& command, const TokenOptions& options) {
+  unsigned proof = 0;
+  std::string name = "--no-proof";
+  if (!options.dpop.empty()) {
+    proof = kDpop;
+    name = "--dpop";
+  } else if (!options.wpt.empty()) {
+    proof = kWpt;
+    name = "--wpt";
+  } else if (options.has_http()) {
+    proof = kHttp;
+    name = "--signature";
+  }
+  for (const ProofOption& option : kProofOptions) {
+    if (command.count(option.name) != 0 && (option.proofs & proof) == 0) {
+      throw Failure(kUsage, std::string(option.name) + " does not go with " + name);
+    }
+  }
+  if (proof == kWpt && !options.audience.empty() && !options.request.url.empty()) {
+    throw Failure(kUsage, "say for which request by --url URI or --audience TEXT, not by both");
+  }
+  if (command.count("--scheme") != 0 && options.request.access_token.empty()) {
+    throw Failure(kUsage, "--scheme goes with --access-token");
+  }
+}
+
+void check_status_options(const CLI::App& command, const TokenOptions& options) {
+  if (!options.no_status) return;
+  for (const char* name : {"--status", "--max-stale"}) {
+    if (command.count(name) != 0) {
+      throw Failure(kUsage, std::string(name) + " does not go with --no-status");
+    }
+  }
+}
+
 /// What is not looked at must be said: else a verifier believes that it was.
-void check_choices(const TokenOptions& options) {
+void check_choices(const CLI::App& command, const TokenOptions& options) {
+  refuse_empty_values(command);
   const int proofs =
       (options.dpop.empty() ? 0 : 1) + (options.wpt.empty() ? 0 : 1) + (options.has_http() ? 1 : 0);
   if (options.keys.empty() == options.roots.empty()) {
@@ -67,6 +134,8 @@ void check_choices(const TokenOptions& options) {
                   "without a proof of its key a credential proves nothing: give --dpop, --wpt or "
                   "--signature; or say --no-proof");
   }
+  check_proof_options(command, options);
+  check_status_options(command, options);
   if (options.no_proof) return;
   if (options.seen.empty() != options.no_replay) {
     throw Failure(kUsage,
@@ -202,8 +271,8 @@ VerifiedCredential verify_credential(const TokenOptions& options, const std::str
   return verified;
 }
 
-int run_token_verify(const TokenOptions& options) {
-  check_choices(options);
+int run_token_verify(const CLI::App& command, const TokenOptions& options) {
+  check_choices(command, options);
   const std::string text = read_token(options.file);
   try {
     const VerifiedCredential verified = verify_credential(options, text);
@@ -289,7 +358,7 @@ void add_token_verify(CLI::App& token, int& status) {
   add_proofs(*command, *options);
   add_evidence_options(*command, options->evidence);
   command->add_flag("--json", options->json, "Print the result as JSON");
-  command->callback([options, &status] { status = run_token_verify(*options); });
+  command->callback([command, options, &status] { status = run_token_verify(*command, *options); });
 }
 
 }  // namespace mayfly::tools

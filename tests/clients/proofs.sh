@@ -52,6 +52,18 @@ prove_with_all() {
     --body body --method POST --url "$URL" --seen seen
   refused '\(proof, replayed\)' verify wit --signature-input "$input" --signature "$signature" \
     --field "$digest" --body body --method POST --url "$URL" --seen seen
+
+  printf 'the.access-token\n' > token
+  mayfly proof http --method GET --url "$URL" --access-token token --nonce 'of the server' > fields
+  grep --quiet '^Authorization: Bearer the.access-token$' fields || fail 'the token was not added'
+  input=$(sed -n 's/^Signature-Input: //p' fields)
+  signature=$(sed -n 's/^Signature: //p' fields)
+  local -a proof=(--signature-input "$input" --signature "$signature" --method GET --url "$URL")
+  refused '\(proof, wrong-nonce\)' verify wit "${proof[@]}" --access-token token --nonce x \
+    --seen seen
+  succeeds verify wit "${proof[@]}" --access-token token --nonce 'of the server' --seen seen
+  printf 'another\n' > token
+  refused '\(proof, bad-signature\)' verify wit "${proof[@]}" --access-token token --no-replay-check
 }
 
 test_of_p256_hold() {
@@ -174,10 +186,10 @@ identify_with_evidence() {
 test_go_with_evidence() {
   publish_keys
   in_task demo identify_with_evidence
-  local -a evidence=(--evidence evidence --evidence-nonce "$NONCE"
-    --evidence-key "$DEVICE/attestation-key.json")
+  local -a unanswered=(--evidence evidence --evidence-key "$DEVICE/attestation-key.json")
+  local -a evidence=("${unanswered[@]}" --evidence-nonce "$NONCE")
   succeeds verify wit --dpop dpop --method GET --url "$URL" --seen seen "${evidence[@]}"
-  refused '\(attestation, not-attested\)' verify wit --no-proof "${evidence[@]}" \
+  refused '\(attestation, not-attested\)' verify wit --no-proof "${unanswered[@]}" \
     --evidence-nonce "${NONCE//0/1}"
   refused '\(attestation, not-attested\)' verify wit --no-proof "${evidence[@]}" \
     --evidence-came "$(($(date +%s) + 86400))"

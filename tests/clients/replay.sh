@@ -48,8 +48,7 @@ replay_to_verifier() {
 verify() {
   local proof=$1
   shift
-  mayfly token verify wit --keys issuer.json --wpt "$proof" --method GET --url "$API" \
-    --no-status "$@"
+  mayfly token verify wit --keys issuer.json --wpt "$proof" --url "$API" --no-status "$@"
 }
 
 # The same certificate with a key of the thief's own.

@@ -1,5 +1,8 @@
 // `mayfly token verify`, and other implementations of JOSE (latchset's jose, PyJWT) in both
 // directions.
+#include <map>
+#include <tuple>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -128,6 +131,53 @@ TEST_F(Token, WhatIsNotCheckedMustBeSaid) {
   EXPECT_EQ(answer["subject"], "spiffe://example.org/task/invoice");
 }
 
+TEST_F(Token, WhatDoesNotGoWithTheProofIsRefused) {
+  const std::string file = write("file", "text");
+  const std::map<std::string, Words> proofs = {
+      {"--dpop", {"--dpop", path("dpop")}},
+      {"--wpt", {"--wpt", file}},
+      {"--signature", {"--signature", "a=:AAAA:", "--signature-input", "a=();created=1"}}};
+  const std::vector<std::tuple<std::string, std::string, Words>> rows = {
+      {"--method", "GET", {"--wpt"}},
+      {"--nonce", "x", {"--wpt"}},
+      {"--audience", "x", {"--dpop", "--signature"}},
+      {"--cover", "date", {"--dpop", "--wpt"}},
+      {"--field", "a: b", {"--dpop", "--wpt"}},
+      {"--body", file, {"--dpop", "--wpt"}},
+      {"--scheme", "DPoP", {"--dpop", "--wpt"}}};
+  const auto refuses = [](const Outcome& outcome, const std::string& why) {
+    EXPECT_EQ(outcome.status, kUsage) << why << outcome.out;
+    EXPECT_THAT(outcome.err, HasSubstr(why));
+  };
+  for (const auto& [option, value, others] : rows) {
+    for (const std::string& proof : others) {
+      Words words = proofs.at(proof);
+      words.insert(words.end(), {"--no-status", "--no-replay-check", "--url", kTarget});
+      if (proof != "--wpt") words.insert(words.end(), {"--method", "GET"});
+      words.insert(words.end(), {option, value});
+      refuses(verify(words), option + " does not go with " + proof);
+    }
+    refuses(verify({"--no-proof", "--no-status", option, value}),
+            option + " does not go with --no-proof");
+  }
+  for (const char* option : {"--url", "--access-token", "--seen"}) {
+    refuses(verify({"--no-proof", "--no-status", option, file}),
+            std::string(option) + " does not go with --no-proof");
+  }
+  refuses(verify({"--no-proof", "--no-status", "--no-replay-check"}),
+          "--no-replay-check does not go with --no-proof");
+  refuses(verify({"--no-status", "--no-replay-check", "--wpt", file, "--url", kTarget, "--audience",
+                  "x"}),
+          "not by both");
+  refuses(verify({"--no-proof", "--no-status", "--max-stale", "5m"}),
+          "--max-stale does not go with --no-status");
+  refuses(verify({"--no-proof", "--no-status", "--status", path("status")}),
+          "--status does not go with --no-status");
+  refuses(verify_all({"--no-replay-check"}), "--no-replay-check");
+  refuses(verify_all({"--nonce", ""}), "--nonce wants a value");
+  refuses(verify_all({"--task", ""}), "--task wants a value");
+}
+
 TEST_F(Token, EachRefusalSaysWhatFailed) {
   EXPECT_EQ(reason_of(verify_all({"--json", "--issuer", "https://other.example"})),
             "credential wrong-issuer");
@@ -170,8 +220,8 @@ TEST_F(Token, AWorkloadProofTokenAndAMessageSignatureAreVerifiedToo) {
   write("wit", wit);
   write("wpt", make_wpt({kTarget, wit, ""}, {now_, now_ + 600}, agent_.signer()));
   const auto wpt = [&](const std::string& url) {
-    return reason_of(verify({"--no-status", "--wpt", path("wpt"), "--seen", path("seen"),
-                             "--method", "GET", "--url", url, "--json"}));
+    return reason_of(verify(
+        {"--no-status", "--wpt", path("wpt"), "--seen", path("seen"), "--url", url, "--json"}));
   };
   EXPECT_EQ(wpt("https://api.example.org/other"), "proof wrong-audience");
   EXPECT_EQ(wpt(kTarget), "verified");
@@ -189,6 +239,35 @@ TEST_F(Token, AWorkloadProofTokenAndAMessageSignatureAreVerifiedToo) {
   EXPECT_EQ(http("other"), "proof wrong-content");
   EXPECT_EQ(http("hello"), "verified");
   EXPECT_EQ(http("hello"), "proof replayed");
+}
+
+TEST_F(Token, AMessageSignatureIsForItsAccessToken) {
+  write("token", "one.two~3\n");
+  write("other", "other\n");
+  const auto verdict = [&](const HttpMessage& message, const Words& more) {
+    const HttpSignature made = sign_http(message, {now_, now_ + 600}, agent_.signer());
+    Words words = {"--no-status", "--signature", made.signature, "--signature-input",
+                   made.input,    "--seen",      path("seen"),   "--method",
+                   "GET",         "--url",       kTarget,        "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = verify(words);
+    return outcome.status == kUsage ? outcome.err : reason_of(outcome);
+  };
+  const HttpMessage bearer{"GET", kTarget, {{"Authorization", "Bearer one.two~3"}}};
+  const HttpMessage dpop{"GET", kTarget, {{"Authorization", "DPoP one.two~3"}}};
+  EXPECT_EQ(verdict(bearer, {"--access-token", path("token")}), "verified");
+  EXPECT_EQ(verdict(bearer, {"--access-token", path("other")}), "proof bad-signature");
+  EXPECT_EQ(verdict({"GET", kTarget, {}}, {"--access-token", path("token")}), "proof wrong-token");
+  EXPECT_EQ(verdict(dpop, {"--access-token", path("token")}), "proof bad-signature");
+  EXPECT_EQ(verdict(dpop, {"--access-token", path("token"), "--scheme", "DPoP"}), "verified");
+  EXPECT_THAT(verdict(bearer, {"--access-token", path("token"), "--scheme", "a b"}),
+              HasSubstr("--scheme wants"));
+  EXPECT_THAT(verdict(bearer, {"--access-token", path("token"), "--field", "authorization: x y"}),
+              HasSubstr("leave out the other one"));
+  EXPECT_THAT(verdict(bearer, {"--scheme", "DPoP", "--field", "Authorization: DPoP one.two~3"}),
+              HasSubstr("--scheme goes with --access-token"));
+  write("token", "one two\n");
+  EXPECT_THAT(verdict(bearer, {"--access-token", path("token")}), HasSubstr("holds no token"));
 }
 
 TEST_F(Token, JoseReadsOurKeySetsAndVerifiesOurTokens) {
