@@ -121,8 +121,9 @@ VerifiedCredential verify_certificate(const std::string& pem, const std::string&
   const Clock& clock = expected.clock;
   const bool early = begin > clock.now_unix_s + static_cast<std::uint64_t>(clock.skew.count());
   // When the path is looked at is a time at which the certificate itself is valid: whether that is
-  // now is said by its own reasons.
-  const std::uint64_t within = std::clamp(clock.now_unix_s, begin, std::max(begin, end - 1));
+  // now is said by its own reasons. libcrypto takes the last second for one too late.
+  const std::uint64_t within =
+      std::clamp(clock.now_unix_s, begin, std::max(begin + 1, end - 1) - 1);
   check_chain(chain, roots, within);
   if ((X509_get_extension_flags(leaf) & EXFLAG_CA) != 0) {
     refuse(Reason::bad_claim, "it is an authority's");

@@ -295,7 +295,8 @@ TEST_F(Grant, TheConfigurationGivesTheDefaults) {
   const fs::path config = write("mayfly.toml",
                                 "device.type = \"tpm\"\n[task]\nttl = \"5m\"\nmax-ttl = \"10m\"\n"
                                 "[grants]\nrequired = true\napprovers = \"approvers.json\"\n"
-                                "audience = \"here\"\nmax-life = \"2m\"\nclock-skew = \"1s\"\n");
+                                "audience = \"here\"\nmax-life = \"2m\"\nclock-skew = \"1s\"\n"
+                                "[registry]\nfile = \"registry.db\"\n");
   const auto with_config = [&](Words words) {
     words.insert(words.end(), {"--config", config});
     return grant(words);
