@@ -76,7 +76,7 @@ std::string caveat(const Verification& found, const Expectations& expected) {
            "see --key, --ledger-key and a later --head";
   }
   if (knows_key(expected) || expected.head) {
-    if (found.verdict == Verdict::tampered) return {};
+    if (found.verdict == ledger::Verdict::tampered) return {};
     return "the ledger's key is the expected one, but without a seal it vouches for no entry";
   }
   return "against nothing but itself: whoever has the file can have rebuilt it with another ledger "
