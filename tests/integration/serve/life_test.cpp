@@ -261,7 +261,13 @@ TEST_F(ServeStored, TheKeysOfAKilledWorkerAreDestroyed) {
   ASSERT_EQ(ServedBroker::client(task, "generate").status, 0);
   EXPECT_EQ(keys_on_device(), 2U);
   kill(broker.children().at(0), SIGKILL);
-  EXPECT_TRUE(eventually([&] { return keys_on_device() == 0; }));
+  EXPECT_TRUE(eventually([&] {
+    try {
+      return keys_on_device() == 0;
+    } catch (const std::runtime_error&) {  // SoftHSM2, which another process is just writing to
+      return false;
+    }
+  }));
   EXPECT_THAT(broker.list(), IsEmpty());
 }
 
