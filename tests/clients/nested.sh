@@ -65,7 +65,7 @@ kill_the_tool() {
   while [[ ! -s tool-is-ready ]]; do sleep 0.02; done
   # The guardian and the supervisor of the inner run.
   pkill --signal KILL --full --parent "$tool" . || true
-  kill -KILL "$tool"
+  kill -KILL "$tool" 2> /dev/null || true  # it may have gone with the guardian
   wait "$tool" || true
   # The ID is free again once the worker has noticed.
   local tries
