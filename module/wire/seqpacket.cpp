@@ -54,16 +54,34 @@ ssize_t insist(std::optional<milliseconds> patience, Call&& call) {
   }
 }
 
-/// Repeats a system call that would have to wait, without sleeping. Whoever else wants the
-/// processor gets it.
-/// @return below 0 if it would still have to wait when the time is over, or fails.
+// Somebody else had the processor when it took longer than this to give it away and get it back.
+constexpr std::chrono::microseconds kUncontended{5};
+// How often that may be: whoever had it may be who is waited for.
+constexpr unsigned kGivenAway = 1;
+// Messages that are waited for asleep once that was seen.
+constexpr unsigned kCalm = 512;
+
+/// Repeats a system call that would have to wait, without sleeping, as long as nobody else wants
+/// the processor.
+/// @param calm  Set where somebody did.
+/// @return below 0 if it would still have to wait, or fails.
 template <typename Call>
-ssize_t look_for(std::chrono::microseconds time, Call&& call) {
-  const auto deadline = steady_clock::now() + time;
+ssize_t look_for(std::chrono::microseconds time, unsigned& calm, Call&& call) {
+  auto now = steady_clock::now();
+  const auto deadline = now + time;
+  unsigned given_away = 0;
   while (true) {
     const ssize_t result = call(MSG_DONTWAIT);
-    if (result >= 0 || errno != EAGAIN || steady_clock::now() >= deadline) return result;
+    if (result >= 0 || errno != EAGAIN || now >= deadline) return result;
+    now = steady_clock::now();
     sched_yield();
+    const auto after = steady_clock::now();
+    if (after - now > kUncontended && ++given_away > kGivenAway) {
+      calm = kCalm;
+      errno = EAGAIN;
+      return -1;
+    }
+    now = after;
   }
 }
 
@@ -168,7 +186,12 @@ void Seqpacket::receive_packet(Descriptor* passed, std::optional<milliseconds> p
   const auto take = [&](int flags) {
     return recvmsg(socket_.number(), &message, MSG_CMSG_CLOEXEC | flags);
   };
-  ssize_t size = eager.count() == 0 ? -1 : look_for(eager, take);
+  ssize_t size = -1;
+  if (calm_ > 0) {
+    --calm_;
+  } else if (eager.count() > 0) {
+    size = look_for(eager, calm_, take);
+  }
   if (size < 0) size = insist(patience, [&] { return take(0); });
   if (size < 0) fail("receiving");
   packet_size_ = static_cast<std::size_t>(size);

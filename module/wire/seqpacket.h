@@ -61,8 +61,8 @@ class Seqpacket {
     std::optional<std::chrono::milliseconds> first;
     /// How long the further packets of a message may take together, and those that are sent.
     std::chrono::milliseconds next;
-    /// How long to look for the first packet before going to sleep for it. To be woken takes a
-    /// processor that rests longer than most answers do.
+    /// How long to look for the first packet before going to sleep for it, where nobody else wants
+    /// the processor. To be woken takes a processor that rests longer than most answers do.
     std::chrono::microseconds eager{0};
   };
 
@@ -116,6 +116,7 @@ class Seqpacket {
   std::optional<std::chrono::milliseconds> timeout_;  // what the socket's SO_RCVTIMEO is
   Limits limits_;
   Budget* const budget_;
+  unsigned calm_ = 0;  // messages to come that are not looked for without sleeping
   // Not initialised: what no packet ever filled takes no memory.
   const std::unique_ptr<std::uint8_t[]> packet_;
   std::size_t packet_size_ = 0;
