@@ -1,14 +1,14 @@
 #include "tools/attest_task.h"
 
-#include <algorithm>
 #include <iostream>
 #include <map>
 #include <memory>
+#include <vector>
 
-#include "base/utf8.h"
 #include "compose/broker_host.h"
 #include "tools/commands.h"
 #include "tools/failure.h"
+#include "tools/key_choice.h"
 #include "tools/nonce.h"
 #include "tools/task_door.h"
 
@@ -43,40 +43,19 @@ std::map<std::uint64_t, HostedObject> private_keys(TaskHost& host) {
   throw host.give_up("there is no end of changes");
 }
 
-std::string label_of(const HostedObject& key) {
-  return std::string(as_text(key.attributes.find(CKA_LABEL).value_or(ByteView())));
-}
-
-std::string id_of(const HostedObject& key) {
-  return to_hex(key.attributes.find(CKA_ID).value_or(ByteView()));
-}
-
-std::string list_of(const std::map<std::uint64_t, HostedObject>& keys) {
-  std::string list;
+/// The key that is meant.
+std::uint64_t find_key(TaskHost& host, const std::string& wanted) {
+  const std::map<std::uint64_t, HostedObject> keys = private_keys(host);
+  std::vector<KeyName> names;
+  std::vector<std::uint64_t> handles;
   for (const auto& [number, key] : keys) {
-    list += (list.empty() ? "\"" : ", \"") + printable_utf8(label_of(key)) + "\" (ID " +
-            id_of(key) + ")";
+    const auto value = [&key](CK_ATTRIBUTE_TYPE type) {
+      return key.attributes.find(type).value_or(ByteView());
+    };
+    names.push_back({std::string(as_text(value(CKA_LABEL))), to_bytes(value(CKA_ID))});
+    handles.push_back(key.handle);
   }
-  return list;
-}
-
-/// The key that is meant: by its label, or by its ID in hexadecimal; empty means the only one.
-std::uint64_t choose_key(std::map<std::uint64_t, HostedObject> keys, const std::string& wanted) {
-  const std::string all = list_of(keys);
-  if (!wanted.empty()) {
-    std::erase_if(keys, [&](const auto& entry) {
-      return label_of(entry.second) != wanted && id_of(entry.second) != wanted;
-    });
-  }
-  if (keys.size() == 1) return keys.begin()->second.handle;
-  if (all.empty()) {
-    throw Failure(kNoInput,
-                  "the task has no private key on its token; keys of a session (CKA_TOKEN false) "
-                  "are seen by their own process only, which asks by MAYFLY_Attest");
-  }
-  throw Failure(kNoInput, (keys.empty() ? "no key of the task has that label or ID; it has "
-                                        : "say which key is meant, by --key LABEL or ID: ") +
-                              all);
+  return handles[choose_key(names, wanted, ", which asks by MAYFLY_Attest")];
 }
 
 int run_attest(const TaskOptions& options) {
@@ -85,7 +64,7 @@ int run_attest(const TaskOptions& options) {
   }
   const Bytes nonce = parse_nonce(options.nonce);
   BrokerHost host(find_task_door(options.task, options.config).link);
-  std::cout << host.attest(choose_key(private_keys(host), options.key), nonce);
+  std::cout << host.attest(find_key(host, options.key), nonce);
   return kOk;
 }
 
@@ -101,10 +80,7 @@ void add_attest_task(CLI::App& attest, int& status) {
       ->type_name("ID");
   attest.add_option("--nonce", options->nonce, "The verifier's nonce, in hexadecimal")
       ->type_name("HEX");
-  attest
-      .add_option("--key", options->key,
-                  "The key's label, or its ID in hexadecimal (default: the only one)")
-      ->type_name("LABEL-or-ID");
+  add_key_option(attest, options->key);
   add_config_option(attest, options->config);
   attest.callback([&attest, options, &status] {
     if (attest.get_subcommands().empty()) status = run_attest(*options);

@@ -22,6 +22,7 @@
 #include "tools/duration_option.h"
 #include "tools/failure.h"
 #include "tools/issuer_key.h"
+#include "tools/key_choice.h"
 #include "tools/live_key.h"
 #include "tools/new_files.h"
 #include "tools/task_door.h"
@@ -250,12 +251,7 @@ void add_credential_issue(CLI::App& credential, int& status) {
       ->required()
       ->check(CLI::IsMember({"wit", "x509", "ssh"}))
       ->type_name("TYPE");
-  command->add_option("--task", options->task, "The task (default: the one we are in)")
-      ->type_name("ID");
-  command
-      ->add_option("--key", options->key,
-                   "The key's label, or its ID in hexadecimal (default: the only one)")
-      ->type_name("LABEL-or-ID");
+  add_task_key_options(*command, options->task, options->key);
   command->add_option("--out", options->output, "A new file for it (default: standard output)")
       ->type_name("FILE");
   command

@@ -8,6 +8,7 @@
 #include "tools/commands.h"
 #include "tools/configuration.h"
 #include "tools/failure.h"
+#include "tools/key_choice.h"
 #include "tools/task_door.h"
 #include "tools/task_token.h"
 
@@ -47,12 +48,7 @@ void add_credential_request(CLI::App& credential, int& status) {
       "For a CA that is not mayfly's. See that it signs for no longer than the task may live: "
       "what\n"
       "it signs is not bound to the deadline, only useless without the key.");
-  command->add_option("--task", options->task, "The task (default: the one we are in)")
-      ->type_name("ID");
-  command
-      ->add_option("--key", options->key,
-                   "The key's label, or its ID in hexadecimal (default: the only one)")
-      ->type_name("LABEL-or-ID");
+  add_task_key_options(*command, options->task, options->key);
   command
       ->add_option("--trust-domain", options->trust_domain,
                    "The trust domain (default: issuer.trust-domain)")

@@ -11,6 +11,7 @@
 #include "tools/configuration.h"
 #include "tools/duration_option.h"
 #include "tools/failure.h"
+#include "tools/key_choice.h"
 #include "tools/proof_request.h"
 #include "tools/task_door.h"
 #include "tools/task_token.h"
@@ -103,12 +104,7 @@ int run_http(const ProofOptions& options) {
 }
 
 void add_key_options(CLI::App& command, ProofOptions& options) {
-  command.add_option("--task", options.task, "The task (default: the one we are in)")
-      ->type_name("ID");
-  command
-      .add_option("--key", options.key,
-                  "The key's label, or its ID in hexadecimal (default: the only one)")
-      ->type_name("LABEL-or-ID");
+  add_task_key_options(command, options.task, options.key);
   command
       .add_option("--valid-for", options.valid_for,
                   "How long it holds at most (default: 60s, and "

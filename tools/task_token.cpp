@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/utf8.h"
 #include "credential/x509/certificate_fields.h"
 #include "device/pkcs11/mechanism_map.h"
 #include "device/pkcs11/token_objects.h"
 #include "device/pkcs11/token_search.h"
 #include "tools/broker/own_library.h"
 #include "tools/failure.h"
+#include "tools/key_choice.h"
 #include "tools/token_key.h"
 
 namespace mayfly::tools {
@@ -63,15 +63,6 @@ class TaskSigner : public Signer {
   const TokenSession& session_;
   TaskToken::Key key_;
 };
-
-std::string list_of(const std::vector<TaskToken::Key>& keys) {
-  std::string list;
-  for (const TaskToken::Key& key : keys) {
-    list += (list.empty() ? "\"" : ", \"") + printable_utf8(key.label) + "\" (ID " +
-            to_hex(key.id) + ")";
-  }
-  return list;
-}
 
 CK_ATTRIBUTE attribute(CK_ATTRIBUTE_TYPE type, Bytes& value) {
   return {type, value.data(), value.size()};
@@ -140,20 +131,9 @@ std::vector<TaskToken::Key> TaskToken::keys() const {
 
 TaskToken::Key TaskToken::find_key(const std::string& wanted) const {
   std::vector<Key> found = keys();
-  const std::string all = list_of(found);
-  if (!wanted.empty()) {
-    std::erase_if(found,
-                  [&](const Key& key) { return key.label != wanted && to_hex(key.id) != wanted; });
-  }
-  if (found.size() == 1) return std::move(found.front());
-  if (all.empty()) {
-    throw Failure(kNoInput,
-                  "the task has no private key on its token; keys of a session (CKA_TOKEN false) "
-                  "are seen by their own process only");
-  }
-  throw Failure(kNoInput, (found.empty() ? "no key of the task has that label or ID; it has "
-                                         : "say which key is meant, by --key LABEL or ID: ") +
-                              all);
+  std::vector<KeyName> names;
+  for (const Key& key : found) names.push_back({key.label, key.id});
+  return std::move(found[choose_key(names, wanted)]);
 }
 
 bool TaskToken::can_sign(const SignatureScheme& scheme) const {

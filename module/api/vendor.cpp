@@ -37,12 +37,8 @@ CK_RV MAYFLY_OpenTask(const MAYFLY_TASK_REQUEST* request, CK_SLOT_ID* slot) {
     const char* id = &required(wanted.task_id, "task_id");
     TaskTable& tasks = entry.tasks();
     // One byte over the limit is enough to be refused for its length.
-    TaskRequest task{std::string(id, strnlen(id, MAYFLY_TASK_ID_MAX + 1)), std::nullopt};
-    if (wanted.ttl_seconds != 0) {
-      const CK_ULONG most =
-          static_cast<CK_ULONG>(std::chrono::seconds(std::chrono::years(100)).count());
-      task.ttl = std::chrono::seconds(std::min(wanted.ttl_seconds, most));
-    }
+    TaskRequest task{std::string(id, strnlen(id, MAYFLY_TASK_ID_MAX + 1)),
+                     requested_ttl(wanted.ttl_seconds)};
     if (wanted.policy != nullptr && tasks.limits().find_policy) {
       task.policy = tasks.limits().find_policy(wanted.policy);
     }

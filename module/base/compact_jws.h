@@ -24,6 +24,28 @@ enum class JwsFault {
   algorithm,      ///< its `alg` is none that is allowed
 };
 
+/// What a fault is called among the reasons of a layer, which has each of these names.
+template <typename Reason>
+[[nodiscard]] constexpr Reason reason_of(JwsFault fault) noexcept {
+  switch (fault) {
+    case JwsFault::too_long:
+      return Reason::too_long;
+    case JwsFault::malformed:
+      return Reason::malformed;
+    case JwsFault::header:
+      return Reason::header;
+    case JwsFault::critical:
+      return Reason::critical;
+    case JwsFault::key_in_header:
+      return Reason::key_in_header;
+    case JwsFault::type:
+      return Reason::type;
+    case JwsFault::algorithm:
+      break;
+  }
+  return Reason::algorithm;
+}
+
 /// A text was not taken for a JWS. Its value for PKCS#11 is CKR_DATA_INVALID.
 class JwsError : public Error {
  public:

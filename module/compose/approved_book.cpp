@@ -17,14 +17,15 @@ constexpr std::size_t kMostSaid = 1024;
 std::string question(const TaskRequest& request, const ParentTask* parent, const Terms& terms) {
   const TaskPolicy& policy = terms.policy;
   const Peer opener = request.opener ? *request.opener : Peer::self();
-  nlohmann::json json = {{"task", request.id}, {"agent", terms.agent}, {"user", opener.user}};
+  nlohmann::json json = {
+      {"task", request.id}, {"agent", terms.origin.agent}, {"user", opener.user}};
   if (parent != nullptr) json["parent"] = parent->id;
   if (request.ttl) json["ttl"] = request.ttl->count();
   if (policy.max_ttl != TaskPolicy().max_ttl) json["max_ttl"] = policy.max_ttl.count();
-  if (terms.granted) {
-    json["grant"] = terms.grant_id;
-    json["approver"] = terms.approver;
-    json["scope"] = terms.scope;
+  if (terms.origin.granted()) {
+    json["grant"] = terms.origin.grant_id;
+    json["approver"] = terms.origin.approver;
+    json["scope"] = terms.origin.scope;
   }
   if (policy.max_keys != TaskPolicy::kNoLimit) json["max_keys"] = policy.max_keys;
   if (policy.max_signatures != TaskPolicy::kNoLimit) {

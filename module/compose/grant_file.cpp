@@ -32,4 +32,8 @@ std::shared_ptr<const SecretBuffer> read_grant(const Descriptor& file, const std
   return std::make_shared<const SecretBuffer>(std::move(text));
 }
 
+bool refuses_grant(const Error& error) noexcept {
+  return error.rv() == CKR_PIN_INCORRECT || error.rv() == CKR_PIN_EXPIRED;
+}
+
 }  // namespace mayfly

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/descriptor.h"
+#include "base/error.h"
 #include "base/secret.h"
 
 namespace mayfly {
@@ -19,5 +20,8 @@ namespace mayfly {
 ///         longer than any grant.
 [[nodiscard]] std::shared_ptr<const SecretBuffer> read_grant(const Descriptor& file,
                                                              const std::string& path);
+
+/// Whether an Error of an opening says that its grant was refused: there is no other PIN in it.
+[[nodiscard]] bool refuses_grant(const Error& error) noexcept;
 
 }  // namespace mayfly

@@ -1,5 +1,7 @@
 #include "compose/policies.h"
 
+#include <memory>
+
 #include "base/error.h"
 
 namespace mayfly {
@@ -67,7 +69,10 @@ TaskLimits task_limits(const Config& config, const std::string& policy) {
   limits.max_ttl = config.task.max_ttl;
   limits.max_tasks = config.limits.max_tasks;
   limits.policy = task_policy(config, policy);
-  limits.find_policy = [config](const std::string& name) { return task_policy(config, name); };
+  // Tables of tasks copy their limits, and need no configuration each for that.
+  limits.find_policy = [shared = std::make_shared<const Config>(config)](const std::string& name) {
+    return task_policy(*shared, name);
+  };
   return limits;
 }
 

@@ -52,7 +52,7 @@ std::unique_ptr<Admission> RegistryBook::admit(const TaskRequest& request,
                                                const ParentTask* parent) {
   if (request.grant == nullptr) {
     Terms terms;
-    terms.agent = local_agent(request);
+    terms.origin.agent = local_agent(request);
     return std::make_unique<RegistryAdmission>(*this, std::move(terms), std::nullopt);
   }
   const ByteView given = request.grant->view();
@@ -75,7 +75,7 @@ std::optional<std::string> RegistryBook::grant_of_ticket(ByteView given) const {
 
 void RegistryBook::open(const OpeningRecord& opening, const Terms& terms,
                         const std::optional<GrantUse>& grant) {
-  NewTask task{opening.serial, opening.id, terms.agent,
+  NewTask task{opening.serial, opening.id, terms.origin.agent,
                opening.parent, "",         opening.deadline_unix_s};
   for (bool again = true;; again = false) {
     task.broker = require_broker(opening.deadline_unix_s);
@@ -149,15 +149,14 @@ void RegistryBook::inherit(const BrokerRecord& self) noexcept {
 
 void RegistryBook::record(const TaskMove& move) noexcept {
   try {
-    std::string cause = cause_of(move);
     {
       const std::scoped_lock lock(mutex_);
+      const auto order = orders_.find(move.serial);
+      const Order* const ordered = order == orders_.end() ? nullptr : &order->second;
       std::string actor = "broker " + (broker_ ? broker_->id : std::string("that is gone"));
-      if (const auto order = orders_.find(move.serial); order != orders_.end()) {
-        actor = order->second.actor;
-        if (is_final(move.to)) orders_.erase(order);
-      }
-      owed_.push_back({move, std::move(actor), std::move(cause)});
+      if (ordered != nullptr) actor = ordered->actor;
+      owed_.push_back({move, std::move(actor), cause_of(move, ordered)});
+      if (ordered != nullptr && is_final(move.to)) orders_.erase(order);
       if (tell_owed_) tell_owed_();
     }
     if (upkeep_ == BookUpkeep::calls && !rests()) write_owed();
@@ -166,12 +165,11 @@ void RegistryBook::record(const TaskMove& move) noexcept {
   }
 }
 
-std::string RegistryBook::cause_of(const TaskMove& move) const {
+/// @param order  That the task ends; null for none.
+std::string RegistryBook::cause_of(const TaskMove& move, const Order* order) {
   if (!is_final(move.to)) return "its first key was made";
   std::string cause = move.cause.empty() ? std::string(to_string(move.to)) : move.cause;
-  const std::scoped_lock lock(mutex_);
-  const auto order = orders_.find(move.serial);
-  if (order != orders_.end() && move.to == TaskState::revoked) cause = order->second.reason;
+  if (order != nullptr && move.to == TaskState::revoked) cause = order->reason;
   return cause + "; " + counted(move);
 }
 

@@ -80,7 +80,7 @@ class RegistryBook final : public TaskBook {
   void forget_broker(const std::string& id);
   void inherit(const BrokerRecord& self) noexcept;
   [[nodiscard]] std::optional<std::string> grant_of_ticket(ByteView given) const;
-  [[nodiscard]] std::string cause_of(const TaskMove& move) const;
+  [[nodiscard]] static std::string cause_of(const TaskMove& move, const Order* order);
   bool write_owed() noexcept;
   void fetch_orders() noexcept;
   [[nodiscard]] bool rests() const noexcept;

@@ -25,7 +25,7 @@ std::unique_ptr<Admission> OpenBook::admit(const TaskRequest& request, const Par
                 "configured; add file = \"/var/lib/mayfly/registry.db\" under [registry]");
   }
   Terms terms;
-  terms.agent = local_agent(request);
+  terms.origin.agent = local_agent(request);
   return std::make_unique<FreeAdmission>(std::move(terms));
 }
 

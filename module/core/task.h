@@ -19,6 +19,7 @@
 #include "core/offer.h"
 #include "core/rate_limit.h"
 #include "core/session_key.h"
+#include "core/task_origin.h"
 #include "core/task_policy.h"
 #include "device/device.h"
 
@@ -73,16 +74,6 @@ class Task;
 class TaskKeeper;
 class TaskLedger;
 struct LedgerPlace;
-
-/// Who allowed a task, and for whom.
-struct TaskOrigin {
-  std::string agent;     ///< a grant's sub, or a user of this machine
-  std::string approver;  ///< the thumbprint of the key that signed the grant; empty without one
-  std::string grant_id;  ///< its jti; empty without one
-  std::vector<std::string> scope = {};  ///< what credentials of the task may be for
-
-  [[nodiscard]] bool granted() const noexcept { return !approver.empty(); }
-};
 
 /// What a task is, as it is decided before there is one.
 struct TaskPlan {

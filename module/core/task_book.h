@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/task_state.h"
+#include "core/task_origin.h"
 #include "core/task_policy.h"
 #include "core/task_request.h"
 
@@ -22,12 +23,8 @@ struct ParentTask {
 
 /// What a task is confined to by whoever allowed it.
 struct Terms {
-  bool granted = false;  ///< whether it is a grant that allows it
-  TaskPolicy policy;     ///< its max_ttl is also the ttl of a task that asks for none
-  std::string agent;     ///< for whom: a grant's sub, or a user of this machine
-  std::string approver;  ///< the thumbprint of the key that signed the grant; empty without one
-  std::string grant_id;  ///< its jti; empty without one
-  std::vector<std::string> scope = {};  ///< what credentials of the task may be for
+  TaskPolicy policy;  ///< its max_ttl is also the ttl of a task that asks for none
+  TaskOrigin origin;
 };
 
 /// A task at its opening.

@@ -99,7 +99,7 @@ PlannedTask plan_task(const TaskLimits& limits, bool has_login, TaskBook& book,
     planned.admission = book.admit(request, parent == nullptr ? nullptr : &above);
     const Terms& terms = planned.admission->terms();
     plan.policy = tighter(plan.policy, terms.policy);
-    plan.origin = {terms.agent, terms.approver, terms.grant_id, terms.scope};
+    plan.origin = terms.origin;
   }
   if (parent != nullptr) plan.policy = tighter(plan.policy, inherited(*parent));
   set_times(plan, limits, request, parent);
@@ -113,7 +113,7 @@ TaskPlan plan_with(const Task& task, const Terms& terms) {
                 task.deadline(),
                 task.deadline_unix_s(),
                 tighter(task.policy(), terms.policy),
-                {terms.agent, terms.approver, terms.grant_id, terms.scope}};
+                terms.origin};
   const auto now = BootClock::now();
   // In seconds: the longest ttl there is has no nanoseconds.
   if (plan.policy.max_ttl < std::chrono::ceil<std::chrono::seconds>(plan.deadline - now)) {

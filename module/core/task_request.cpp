@@ -1,5 +1,7 @@
 #include "core/task_request.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/utf8.h"
 
@@ -22,6 +24,12 @@ void check_task_id(const std::string& id) {
     throw Error(CKR_ARGUMENTS_BAD,
                 "the task ID is not UTF-8 or holds control characters; it takes printable text");
   }
+}
+
+std::optional<std::chrono::seconds> requested_ttl(std::uint64_t seconds) noexcept {
+  static constexpr std::uint64_t kCentury = 36'525ULL * 86'400;
+  if (seconds == 0) return std::nullopt;
+  return std::chrono::seconds(std::min(seconds, kCentury));
 }
 
 void check_ttl(std::chrono::seconds ttl, std::chrono::seconds most) {

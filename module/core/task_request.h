@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,10 @@ struct TaskRequest {
 /// @throws Error CKR_ARGUMENTS_BAD for an ID that is empty, longer than 255 bytes, not UTF-8, or
 ///         holds control characters.
 void check_task_id(const std::string& id);
+
+/// The ttl that a client names in seconds; 0 is none. What is more than anybody allows becomes a
+/// century, which check_ttl() refuses without an overflow.
+[[nodiscard]] std::optional<std::chrono::seconds> requested_ttl(std::uint64_t seconds) noexcept;
 
 /// @throws Error CKR_ARGUMENTS_BAD for a ttl under a second or over `most`.
 void check_ttl(std::chrono::seconds ttl, std::chrono::seconds most);

@@ -167,9 +167,14 @@ write_p384_public_key() {
   printf "$(sed 's/../\\x&/g' <<< "$header$point")" > "$1.der"
 }
 
-# Writes an OpenSSL configuration that names the task's token as the engine's module, and makes
-# OpenSSL use it.
+# Makes OpenSSL use an engine configuration that names the task's token as the module.
 use_engine() {
+  write_engine_configuration "$MAYFLY_PKCS11_MODULE"
+  export OPENSSL_CONF=$PWD/engine.cnf
+}
+
+# write_engine_configuration MODULE: writes engine.cnf.
+write_engine_configuration() {
   cat > engine.cnf << END
 openssl_conf = openssl_init
 [openssl_init]
@@ -178,12 +183,11 @@ engines = engines
 pkcs11 = pkcs11
 [pkcs11]
 engine_id = pkcs11
-MODULE_PATH = $MAYFLY_PKCS11_MODULE
+MODULE_PATH = $1
 [req]
 distinguished_name = name
 [name]
 END
-  export OPENSSL_CONF=$PWD/engine.cnf
 }
 
 # Writes a file of a few random lines, so that no signature can stem from somewhere else.

@@ -155,16 +155,7 @@ test_software_key_is_accepted() {
   start_web_server
   openssl ecparam -name prime256v1 -genkey -noout -out stolen.key
   openssl req -new -key stolen.key -subj /CN=demo -out request
-  cat > engine.cnf << END
-openssl_conf = openssl_init
-[openssl_init]
-engines = engines
-[engines]
-pkcs11 = pkcs11
-[pkcs11]
-engine_id = pkcs11
-MODULE_PATH = $(device_module)
-END
+  write_engine_configuration "$(device_module)"
   succeeds env OPENSSL_CONF="$PWD/engine.cnf" SOFTHSM2_CONF="$DEVICE/softhsm2.conf" openssl x509 \
     -req -in request -days 1 -CA issuer.pem -engine pkcs11 -CAkeyform engine -CAcreateserial \
     -CAkey "pkcs11:token=issuer;object=issuer;type=private;pin-source=$DEVICE/issuer-pin" \

@@ -56,8 +56,7 @@ void serve(Worker& worker, Input& input) {
   const auto task = worker.library.tasks().open({"fuzzed", seconds(3600)});
   {
     auto [ours, theirs] = make_pair();
-    worker.connections.serve(std::move(theirs), std::shared_ptr<broker::FrontDoor>(
-                                                    std::shared_ptr<void>(), &worker.door));
+    worker.connections.serve(std::move(theirs), worker.door);
     RemoteClient client(ours.number(), worker.connections.finished());
     play(client, input);
   }

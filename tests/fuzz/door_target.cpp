@@ -150,8 +150,7 @@ void serve(Worker& worker, Input& input) {
   require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0, "there are sockets");
   {
     const Descriptor ours(ends[0]);
-    worker.connections.serve(Descriptor(ends[1]),
-                             std::shared_ptr<broker::FrontDoor>(std::shared_ptr<void>(), &door));
+    worker.connections.serve(Descriptor(ends[1]), door);
     Agent agent(ours.number(), worker.connections.finished());
     play(agent, input);
   }

@@ -171,11 +171,7 @@ void attest(AgentApplication& agent, const wire::AttestRequest& request, Writer&
 }
 
 void open_child(AgentApplication& agent, const wire::OpenChildRequest& request, Writer& out) {
-  static constexpr std::uint64_t kMostSeconds = 4'000'000'000;
-  TaskRequest task{std::string(as_text(request.task_id)), std::nullopt};
-  if (request.ttl_seconds != 0) {
-    task.ttl = std::chrono::seconds(std::min(request.ttl_seconds, kMostSeconds));
-  }
+  TaskRequest task{std::string(as_text(request.task_id)), requested_ttl(request.ttl_seconds)};
   const TaskLimits& limits = agent.application().tasks().limits();
   if (!request.policy.empty() && limits.find_policy) {
     task.policy = limits.find_policy(std::string(as_text(request.policy)));

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "tools/broker/event_descriptor.h"
 
 namespace mayfly::broker {
 namespace {
@@ -16,11 +17,6 @@ namespace {
 // Connections that wait to be served; what is more is closed.
 constexpr std::size_t kMostWaiting = 64;
 constexpr std::chrono::milliseconds kNoRoom{100};
-
-Descriptor require(Descriptor descriptor, const char* what) {
-  if (!descriptor) throw std::system_error(errno, std::generic_category(), what);
-  return descriptor;
-}
 
 int socket_option(int socket, int option) noexcept {
   int value = -1;
@@ -44,11 +40,9 @@ bool watch(int events, int descriptor, std::uint64_t name) noexcept {
 }  // namespace
 
 ChildDoors::ChildDoors()
-    : events_(require(Descriptor(epoll_create1(EPOLL_CLOEXEC)), "epoll_create1")),
-      wake_(require(Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), "eventfd")),
-      news_(require(Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), "eventfd")) {
-  if (!watch(events_.number(), wake_.number(), 0)) {
-    throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+    : events_(epoll_create1(EPOLL_CLOEXEC)), wake_(make_event()), news_(make_event()) {
+  if (!events_ || !watch(events_.number(), wake_.number(), 0)) {
+    throw std::system_error(errno, std::generic_category(), "epoll");
   }
 }
 

@@ -26,7 +26,7 @@ ChildLink::ChildLink(const std::string& door, const RunRequest& request, Descrip
     if (grant) text = read_grant(grant, "the file of --grant");
     open(request, text == nullptr ? ByteView() : text->view());
   } catch (const Error& error) {
-    if (error.rv() != CKR_PIN_INCORRECT && error.rv() != CKR_PIN_EXPIRED) throw;
+    if (!refuses_grant(error)) throw;
     throw tools::Failure(tools::kGrantRefused, error.what());
   }
   if (p11kit) add_door(std::move(p11kit), true);

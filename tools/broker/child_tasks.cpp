@@ -81,14 +81,14 @@ void ChildTasks::work() {
 void ChildTasks::forget_ended() {
   Children ended;  // goes without the lock
   const std::scoped_lock lock(mutex_);
-  const auto is_over = [](const auto& child) { return child->task_->is_over(); };
-  std::ranges::copy_if(children_, std::back_inserter(ended), is_over);
+  const auto over = std::ranges::stable_partition(
+      children_, [](const auto& child) { return !child->task_->is_over(); });
+  ended.assign(over.begin(), over.end());
+  children_.erase(over.begin(), over.end());
   for (const auto& child : ended) {
     doors_.remove(child->p11kit_);
     doors_.remove(child->agents_);
   }
-  std::erase_if(children_,
-                [&](const auto& child) { return std::ranges::find(ended, child) != ended.end(); });
 }
 
 std::optional<BootClock::time_point> ChildTasks::expire_due(BootClock::time_point now) {

@@ -14,6 +14,8 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "tools/broker/event_descriptor.h"
+
 namespace mayfly::broker {
 namespace {
 
@@ -54,12 +56,8 @@ bool is_hung_up(int socket) noexcept {
 }  // namespace
 
 ConnectionSet::ConnectionSet(Limits limits)
-    : limits_(limits),
-      finished_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      peers_(epoll_create1(EPOLL_CLOEXEC)) {
-  if (!finished_ || !peers_) {
-    throw std::system_error(errno, std::generic_category(), "eventfd or epoll");
-  }
+    : limits_(limits), finished_(make_event()), peers_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (!peers_) throw std::system_error(errno, std::generic_category(), "epoll");
 }
 
 void ConnectionSet::serve(Descriptor socket, std::shared_ptr<FrontDoor> door) {

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "base/descriptor.h"
 #include "base/limited_log.h"
@@ -39,6 +40,10 @@ class ConnectionSet {
   /// whom the task is for, there are too many, or no thread or memory could be had.
   /// @param door  Held until the connection has ended.
   void serve(Descriptor socket, std::shared_ptr<FrontDoor> door);
+  /// The same at a door that outlives the set.
+  void serve(Descriptor socket, FrontDoor& door) {
+    serve(std::move(socket), std::shared_ptr<FrontDoor>(std::shared_ptr<void>(), &door));
+  }
 
   /// Readable when reap() has something to do.
   [[nodiscard]] int finished() const noexcept { return finished_.number(); }

@@ -1,14 +1,12 @@
 #include "tools/broker/end_notice.h"
 
-#include <cerrno>
 #include <sys/eventfd.h>
-#include <system_error>
+
+#include "tools/broker/event_descriptor.h"
 
 namespace mayfly::broker {
 
-EndNotice::EndNotice() : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!event_) throw std::system_error(errno, std::generic_category(), "eventfd");
-}
+EndNotice::EndNotice() : event_(make_event()) {}
 
 std::optional<TaskState> EndNotice::take() noexcept {
   eventfd_t state = 0;

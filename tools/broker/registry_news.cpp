@@ -1,15 +1,14 @@
 #include "tools/broker/registry_news.h"
 
-#include <cerrno>
 #include <sys/eventfd.h>
-#include <system_error>
 #include <utility>
+
+#include "tools/broker/event_descriptor.h"
 
 namespace mayfly::broker {
 
 RegistryNews::RegistryNews(std::shared_ptr<RegistryBook> book, std::chrono::milliseconds lease)
-    : event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!event_) throw std::system_error(errno, std::generic_category(), "eventfd");
+    : event_(make_event()) {
   RegistryThread::Listener listener;
   listener.ordered = [this](std::vector<std::string> serials) {
     {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "tools/broker/event_descriptor.h"
 
 namespace mayfly::broker {
 namespace {
@@ -17,12 +18,6 @@ using std::chrono::milliseconds;
 
 // Between attempts to reach a registry that is away.
 constexpr milliseconds kAway{1'000};
-
-Descriptor make_event() {
-  Descriptor event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!event) throw std::system_error(errno, std::generic_category(), "eventfd");
-  return event;
-}
 
 }  // namespace
 

@@ -122,7 +122,7 @@ std::shared_ptr<Task> open_task(TaskTable& tasks, const WorkerArguments& argumen
     return tasks.open(request);
   } catch (const Error& error) {
     tasks.book().close();  // nobody needs to find out that this process is gone
-    if (error.rv() != CKR_PIN_INCORRECT && error.rv() != CKR_PIN_EXPIRED) throw;
+    if (!refuses_grant(error)) throw;
     throw GrantRefused(error.rv(), error.what());
   }
 }
@@ -244,8 +244,7 @@ void Worker::serve() {
   bool open = true;
   if (first_.socket) {
     FrontDoor& door = first_.is_p11kits ? static_cast<FrontDoor&>(p11kit_door_) : agent_door_;
-    connections_.serve(std::move(first_.socket),
-                       std::shared_ptr<FrontDoor>(std::shared_ptr<void>(), &door));
+    connections_.serve(std::move(first_.socket), door);
   }
   while (open) {
     entries = {{{channel_.descriptor(), POLLIN, 0},
@@ -291,8 +290,7 @@ int Worker::pause() const noexcept {
 void Worker::accept_one(const Descriptor& listening, FrontDoor& door) {
   Descriptor socket(accept4(listening.number(), nullptr, nullptr, SOCK_CLOEXEC));
   if (socket) {
-    connections_.serve(std::move(socket),
-                       std::shared_ptr<FrontDoor>(std::shared_ptr<void>(), &door));
+    connections_.serve(std::move(socket), door);
     return;
   }
   no_room_ = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;

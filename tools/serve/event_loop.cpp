@@ -5,10 +5,12 @@
 #include <cerrno>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+
+#include "tools/broker/boot_timer.h"
+#include "tools/broker/event_descriptor.h"
 
 namespace mayfly::serve {
 namespace {
@@ -70,10 +72,10 @@ void EventLoop::Timer::stop() noexcept {
 
 EventLoop::EventLoop()
     : epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      alarm_(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)),
-      letter_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      alarm_(broker::make_boot_timer()),
+      letter_(broker::make_event()),
       count_(kLetter) {
-  if (!epoll_ || !alarm_ || !letter_) throw_loop_error("epoll, timerfd or eventfd");
+  if (!epoll_) throw_loop_error("epoll");
   add_to(epoll_.number(), alarm_.number(), kAlarm);
   add_to(epoll_.number(), letter_.number(), kLetter);
 }
@@ -160,17 +162,7 @@ void EventLoop::set_alarm() {
   const auto earliest =
       timers_.empty() ? BootClock::time_point::max() : timers_.begin()->first.first;
   if (earliest == alarm_is_at_) return;
-  itimerspec time{};
-  if (!timers_.empty()) {
-    const auto since_boot = earliest.time_since_epoch();
-    const auto whole = std::chrono::floor<std::chrono::seconds>(since_boot);
-    time.it_value.tv_sec = whole.count();
-    // All zero would switch it off.
-    time.it_value.tv_nsec = std::max<long>((since_boot - whole).count(), 1);
-  }
-  if (timerfd_settime(alarm_.number(), TFD_TIMER_ABSTIME, &time, nullptr) != 0) {
-    throw_loop_error("timerfd_settime");
-  }
+  broker::set_boot_timer(alarm_, earliest);
   alarm_is_at_ = earliest;
 }
 

@@ -3,26 +3,6 @@
 namespace mayfly::credential {
 namespace {
 
-Reason reason_of_fault(JwsFault fault) noexcept {
-  switch (fault) {
-    case JwsFault::too_long:
-      return Reason::too_long;
-    case JwsFault::malformed:
-      return Reason::malformed;
-    case JwsFault::header:
-      return Reason::header;
-    case JwsFault::critical:
-      return Reason::critical;
-    case JwsFault::key_in_header:
-      return Reason::key_in_header;
-    case JwsFault::type:
-      return Reason::type;
-    case JwsFault::algorithm:
-      break;
-  }
-  return Reason::algorithm;
-}
-
 Reason reason_of_fault(JsonFault fault) noexcept {
   switch (fault) {
     case JsonFault::malformed:
@@ -44,7 +24,7 @@ CompactJws parse_token(std::string_view text, const JwsRules& rules, Part part) 
   try {
     return parse_compact_jws(text, rules);
   } catch (const JwsError& error) {
-    throw Refused(part, reason_of_fault(error.fault()), error.what());
+    throw Refused(part, reason_of<Reason>(error.fault()), error.what());
   }
 }
 

@@ -81,7 +81,7 @@ struct Served {
   [[nodiscard]] std::string path() const { return (home.folder() / "socket").string(); }
   void serve_next() {
     connections.serve(Descriptor(accept4(listening.number(), nullptr, nullptr, SOCK_CLOEXEC)),
-                      std::shared_ptr<FrontDoor>(std::shared_ptr<void>(), &door));
+                      door);
   }
 
   const BrokerHome home;
@@ -137,8 +137,7 @@ void serve_from_a_namespace(int listening, int told) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   TellingDoor door(told);
   ConnectionSet connections{{.connections = 1}};
-  connections.serve(Descriptor(accept4(listening, nullptr, nullptr, SOCK_CLOEXEC)),
-                    std::shared_ptr<FrontDoor>(std::shared_ptr<void>(), &door));
+  connections.serve(Descriptor(accept4(listening, nullptr, nullptr, SOCK_CLOEXEC)), door);
   while (true) {
     std::array<pollfd, 2> entries{
         {{connections.finished(), POLLIN, 0}, {connections.dead_peers(), POLLIN, 0}}};

@@ -33,13 +33,15 @@ Descriptor bind_at(const std::filesystem::path& path, int type) {
   return socket;
 }
 
-/// In the child: where a service manager puts it.
+/// In the child: where a service manager puts it, and what it says of it.
 void pass_as_first(const Descriptor& socket) {
   if (socket.number() == 3) {
     fcntl(3, F_SETFD, 0);
   } else {
     dup2(socket.number(), 3);
   }
+  setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+  setenv("LISTEN_FDS", "1", 1);
 }
 
 /// A service manager's ear.
@@ -208,13 +210,7 @@ TEST_F(ServeLife, TellsTheServiceManagerHowItIs) {
 TEST_F(ServeLife, TakesTheSocketThatIsPassed) {
   const Descriptor socket = bind_at(home_.folder() / "control", SOCK_SEQPACKET);
   ASSERT_EQ(listen(socket.number(), 16), 0);
-  ServedBroker broker(home_, {.prepare =
-                                  [&] {
-                                    pass_as_first(socket);
-                                    setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
-                                    setenv("LISTEN_FDS", "1", 1);
-                                  },
-                              .wait = true});
+  ServedBroker broker(home_, {.prepare = [&] { pass_as_first(socket); }, .wait = true});
   EXPECT_EQ(broker.open("t").id, "t");
   EXPECT_EQ(broker.stop(), 0);
   EXPECT_TRUE(std::filesystem::exists(home_.folder() / "control")) << "it is not the broker's";
@@ -223,13 +219,7 @@ TEST_F(ServeLife, TakesTheSocketThatIsPassed) {
 TEST_F(ServeLife, RefusesAPassedSocketOfAnotherKind) {
   const Descriptor socket = bind_at(home_.folder() / "other", SOCK_STREAM);
   ASSERT_EQ(listen(socket.number(), 16), 0);
-  ServedBroker broker(home_, {.prepare =
-                                  [&] {
-                                    pass_as_first(socket);
-                                    setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
-                                    setenv("LISTEN_FDS", "1", 1);
-                                  },
-                              .wait = false});
+  ServedBroker broker(home_, {.prepare = [&] { pass_as_first(socket); }, .wait = false});
   EXPECT_EQ(broker.wait(), tools::kBadConfiguration);
 }
 

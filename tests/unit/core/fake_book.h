@@ -15,11 +15,7 @@ class FakeBook final : public TaskBook {
  public:
   /// The one text that is a grant, and what it allows.
   std::string grant = "grant";
-  Terms granted{.granted = true,
-                .policy = {},
-                .agent = "agent",
-                .approver = "approver",
-                .grant_id = "jti"};
+  Terms granted{.policy = {}, .origin = {"agent", "approver", "jti"}};
   bool spent = false;
   bool can_record = true;
   std::vector<std::string> orders;
@@ -33,7 +29,7 @@ class FakeBook final : public TaskBook {
     parents.push_back(parent == nullptr ? "" : parent->id);
     if (request.grant == nullptr) {
       Terms terms;
-      terms.agent = "somebody";
+      terms.origin.agent = "somebody";
       return std::make_unique<FakeAdmission>(*this, terms);
     }
     if (as_text(request.grant->view()) != grant) throw Error(CKR_PIN_INCORRECT, "no grant");
@@ -58,7 +54,7 @@ class FakeBook final : public TaskBook {
     void record(const OpeningRecord& opening) override {
       const std::scoped_lock lock(book_.mutex_);
       if (!book_.can_record) throw Error(CKR_FUNCTION_FAILED, "the registry is down");
-      if (terms_.granted && std::exchange(book_.spent, true)) {
+      if (terms_.origin.granted() && std::exchange(book_.spent, true)) {
         throw Error(CKR_PIN_EXPIRED, "the grant was spent");
       }
       book_.openings.push_back(opening);

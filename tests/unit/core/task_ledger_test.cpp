@@ -85,7 +85,7 @@ class AdmissionLedgerTest : public TaskLedgerTest {
 
 TEST_F(AdmissionLedgerTest, TellsWhatTheGrantChanged) {
   book->granted.policy.max_ttl = 30s;
-  book->granted.scope = {"pay", "read"};
+  book->granted.origin.scope = {"pay", "read"};
   ASSERT_EQ(login("grant"), CKR_OK);
   const Entry entry = entries().back();
   EXPECT_EQ(entry.event, Event::login);
