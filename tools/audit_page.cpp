@@ -8,6 +8,7 @@
 #include "base/task_binding.h"
 #include "tools/audit_chains.h"
 #include "tools/audit_entries.h"
+#include "tools/markup.h"
 #include "tools/utc_text.h"
 
 namespace mayfly::tools {
@@ -39,32 +40,6 @@ constexpr char kHead[] =
     "td:last-child{overflow-wrap:anywhere}\n"
     ".refusal td:last-child{color:#cf222e}\n"
     "</style>\n</head>\n<body>\n<h1>What was done with the keys of tasks</h1>\n";
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 /// Where moments lie in a drawing.
 class Scale {
@@ -143,11 +118,11 @@ void print_key(std::ostream& out, const ShownChain& chain, const Scale& scale,
   const double from = scale.x(key.made_ms);
   const double to = scale.x(key.destroyed_ms.value_or(scale.to_ms()));
   const bool alive = !key.destroyed_ms || key.pending;
-  out << "<text x=\"8\" y=\"" << y + 14 << "\">" << escaped(short_key(name)) << "</text>\n"
+  out << "<text x=\"8\" y=\"" << y + 14 << "\">" << escaped_markup(short_key(name)) << "</text>\n"
       << "<rect class=\"life\" x=\"" << number(from) << "\" y=\"" << y << "\" width=\""
       << number(std::max(to - from, 2.0)) << "\" height=\"18\" rx=\"3\" fill=\""
-      << (alive ? "#ffd8b5" : "#b6e3ff") << "\"><title>" << escaped(name) << ", "
-      << escaped(key.kind) << "</title></rect>\n";
+      << (alive ? "#ffd8b5" : "#b6e3ff") << "\"><title>" << escaped_markup(name) << ", "
+      << escaped_markup(key.kind) << "</title></rect>\n";
   print_columns(out,
                 count(chain, scale,
                       [&](const ledger::Entry& entry) {
@@ -188,11 +163,11 @@ void print_timeline(std::ostream& out, const ShownChain& chain) {
 void print_facts(std::ostream& out, const ShownChain& chain) {
   const ledger::ChainSummary& sum = chain.found.summary;
   const auto fact = [&out](const char* name, const std::string& value) {
-    if (!value.empty()) out << "<dt>" << name << "</dt><dd>" << escaped(value) << "</dd>\n";
+    if (!value.empty()) out << "<dt>" << name << "</dt><dd>" << escaped_markup(value) << "</dd>\n";
   };
   const char* verdict = to_string(chain.found.verdict);
   out << "<dl>\n<dt>verdict</dt><dd><span class=\"verdict " << verdict << "\">" << verdict
-      << "</span> " << escaped(problem_text(chain.found)) << "</dd>\n";
+      << "</span> " << escaped_markup(problem_text(chain.found)) << "</dd>\n";
   fact("file", chain.file);
   fact("serial", sum.task.serial);
   fact("agent", sum.permission.agent);
@@ -215,8 +190,9 @@ void print_keys(std::ostream& out, const ledger::ChainSummary& sum) {
   out << "<table class=\"keys\">\n<tr><th>key</th><th>kind</th><th>made</th><th>destroyed</th>"
          "<th>signatures</th></tr>\n";
   for (const auto& [name, key] : sum.keys) {
-    out << "<tr><td title=\"" << escaped(name) << "\">" << escaped(short_key(name)) << "</td><td>"
-        << escaped(key.kind) << "</td><td>" << utc_text_ms(key.made_ms) << "</td><td>"
+    out << "<tr><td title=\"" << escaped_markup(name) << "\">" << escaped_markup(short_key(name))
+        << "</td><td>" << escaped_markup(key.kind) << "</td><td>" << utc_text_ms(key.made_ms)
+        << "</td><td>"
         << (!key.destroyed_ms ? "not known"
             : key.pending     ? "still owed by the device"
                               : utc_text_ms(*key.destroyed_ms))
@@ -231,8 +207,8 @@ void print_entries(std::ostream& out, const std::vector<ledger::Entry>& entries)
   for (std::size_t i = 0; i < shown; ++i) {
     const ledger::Entry& entry = entries[i];
     out << "<tr class=\"" << to_string(entry.event) << "\"><td>" << entry.number << "</td><td>"
-        << utc_text_ms(entry.time_ms).substr(0, 23) << "</td><td>" << escaped(entry_text(entry))
-        << "</td></tr>\n";
+        << utc_text_ms(entry.time_ms).substr(0, 23) << "</td><td>"
+        << escaped_markup(entry_text(entry)) << "</td></tr>\n";
   }
   out << "</table>\n";
   if (shown < entries.size()) {
@@ -248,7 +224,7 @@ void print_page(std::ostream& out, const std::vector<ShownChain>& chains) {
   if (chains.empty()) out << "<p>No chain matches.</p>\n";
   for (const ShownChain& chain : chains) {
     const ledger::ChainSummary& sum = chain.found.summary;
-    out << "<section>\n<h2>" << escaped(sum.task.id.empty() ? chain.file : sum.task.id)
+    out << "<section>\n<h2>" << escaped_markup(sum.task.id.empty() ? chain.file : sum.task.id)
         << "</h2>\n";
     print_facts(out, chain);
     if (sum.head.entries != 0) print_timeline(out, chain);

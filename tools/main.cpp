@@ -36,7 +36,7 @@ void harden(int argc, char** argv) {
   const bool holds_secrets =
       command == "run" || command == "serve" || command == "open" ||
       command == broker::kWorkerCommand || command == "issuer" || command == "credential" ||
-      command == "proof" || command == "status" ||
+      command == "proof" || command == "status" || command == "bench" ||
       (command == "grant" && argc > 2 && argv[2] == std::string_view("issue"));
   if (!holds_secrets) return;
   if (prctl(PR_SET_DUMPABLE, 0) != 0) {
@@ -73,6 +73,7 @@ int run(int argc, char** argv) {
   add_audit(app, status);
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
+  add_bench(app, status);
   add_serve(app, status);
   add_open(app, status);
   add_close(app, status);

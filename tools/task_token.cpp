@@ -1,7 +1,6 @@
 #include "tools/task_token.h"
 
 #include <cstdlib>
-#include <dlfcn.h>
 #include <vector>
 
 #include "base/clock.h"
@@ -13,11 +12,10 @@
 #include "tools/failure.h"
 #include "tools/key_choice.h"
 #include "tools/token_key.h"
+#include "tools/vendor_interface.h"
 
 namespace mayfly::tools {
 namespace {
-
-constexpr char kTokens[] = "pkcs11:manufacturer=mayfly;model=task%20token";
 
 /// The path of libmayfly.so, which will be a client of the worker behind the door.
 std::string client_library(const std::filesystem::path& door) {
@@ -28,20 +26,6 @@ std::string client_library(const std::filesystem::path& door) {
   unsetenv("MAYFLY_TTL");
   if (setenv("MAYFLY_SOCKET", door.c_str(), 1) != 0) throw Failure(kSystem, "no memory");
   return library->string();
-}
-
-MAYFLY_FUNCTION_LIST* vendor_interface(const std::string& library) {
-  void* const loaded = dlopen(library.c_str(), RTLD_NOW | RTLD_NOLOAD);
-  const auto get_interface = reinterpret_cast<CK_C_GetInterface>(
-      loaded == nullptr ? nullptr : dlsym(loaded, "C_GetInterface"));
-  if (loaded != nullptr) dlclose(loaded);  // p11-kit still has it
-  CK_INTERFACE* interface = nullptr;
-  std::string name = MAYFLY_INTERFACE_NAME;
-  if (get_interface == nullptr || get_interface(reinterpret_cast<CK_UTF8CHAR*>(name.data()),
-                                                nullptr, &interface, 0) != CKR_OK) {
-    throw Failure(kInternal, library + " has no interface of mayfly's");
-  }
-  return static_cast<MAYFLY_FUNCTION_LIST*>(interface->pFunctionList);
 }
 
 class TaskSigner : public Signer {
@@ -75,7 +59,7 @@ TaskToken::TaskToken(const std::filesystem::path& door, std::optional<SecretBuff
   module_.initialize();
   try {
     vendor_ = vendor_interface(module_.path());
-    const pkcs11::Token token = pkcs11::find_token(module_, kTokens);
+    const pkcs11::Token token = pkcs11::find_token(module_, kTaskTokens);
     slot_ = token.slot;
     session_ = std::make_unique<TokenSession>(module_, slot_, CKF_RW_SESSION);
     if ((token.info.flags & CKF_LOGIN_REQUIRED) != 0) {

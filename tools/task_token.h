@@ -15,6 +15,9 @@
 
 namespace mayfly::tools {
 
+/// What names the tokens of tasks, as a PKCS#11 URI.
+inline constexpr char kTaskTokens[] = "pkcs11:manufacturer=mayfly;model=task%20token";
+
 /// TaskToken models the one token that libmayfly.so shows in a client of a task's worker. Its
 /// functions throw Error with what the token answered.
 class TaskToken {

@@ -56,7 +56,7 @@ CheckedGrant GrantGate::check(std::string_view text, const std::string& task_id,
   expected.max_ttl = max_ttl_;
   const grant::Verified verified = grant::verify(text, *approvers_->current(), expected);
   const grant::Grant& grant = verified.grant;
-  return {{policy_of(grant), {grant.agent, verified.approver, grant.id, grant.scope}},
+  return {{policy_of(grant), {grant.agent, verified.approver, grant.issuer, grant.id, grant.scope}},
           {{grant.issuer, grant.id}, grant.expires}};
 }
 

@@ -17,6 +17,9 @@ namespace {
 // How long calls do without a registry that could not be reached.
 constexpr std::chrono::seconds kRest{10};
 constexpr std::chrono::seconds kBetweenLooks{1};
+// Of tasks in one transaction: others wait as long as it takes.
+constexpr std::size_t kMostChanges = 200;
+constexpr std::size_t kMostRevocations = 1'000;  // that wait for a registry
 // How much longer than its last task a broker without a thread is taken for alive.
 constexpr std::chrono::seconds kLeaseMargin{60};
 
@@ -155,7 +158,7 @@ void RegistryBook::record(const TaskMove& move) noexcept {
       const Order* const ordered = order == orders_.end() ? nullptr : &order->second;
       std::string actor = "broker " + (broker_ ? broker_->id : std::string("that is gone"));
       if (ordered != nullptr) actor = ordered->actor;
-      owed_.push_back({move, std::move(actor), cause_of(move, ordered)});
+      owed_.push_back({move.serial, move.to, cause_of(move, ordered), std::move(actor)});
       if (ordered != nullptr && is_final(move.to)) orders_.erase(order);
       if (tell_owed_) tell_owed_();
     }
@@ -176,28 +179,66 @@ std::string RegistryBook::cause_of(const TaskMove& move, const Order* order) {
 /// @return false if something is still owed.
 bool RegistryBook::write_owed() noexcept {
   const std::scoped_lock turn(writing_);
+  try {
+    write_changes();
+    write_revocations();
+    return true;
+  } catch (const std::exception& error) {
+    rest(error);
+    return false;
+  }
+}
+
+void RegistryBook::write_changes() {
+  std::size_t most = kMostChanges;
   while (true) {
-    OwedMove next;
+    const std::vector<TaskChange> next = owed_changes(most);
+    if (next.empty()) return;
     try {
-      {
-        const std::scoped_lock lock(mutex_);
-        if (owed_.empty()) return true;
-        next = owed_.front();
-      }
-      registry_->move_task(next.move.serial, next.move.to, next.cause, next.actor);
+      registry_->move_tasks(next);
     } catch (const Error& error) {
-      if (error.rv() != CKR_ARGUMENTS_BAD) {
-        rest(error);
-        return false;
+      if (error.rv() != CKR_ARGUMENTS_BAD) throw;
+      if (next.size() > 1) {  // one by one it shows which it is
+        most = 1;
+        continue;
       }
       log::warn("the state of a task is not recorded", error);
-    } catch (const std::exception& error) {
-      rest(error);
-      return false;
     }
     const std::scoped_lock lock(mutex_);
-    owed_.pop_front();
+    owed_.erase(owed_.begin(), owed_.begin() + static_cast<std::ptrdiff_t>(next.size()));
   }
+}
+
+std::vector<TaskChange> RegistryBook::owed_changes(std::size_t most) const {
+  const std::scoped_lock lock(mutex_);
+  const std::size_t count = std::min(most, owed_.size());
+  return {owed_.begin(), owed_.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+void RegistryBook::write_revocations() {
+  while (true) {
+    RevocationOrdered next;
+    {
+      const std::scoped_lock lock(mutex_);
+      if (owed_revocations_.empty()) return;
+      next = owed_revocations_.front();
+    }
+    const std::size_t tasks =
+        registry_->request_revocation(next.target, next.reason, next.actor).size();
+    log::warn("the registry knows now of the revocation by " + next.actor + ": " + next.reason +
+              "; " + std::to_string(tasks) + " open tasks are to end by it");
+    const std::scoped_lock lock(mutex_);
+    owed_revocations_.pop_front();
+  }
+}
+
+void RegistryBook::owe(RevocationOrdered revocation) {
+  const std::scoped_lock lock(mutex_);
+  if (owed_revocations_.size() == kMostRevocations) {
+    throw Error(CKR_HOST_MEMORY, "too many revocations wait for the registry already");
+  }
+  owed_revocations_.push_back(std::move(revocation));
+  if (tell_owed_) tell_owed_();
 }
 
 bool RegistryBook::rests() const noexcept {
@@ -239,8 +280,8 @@ void RegistryBook::fetch_orders() noexcept {
     std::vector<RevocationOrder> orders = registry_->revocations(self->id);
     const std::scoped_lock lock(mutex_);
     for (RevocationOrder& order : orders) {
-      const bool is_owed = std::ranges::any_of(owed_, [&](const OwedMove& owed) {
-        return owed.move.serial == order.serial && is_final(owed.move.to);
+      const bool is_owed = std::ranges::any_of(owed_, [&](const TaskChange& owed) {
+        return owed.serial == order.serial && is_final(owed.to);
       });
       if (is_owed) continue;
       const auto [known, is_new] = orders_.try_emplace(
@@ -257,7 +298,7 @@ void RegistryBook::fetch_orders() noexcept {
 
 bool RegistryBook::owes() const {
   const std::scoped_lock lock(mutex_);
-  return !owed_.empty();
+  return !owed_.empty() || !owed_revocations_.empty();
 }
 
 void RegistryBook::tell_when_owed(std::function<void()> tell) {
@@ -295,8 +336,8 @@ void RegistryBook::close() noexcept {
   if (!self) return;
   if (rests() || !write_owed()) {
     log::error(
-        "the ends of tasks are not recorded in the registry; they show as lost when the lease of "
-        "their broker is over");
+        "the ends of tasks, or revocations, are not recorded in the registry; tasks show as lost "
+        "when the lease of their broker is over");
     return;
   }
   try {

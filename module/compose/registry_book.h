@@ -24,6 +24,13 @@ enum class BookUpkeep {
   thread,  ///< a thread of a mayfly program, which calls keep_up() all the time
 };
 
+/// A revocation that somebody has ordered.
+struct RevocationOrdered {
+  RevocationTarget target;
+  std::string reason;
+  std::string actor;
+};
+
 /// RegistryBook records the tasks of this process in a registry, as those of one broker, which it
 /// registers at the first opening.
 ///
@@ -50,6 +57,10 @@ class RegistryBook final : public TaskBook {
   /// Has the thread told that something is owed; nothing tells nobody.
   /// @param tell  Must neither wait nor throw.
   void tell_when_owed(std::function<void()> tell);
+
+  /// Has a revocation, which the registry could not be told of, told as soon as it answers. It is
+  /// about what is open then.
+  void owe(RevocationOrdered revocation);
 
   /// Writes what is owed and fetches what is ordered.
   /// @return false if the registry could not be reached.
@@ -82,6 +93,9 @@ class RegistryBook final : public TaskBook {
   [[nodiscard]] std::optional<std::string> grant_of_ticket(ByteView given) const;
   [[nodiscard]] static std::string cause_of(const TaskMove& move, const Order* order);
   bool write_owed() noexcept;
+  void write_changes();
+  void write_revocations();
+  [[nodiscard]] std::vector<TaskChange> owed_changes(std::size_t most) const;
   void fetch_orders() noexcept;
   [[nodiscard]] bool rests() const noexcept;
   void rest(const std::exception& failure) noexcept;
@@ -101,12 +115,8 @@ class RegistryBook final : public TaskBook {
   std::optional<BrokerRecord> broker_;
   bool was_taken_over_ = false;     // found at an opening, and not said yet
   std::uint64_t leased_until_ = 0;  // seconds since 1970, with BookUpkeep::calls
-  struct OwedMove {
-    TaskMove move;
-    std::string actor;
-    std::string cause;
-  };
-  std::deque<OwedMove> owed_;
+  std::deque<TaskChange> owed_;
+  std::deque<RevocationOrdered> owed_revocations_;
   std::function<void()> tell_owed_;
   std::map<std::string, Order> orders_;  // by the serial, until the task has ended
 };

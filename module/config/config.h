@@ -184,6 +184,7 @@ struct ServeConfig {
   std::set<gid_t> groups;                                ///< serve.groups: may open tasks
   std::set<uid_t> operators;                             ///< serve.operators: may do everything
   std::set<gid_t> operator_groups;                       ///< serve.operator-groups: may, too
+  std::size_t max_tasks_per_user = 10'000;               ///< serve.tasks-per-user
 };
 
 struct Config {

@@ -98,7 +98,7 @@ constexpr std::array<ConfigTable, 14> kTables = {{
      "the user that it runs as may do everything; who opened a task may end it."},
 }};
 
-constexpr std::array<ConfigKey, 67> kKeys = {{
+constexpr std::array<ConfigKey, 68> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -472,6 +472,10 @@ constexpr std::array<ConfigKey, 67> kKeys = {{
      "[1001]", false, KeyFor::any,
      [](Config& c, const Value& v) { c.serve.operator_groups = v.groups(); },
      [](const Config& c) { return show_some_ids(c.serve.operator_groups); }},
+    {"serve", "tasks-per-user", "whole number, 1 to 1000000",
+     "The most tasks of one user that are open at once.", "", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.serve.max_tasks_per_user = v.number(1, kMostOfAnything); },
+     [](const Config& c) { return std::to_string(c.serve.max_tasks_per_user); }},
 }};
 
 }  // namespace

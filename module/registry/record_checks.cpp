@@ -74,6 +74,12 @@ void check(const NewTask& task) {
   static_cast<void>(checked_number(task.deadline, "a task's deadline"));
 }
 
+void check(const TaskChange& change) {
+  check_serial(change.serial);
+  check_cause(change.cause);
+  check_actor(change.actor);
+}
+
 void check(const RevocationTarget& target) {
   if (target.kind == RevocationTarget::Kind::all) return;
   check_text(target.value, 1, kMostName, "what is to be revoked");

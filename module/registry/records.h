@@ -84,6 +84,14 @@ struct TaskFilter {
   std::uint32_t most = 1'000;  ///< at most so many
 };
 
+/// A change of a task's state that is to be.
+struct TaskChange {
+  std::string serial;
+  TaskState to = TaskState::active;
+  std::string cause;  ///< at most 1,024 bytes
+  std::string actor;  ///< who: at most 255 bytes
+};
+
 /// One change of a task's state, or its opening.
 struct TaskTransition {
   std::optional<TaskState> from;  ///< nothing for the opening

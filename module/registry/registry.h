@@ -93,6 +93,10 @@ class Registry {
   virtual bool move_task(const std::string& serial, TaskState to, const std::string& cause,
                          const std::string& actor) = 0;
 
+  /// The same for many tasks, all or none of them, for little more than one costs. Tasks that have
+  /// ended already are left alone.
+  virtual void move_tasks(const std::vector<TaskChange>& changes) = 0;
+
   /// Tasks in the order of their numbers.
   [[nodiscard]] virtual std::vector<TaskRecord> tasks(const TaskFilter& filter) = 0;
 

@@ -35,6 +35,7 @@ class SqlRegistry : public Registry {
                  const std::string& actor) final;
   bool move_task(const std::string& serial, TaskState to, const std::string& cause,
                  const std::string& actor) final;
+  void move_tasks(const std::vector<TaskChange>& changes) final;
   [[nodiscard]] std::vector<TaskRecord> tasks(const TaskFilter& filter) final;
   [[nodiscard]] std::vector<TaskTransition> transitions(const std::string& serial) final;
   [[nodiscard]] std::vector<TaskRecord> children(const std::string& serial) final;

@@ -85,6 +85,29 @@ void end_what_is_below(SqlTransaction& transaction, const std::string& serial,
             "the task above has ended: " + cause, actor);
 }
 
+/// @return false if the task had ended already.
+bool move(SqlTransaction& transaction, const TaskChange& change) {
+  const TaskState from = state_of(transaction, change.serial);
+  if (is_final(from)) return false;
+  if (!may_move(from, change.to)) {
+    throw Error(CKR_ARGUMENTS_BAD, "task " + change.serial + " is " + to_string(from) +
+                                       " and can't become " + to_string(change.to));
+  }
+  SqlValue ended;
+  if (is_final(change.to)) ended = transaction.now();
+  transaction.run("UPDATE task SET state = $2, ended = $3 WHERE serial = $1",
+                  {change.serial, as_value(change.to), ended});
+  transaction.run(
+      "INSERT INTO task_transition(serial, was, became, at, cause, actor) "
+      "VALUES ($1, $2, $3, $4, $5, $6)",
+      {change.serial, as_value(from), as_value(change.to), transaction.now(), change.cause,
+       change.actor});
+  if (is_final(change.to)) {
+    end_what_is_below(transaction, change.serial, change.cause, change.actor);
+  }
+  return true;
+}
+
 }  // namespace
 
 void SqlRegistry::open_task(const NewTask& task, const std::optional<GrantUse>& grant,
@@ -105,31 +128,25 @@ void SqlRegistry::open_task(const NewTask& task, const std::optional<GrantUse>& 
 
 bool SqlRegistry::move_task(const std::string& serial, TaskState to, const std::string& cause,
                             const std::string& actor) {
-  check_serial(serial);
-  check_cause(cause);
-  check_actor(actor);
+  const TaskChange change{serial, to, cause, actor};
+  check(change);
   bool moved = false;
   database().transact(Access::write, [&](SqlTransaction& transaction) {
-    const TaskState from = state_of(transaction, serial);
-    moved = !is_final(from);
-    if (!moved) return;
-    if (!may_move(from, to)) {
-      throw Error(CKR_ARGUMENTS_BAD, "task " + serial + " is " + to_string(from) +
-                                         " and can't become " + to_string(to));
-    }
-    SqlValue ended;
-    if (is_final(to)) ended = transaction.now();
-    transaction.run("UPDATE task SET state = $2, ended = $3 WHERE serial = $1",
-                    {serial, as_value(to), ended});
-    transaction.run(
-        "INSERT INTO task_transition(serial, was, became, at, cause, actor) "
-        "VALUES ($1, $2, $3, $4, $5, $6)",
-        {serial, as_value(from), as_value(to), transaction.now(), cause, actor});
-    if (!is_final(to)) return;
-    end_what_is_below(transaction, serial, cause, actor);
-    transaction.announce();
+    moved = move(transaction, change);
+    if (moved && is_final(to)) transaction.announce();
   });
   return moved;
+}
+
+void SqlRegistry::move_tasks(const std::vector<TaskChange>& changes) {
+  for (const TaskChange& change : changes) check(change);
+  database().transact(Access::write, [&](SqlTransaction& transaction) {
+    bool some_ended = false;
+    for (const TaskChange& change : changes) {
+      if (move(transaction, change) && is_final(change.to)) some_ended = true;
+    }
+    if (some_ended) transaction.announce();
+  });
 }
 
 std::vector<TaskRecord> SqlRegistry::tasks(const TaskFilter& filter) {

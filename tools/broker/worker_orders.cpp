@@ -69,6 +69,7 @@ json to_json(const TaskPlan& plan) {
           {"deadline_unix_s", plan.deadline_unix_s},
           {"agent", plan.origin.agent},
           {"approver", plan.origin.approver},
+          {"grant_issuer", plan.origin.issuer},
           {"grant_id", plan.origin.grant_id},
           {"scope", plan.origin.scope},
           {"policy", to_json(plan.policy)}};
@@ -133,6 +134,7 @@ TaskPlan read_plan(JsonObject object) {
   plan.deadline_unix_s = object.number("deadline_unix_s", kMostSeconds);
   plan.origin.agent = read_text(object, "agent", kMostText);
   plan.origin.approver = read_text(object, "approver", kMostText);
+  plan.origin.issuer = read_text(object, "grant_issuer", kMostText);
   plan.origin.grant_id = read_text(object, "grant_id", kMostText);
   for (const json& one : object.at("scope")) {
     if (!one.is_string()) object.refuse("scope", "is no list of texts");

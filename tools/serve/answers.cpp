@@ -32,7 +32,9 @@ json describe(const ServedTask& task) {
                  {"state", to_string(task.state())},
                  {"deadline", plan.deadline_unix_s},
                  {"door", task.sockets().door_path().string()}};
-  if (plan.origin.granted()) object["grant"] = {{"id", plan.origin.grant_id}};
+  if (plan.origin.granted()) {
+    object["grant"] = {{"issuer", plan.origin.issuer}, {"id", plan.origin.grant_id}};
+  }
   return object;
 }
 

@@ -42,11 +42,17 @@ bool is_meant(const RevocationTarget& target, const ServedTask& task) {
     case Kind::agent:
       return plan.origin.agent == target.value;
     case Kind::grant:
-      return plan.origin.granted() && plan.origin.grant_id == target.value;
+      return plan.origin.granted() && plan.origin.grant_id == target.value &&
+             (target.grant_issuer.empty() || plan.origin.issuer == target.grant_issuer);
     case Kind::all:
       return true;
   }
   return false;
+}
+
+/// Whether a revocation names tasks that whoever orders it believes to be open.
+bool is_of_some(const RevocationTarget& target) {
+  return target.kind == Kind::serial || target.kind == Kind::task_id;
 }
 
 /// Ending models tasks that are ended for somebody who waits for all of them.
@@ -79,6 +85,7 @@ class Ending : public std::enable_shared_from_this<Ending> {
   }
 
   [[nodiscard]] EndedTasks& ended() noexcept { return ended_; }
+  [[nodiscard]] bool found_some() const noexcept { return !waiting_for_.empty() || !done_.empty(); }
   [[nodiscard]] bool has_ended(const std::string& serial) const { return done_.contains(serial); }
 
  private:
@@ -114,14 +121,13 @@ class Ending : public std::enable_shared_from_this<Ending> {
 }  // namespace
 
 ControlCommands::ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook& book,
-                                 Registry* registry, JobThreads& openings, JobThreads& queries,
-                                 ServedTasks& tasks)
+                                 RegistryBook* registered, const Jobs& jobs, ServedTasks& tasks)
     : loop_(loop),
       config_(std::move(config)),
       book_(book),
-      registry_(registry),
-      opening_jobs_(openings),
-      queries_(queries),
+      registered_(registered),
+      registry_(registered == nullptr ? nullptr : &registered->registry()),
+      jobs_(jobs),
       tasks_(tasks) {}
 
 bool ControlCommands::is_operator(const Caller& caller) const {
@@ -185,7 +191,7 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
                          error.what());
   }
   ++openings_;
-  opening_jobs_.add([this, accepted, caller, request, user, answer] {
+  jobs_.openings.add([this, accepted, caller, request, user, answer] {
     auto result = is_stopping_ ? OpeningResult(being_stopped())
                                : open_task(*accepted, book_, request, caller, user);
     loop_.post([this, result = std::move(result), id = request.task, user, answer] {
@@ -246,7 +252,7 @@ void ControlCommands::close(const Caller& caller, const ControlRequest& request,
 void ControlCommands::list(const Caller& caller, const ControlRequest& request,
                            const Answer& answer) {
   if (registry_ != nullptr && is_operator(caller)) {
-    queries_.add([this, request, answer] {
+    jobs_.queries.add([this, request, answer] {
       std::string text;
       try {
         json tasks = json::array();
@@ -295,7 +301,7 @@ void ControlCommands::show(const Caller& caller, const ControlRequest& request,
     if (here.empty()) throw tools::Failure(tools::kNoInput, "no such task is known here");
     return answer(text_of({{"status", 0}, {"tasks", std::move(here)}}));
   }
-  queries_.add([this, request, all, serials, answer] {
+  jobs_.queries.add([this, request, all, serials, answer] {
     std::string text;
     try {
       std::vector<TaskRecord> records;
@@ -332,6 +338,23 @@ void ControlCommands::show(const Caller& caller, const ControlRequest& request,
   });
 }
 
+/// Sees to it that the registry is told later.
+/// @return what that means, for people.
+std::string ControlCommands::owe(RevocationOrdered revocation, const std::exception& why) {
+  std::string problem =
+      "the registry could not be told, so other brokers know nothing of it and a grant could still "
+      "be used; it is told when it answers, if this broker is not stopped before";
+  try {
+    registered_->owe(std::move(revocation));
+  } catch (const Error& error) {
+    problem = "the registry could not be told, and will not be: " + std::string(error.what());
+  }
+  problem += ": ";
+  problem += why.what();
+  log::error("a revocation is not recorded: " + problem);
+  return problem;
+}
+
 void ControlCommands::revoke(const Caller& caller, const ControlRequest& request,
                              const Answer& answer) {
   if (!is_operator(caller)) {
@@ -350,18 +373,21 @@ void ControlCommands::revoke(const Caller& caller, const ControlRequest& request
        tasks_.serials([&](const ServedTask& task) { return is_meant(request.target, task); })) {
     ending->end(serial, TaskState::revoked, cause);
   }
-  if (registry_ == nullptr) return ending->release();
-  queries_.add([this, request, caller, cause, ending] {
+  if (registry_ == nullptr) {
+    if (!ending->found_some() && is_of_some(request.target)) {
+      ending->ended().add_problem(
+          "no such task is open here; tasks below others are found only with a registry, see "
+          "registry.path");
+    }
+    return ending->release();
+  }
+  jobs_.revocations.add([this, request, caller, cause, ending] {
     std::vector<TaskRecord> ordered;
     std::string problem;
     try {
       ordered = registry_->request_revocation(request.target, request.reason, caller.name());
     } catch (const std::exception& error) {
-      problem = std::string(
-                    "the registry could not be told, so other brokers know nothing of it, "
-                    "and a grant could still be used: ") +
-                error.what();
-      log::error("a revocation is not recorded: " + problem);
+      problem = owe({request.target, request.reason, caller.name()}, error);
     }
     loop_.post([this, ordered, problem, cause, ending] {
       if (!problem.empty()) ending->ended().add_problem(problem);
@@ -374,7 +400,7 @@ void ControlCommands::revoke(const Caller& caller, const ControlRequest& request
         }
       }
       if (others.empty()) return ending->release();
-      queries_.add([this, others, ending] {
+      jobs_.revocations.add([this, others, ending] {
         std::vector<TaskRecord> ended = others;
         std::string why;
         try {

@@ -20,10 +20,17 @@ class EndedTasks;
 /// loop never waits.
 class ControlCommands {
  public:
-  /// @param registry  Null for none. All outlive the commands, and the loop runs no function of
-  ///                  theirs after them.
-  ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook& book, Registry* registry,
-                  JobThreads& openings, JobThreads& queries, ServedTasks& tasks);
+  /// Threads for what may have to wait, so that no kind of work waits for another.
+  struct Jobs {
+    JobThreads& openings;
+    JobThreads& queries;
+    JobThreads& revocations;
+  };
+
+  /// @param registered  The book that is kept in a registry; null without one. All outlive the
+  ///                    commands, and the loop runs no function of theirs after them.
+  ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook& book, RegistryBook* registered,
+                  const Jobs& jobs, ServedTasks& tasks);
   ControlCommands(const ControlCommands&) = delete;
   ControlCommands& operator=(const ControlCommands&) = delete;
 
@@ -47,6 +54,7 @@ class ControlCommands {
   void list(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void show(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void revoke(const Caller& caller, const ControlRequest& request, const Answer& answer);
+  std::string owe(RevocationOrdered revocation, const std::exception& why);
   [[nodiscard]] std::vector<std::string> find(const Caller& caller,
                                               const ControlRequest& request) const;
   [[nodiscard]] bool is_operator(const Caller& caller) const;
@@ -54,9 +62,9 @@ class ControlCommands {
   EventLoop& loop_;
   const CurrentConfig config_;
   TaskBook& book_;
+  RegistryBook* const registered_;
   Registry* const registry_;
-  JobThreads& opening_jobs_;
-  JobThreads& queries_;
+  const Jobs jobs_;
   ServedTasks& tasks_;
   std::atomic<bool> is_stopping_{false};  // openings that wait for their turn look at it
   std::size_t openings_ = 0;

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr mode_t kAnybody = 0666;  // who may do what is decided for each request
+constexpr mode_t kOpenToAll = 0666;  // who may do what is decided for each request
 
 void check_length(const fs::path& path) {
   if (path.string().size() <= broker::kMaxSocketPath) return;
@@ -54,7 +54,7 @@ ControlPlace::ControlPlace(fs::path path) : path_(std::move(path)) {
   if (unlink(path_.c_str()) != 0 && errno != ENOENT) {
     throw tools::file_failure(path_.string(), errno);
   }
-  socket_ = broker::listen_at(path_, SOCK_SEQPACKET, kAnybody);
+  socket_ = broker::listen_at(path_, SOCK_SEQPACKET, kOpenToAll);
 }
 
 ControlPlace::~ControlPlace() { unlink(path_.c_str()); }

@@ -95,6 +95,7 @@ void ServedTask::hear(const Message& message) {
   switch (message.kind) {
     case MessageKind::ready:
       work_->is_ready = true;
+      sockets_.leave_to_worker();
       work_->patience.stop();
       if (wanted_end_) wait_for_worker(kEndTime, "to end the task");
       break;

@@ -51,7 +51,17 @@ void ServedTasks::reserve(uid_t user, const std::string& id) {
     throw Error(CKR_SESSION_COUNT,
                 "too many open tasks; see limits.tasks, and the limit of open files (LimitNOFILE)");
   }
+  const std::size_t most_of_user = config_()->config.serve.max_tasks_per_user;
+  if (ids_.size() >= most_of_user && of_user(user) >= most_of_user) {
+    throw Error(CKR_SESSION_COUNT, "user " + std::to_string(user) +
+                                       " has too many open tasks; see serve.tasks-per-user");
+  }
   ids_.emplace(std::pair(user, id), "");
+}
+
+std::size_t ServedTasks::of_user(uid_t user) const {
+  return static_cast<std::size_t>(
+      std::distance(ids_.lower_bound({user, ""}), ids_.lower_bound({user + 1, ""})));
 }
 
 void ServedTasks::give_back(uid_t user, const std::string& id) noexcept {

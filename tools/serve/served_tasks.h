@@ -17,8 +17,8 @@ namespace mayfly::serve {
 
 /// How many descriptors a process needs for so many tasks.
 [[nodiscard]] constexpr std::size_t descriptors_for(std::size_t tasks) noexcept {
-  constexpr std::size_t kOfTask = 3;  // two sockets, and the channel to its worker
-  constexpr std::size_t kOthers = 256;
+  constexpr std::size_t kOfTask = 2;    // two sockets, later only the channel to its worker
+  constexpr std::size_t kOthers = 256;  // also for tasks whose worker is being started
   return kOfTask * tasks + kOthers;
 }
 
@@ -32,7 +32,7 @@ class ServedTasks {
 
   /// Keeps the ID for a task that is being opened. A user has one task of an ID.
   /// @throws Error CKR_FUNCTION_REJECTED if there is one; CKR_SESSION_COUNT if there are as many
-  ///         tasks as may be.
+  ///         tasks as may be, or as the user may have.
   void reserve(uid_t user, const std::string& id);
   /// The task was not opened after all.
   void give_back(uid_t user, const std::string& id) noexcept;
@@ -62,6 +62,7 @@ class ServedTasks {
 
  private:
   void forget(ServedTask& task, const TaskEnd& end);
+  [[nodiscard]] std::size_t of_user(uid_t user) const;
 
   EventLoop& loop_;
   const CurrentConfig config_;

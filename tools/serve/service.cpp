@@ -32,6 +32,7 @@ namespace {
 // Openings that are approved and recorded at the same time: a person may be asked for each.
 constexpr std::size_t kOpeningThreads = 16;
 constexpr std::size_t kQueryThreads = 2;
+constexpr std::size_t kRevocationThreads = 2;
 // For all tasks to end, and for what is recorded of that.
 constexpr std::chrono::seconds kStopTime{25};
 
@@ -138,6 +139,7 @@ class Service {
   // These go first: what their threads do uses the rest.
   JobThreads openings_;
   JobThreads queries_;
+  JobThreads revocations_;
   std::unique_ptr<broker::RegistryThread> registry_thread_;
   std::optional<ControlSocket> control_;
   EventLoop::Watch signal_watch_;
@@ -152,11 +154,11 @@ Service::Service(std::shared_ptr<const AcceptedConfig> accepted)
       books_(open_books(accepted_->config, BookUpkeep::thread)),
       sweeper_(loop_, current_),
       tasks_(loop_, *books_.all, current_, sweeper_),
-      commands_(loop_, current_, *books_.all,
-                books_.registry == nullptr ? nullptr : &books_.registry->registry(), openings_,
-                queries_, tasks_),
+      commands_(loop_, current_, *books_.all, books_.registry.get(),
+                {openings_, queries_, revocations_}, tasks_),
       openings_(kOpeningThreads),
-      queries_(kQueryThreads) {
+      queries_(kQueryThreads),
+      revocations_(kRevocationThreads) {
   if (books_.registry != nullptr) keep_in_touch();
   commands_.on_opening_over([this] {
     if (is_stopping_) end_tasks();

@@ -29,6 +29,12 @@ class TaskSockets {
   /// Where libmayfly.so comes in.
   [[nodiscard]] std::filesystem::path door_path() const;
 
+  /// Leaves them to the task's worker, which listens from now on; they stay in their folder.
+  void leave_to_worker() noexcept {
+    p11kit_.reset();
+    agents_.reset();
+  }
+
   /// Takes them away: nobody comes in any more.
   void remove() noexcept;
 

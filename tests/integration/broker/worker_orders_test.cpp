@@ -31,7 +31,7 @@ WorkerOrders sample() {
   plan.policy.max_rate = 3;
   plan.policy.max_ttl = std::chrono::hours(1);
   plan.policy.max_depth = 2;
-  plan.origin = {"agent", "thumbprint", "jti", {"pay", "read"}};
+  plan.origin = {"agent", "thumbprint", "boss", "jti", {"pay", "read"}};
   orders.user = 1000;
   orders.p11kit = 7;
   orders.agents = 8;
@@ -50,6 +50,7 @@ void expect_same(const WorkerOrders& read, const WorkerOrders& written) {
   EXPECT_EQ(read.plan.policy, written.plan.policy);
   EXPECT_EQ(read.plan.origin.agent, written.plan.origin.agent);
   EXPECT_EQ(read.plan.origin.approver, written.plan.origin.approver);
+  EXPECT_EQ(read.plan.origin.issuer, written.plan.origin.issuer);
   EXPECT_EQ(read.plan.origin.grant_id, written.plan.origin.grant_id);
   EXPECT_EQ(read.plan.origin.scope, written.plan.origin.scope);
   EXPECT_EQ(read.user, written.user);

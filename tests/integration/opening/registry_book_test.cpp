@@ -89,6 +89,36 @@ TEST_F(RegistryBookTest, WhatCantBeWrittenNowIsWrittenLater) {
   EXPECT_EQ(registry->transitions(kFirst).size(), 3U);
 }
 
+TEST_F(RegistryBookTest, WhatIsRefusedKeepsNothingElseFromBeingWritten) {
+  RegistryBook book(registry, config, BookUpkeep::thread);
+  open(book, kFirst);
+  open(book, kSecond);
+  book.record({kFirst, "task", TaskState::active});
+  book.record({"3333333333333333", "unknown to the registry", TaskState::closed});
+  book.record({kSecond, "task", TaskState::expired});
+  EXPECT_TRUE(book.keep_up());
+  EXPECT_FALSE(book.owes());
+  EXPECT_EQ(task(kFirst).state, TaskState::active);
+  EXPECT_EQ(task(kSecond).state, TaskState::expired);
+}
+
+TEST_F(RegistryBookTest, ARevocationThatIsOwedIsWrittenOnce) {
+  RegistryBook book(registry, config, BookUpkeep::thread);
+  open(book, kFirst);
+  bool told = false;
+  book.tell_when_owed([&] { told = true; });
+  book.owe({{RevocationTarget::Kind::serial, kFirst, ""}, "stolen", "operator"});
+  EXPECT_TRUE(told);
+  EXPECT_TRUE(book.owes());
+  EXPECT_TRUE(book.keep_up());
+  EXPECT_FALSE(book.owes());
+  EXPECT_EQ(book.ordered_to_end(), std::vector<std::string>{kFirst});
+  const std::vector<RevocationOrder> orders = registry->revocations(book.broker()->id);
+  ASSERT_EQ(orders.size(), 1U);
+  EXPECT_EQ(orders[0].reason, "stolen");
+  EXPECT_EQ(orders[0].actor, "operator");
+}
+
 TEST_F(RegistryBookTest, ABookThatIsClosedLeavesNoBrokerBehind) {
   RegistryBook book(registry, config, BookUpkeep::calls);
   open(book, kFirst);

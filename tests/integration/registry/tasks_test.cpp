@@ -92,6 +92,33 @@ TEST_P(Tasks, OpeningAgainIsTheSameAsOnce) {
   registry_->open_task(make_task(2, self), make_grant("other"), "tester");
 }
 
+TEST_P(Tasks, ManyAreMovedTogetherOrNone) {
+  const BrokerRecord self = broker();
+  for (const int number : {1, 2, 3}) open_task(number, self);
+  registry_->move_task(digits(3), TaskState::closed, "done", "alice");
+  registry_->move_tasks({{digits(1), TaskState::active, "key", "bob"},
+                         {digits(1), TaskState::expired, "late", "carol"},
+                         {digits(3), TaskState::revoked, "too late", "bob"}});
+  EXPECT_EQ(task(digits(1)).state, TaskState::expired);
+  const auto story = registry_->transitions(digits(1));
+  ASSERT_THAT(story, SizeIs(3));
+  EXPECT_EQ(story[2].from, TaskState::active);
+  EXPECT_EQ(story[2].cause, "late");
+  EXPECT_EQ(story[2].actor, "carol");
+  EXPECT_EQ(task(digits(3)).state, TaskState::closed);
+  EXPECT_THAT(registry_->transitions(digits(3)), SizeIs(2));
+  for (const TaskChange& bad : {TaskChange{digits(9), TaskState::closed, "c", "a"},
+                                TaskChange{digits(2), TaskState::open, "c", "a"},
+                                TaskChange{digits(2), TaskState::closed, "", "a"}}) {
+    EXPECT_EQ(fault_of([&] {
+                registry_->move_tasks({{digits(2), TaskState::active, "c", "a"}, bad});
+              }),
+              CKR_ARGUMENTS_BAD);
+    EXPECT_EQ(task(digits(2)).state, TaskState::open);
+  }
+  registry_->move_tasks({});
+}
+
 TEST_P(Tasks, OfOneIdMayBeOpenInManyBrokers) {
   const BrokerRecord first = broker();
   const BrokerRecord second = broker();

@@ -55,6 +55,24 @@ TEST_F(ServeAuthority, WhoMayOpenHasTasksOfHisOwnAndNoOthers) {
   EXPECT_THAT(broker_.list(), testing::SizeIs(1)) << "root's is still there";
 }
 
+TEST(ServeLimits, AUserHasSoManyTasksAndNoMore) {
+  ASSERT_EQ(geteuid(), 0U) << "this test changes users, as root can";
+  const BrokerHome home(
+      serve_table("users = [" + std::to_string(kNobody) + "]\ntasks-per-user = 2\n"));
+  const ServedBroker broker(home);
+  const auto open = [&](uid_t user, const std::string& id) {
+    return broker.mayfly_as(user, {"open", "--task", id});
+  };
+  EXPECT_EQ(open(kNobody, "a").status, 0);
+  EXPECT_EQ(open(kNobody, "b").status, 0);
+  const Outcome refused = open(kNobody, "c");
+  EXPECT_EQ(refused.status, tools::kTryAgain);
+  EXPECT_THAT(refused.err, HasSubstr("serve.tasks-per-user"));
+  static_cast<void>(broker.open("another user's"));
+  EXPECT_EQ(broker.mayfly_as(kNobody, {"close", "--task", "a"}).status, 0);
+  EXPECT_EQ(open(kNobody, "c").status, 0);
+}
+
 TEST_F(ServeAuthority, OnlyTheTasksUserComesIn) {
   const Outcome opened = broker_.mayfly_as(kNobody, {"open", "--task", "t", "--json"});
   const OpenedTask task = read_opened(nlohmann::json::parse(opened.out));

@@ -118,6 +118,8 @@ TEST_F(ServeCommands, RevokeEndsExactlyTheTasksThatAreMeant) {
   answer = broker_.ask({"revoke", "--agent", "user 0", "--reason", "stolen"});
   EXPECT_EQ(answer.at("tasks").at(0).at("task"), "c");
   EXPECT_THAT(home_.log(), HasSubstr("revocation by user 0"));
+  answer = broker_.ask({"revoke", "--task", "unknown", "--reason", "stolen"}, tools::kTryAgain);
+  EXPECT_THAT(answer.at("problems").at(0).get<std::string>(), HasSubstr("no such task"));
 }
 
 TEST_F(ServeCommands, RevokeAllIsDoneWithinASecondAndSaysSo) {

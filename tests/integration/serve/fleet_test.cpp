@@ -135,6 +135,21 @@ TEST_F(Fleet, ARevocationAtOneBrokerIsObeyedByAnother) {
   EXPECT_THAT(c_.broker().list(), testing::ElementsAre(Pair("other", "active")));
 }
 
+TEST_F(Fleet, OfTwoIssuersGrantsOfOneNameTheOneThatIsMeantIsRevoked) {
+  const std::string grant = grant_for("granted", "jti-1");
+  ASSERT_EQ(b_.broker().mayfly({"open", "--task", "granted", "--grant", grant}).status, 0);
+  const auto revoke = [&](const std::string& issuer) {
+    return b_.broker()
+        .ask({"revoke", "--grant", "jti-1", "--issuer", issuer, "--reason", "stolen"})
+        .at("tasks")
+        .size();
+  };
+  EXPECT_EQ(revoke("https://other.test"), 0U);
+  EXPECT_EQ(all_tasks(b_)["granted"], "open");
+  EXPECT_EQ(revoke("https://approver.test"), 1U);
+  EXPECT_TRUE(eventually([&] { return all_tasks(c_)["granted"] == "revoked"; }));
+}
+
 TEST_F(Fleet, AnOperatorWithoutABrokerReachesAllOfThem) {
   static_cast<void>(open_with_key(b_, "at b"));
   static_cast<void>(open_with_key(c_, "at c"));
@@ -185,11 +200,18 @@ TEST_F(Fleet, ABrokerThatIsCutOffLosesItsTasksAndOpensNoneAndComesBack) {
 TEST_F(Fleet, OpenTasksGoOnWhileTheDatabaseIsDownAndItIsToldLater) {
   const OpenedTask task = open_with_key(b_, "t");
   const OpenedTask closed = open_with_key(b_, "closed");
+  static_cast<void>(open_with_key(c_, "stolen"));
   postgres_.kill();
   EXPECT_EQ(ServedBroker::client(task, "count").out, "1\n");
   EXPECT_EQ(b_.broker().mayfly({"close", "--serial", closed.serial}).status, 0);
-  EXPECT_EQ(keys_on_device(), 2U);
+  EXPECT_EQ(b_.broker()
+                .mayfly({"revoke", "--task", "stolen", "--reason", "stolen while it was down"})
+                .status,
+            tools::kTryAgain);
+  EXPECT_EQ(keys_on_device(), 4U);
   postgres_.start();
+  EXPECT_TRUE(eventually([&] { return keys_on_device() == 2; }, kPatience))
+      << "the other broker is told of the revocation" << b_.log() << c_.log();
   EXPECT_TRUE(eventually(
       [&] {
         const Outcome outcome = c_.broker().mayfly({"show", "--task", "closed", "--json"});

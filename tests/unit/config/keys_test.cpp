@@ -81,6 +81,7 @@ const std::map<std::string, std::string>& other_values() {
       {"serve.groups", "[51]"},
       {"serve.operators", "[1002, 1003]"},
       {"serve.operator-groups", "[52]"},
+      {"serve.tasks-per-user", "5"},
   };
   return kValues;
 }

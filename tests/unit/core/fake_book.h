@@ -15,7 +15,7 @@ class FakeBook final : public TaskBook {
  public:
   /// The one text that is a grant, and what it allows.
   std::string grant = "grant";
-  Terms granted{.policy = {}, .origin = {"agent", "approver", "jti"}};
+  Terms granted{.policy = {}, .origin = {"agent", "approver", "issuer", "jti"}};
   bool spent = false;
   bool can_record = true;
   std::vector<std::string> orders;

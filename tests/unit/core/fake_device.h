@@ -17,6 +17,9 @@
 
 namespace mayfly::test {
 
+/// What tests have signed: the digest of nothing in particular.
+inline const Bytes kDigest(32, 0x11);
+
 /// What happens inside a FakeDevice, and switches for it.
 struct FakeDeviceState {
   std::atomic<int> living{0};             ///< keys made and not destroyed

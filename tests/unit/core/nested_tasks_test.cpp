@@ -14,8 +14,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Bytes kDigest(32, 0x11);
-
 class NestedTasksTest : public ::testing::Test {
  protected:
   std::shared_ptr<Task> open(const std::string& id, TaskPolicy policy = {},

@@ -12,7 +12,7 @@
 namespace mayfly {
 namespace {
 
-const Bytes kDigest(32, 0x11);
+using test::kDigest;
 
 class SignPreparedTest : public testing::Test {
  protected:

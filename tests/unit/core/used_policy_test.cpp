@@ -16,7 +16,7 @@
 namespace mayfly {
 namespace {
 
-const Bytes kDigest(32, 0x11);
+using test::kDigest;
 
 /// A task under a policy, and a key in it.
 class UsedPolicy {

@@ -1,0 +1,23 @@
+#include "tools/vendor_interface.h"
+
+#include <dlfcn.h>
+
+#include "tools/failure.h"
+
+namespace mayfly::tools {
+
+MAYFLY_FUNCTION_LIST* vendor_interface(const std::string& library) {
+  void* const loaded = dlopen(library.c_str(), RTLD_NOW | RTLD_NOLOAD);
+  const auto get_interface = reinterpret_cast<CK_C_GetInterface>(
+      loaded == nullptr ? nullptr : dlsym(loaded, "C_GetInterface"));
+  if (loaded != nullptr) dlclose(loaded);  // p11-kit still has it
+  CK_INTERFACE* interface = nullptr;
+  std::string name = MAYFLY_INTERFACE_NAME;
+  if (get_interface == nullptr || get_interface(reinterpret_cast<CK_UTF8CHAR*>(name.data()),
+                                                nullptr, &interface, 0) != CKR_OK) {
+    throw Failure(kInternal, library + " has no interface of mayfly's");
+  }
+  return static_cast<MAYFLY_FUNCTION_LIST*>(interface->pFunctionList);
+}
+
+}  // namespace mayfly::tools
