@@ -184,7 +184,8 @@ bool RegistryBook::write_owed() noexcept {
         if (owed_.empty()) return true;
         next = owed_.front();
       }
-      registry_->move_task(next.move.serial, next.move.to, next.cause, next.actor);
+      registry_->move_task(
+          {next.move.serial, next.move.to, next.cause, next.actor, next.move.ledger_key});
     } catch (const Error& error) {
       if (error.rv() != CKR_ARGUMENTS_BAD) {
         rest(error);

@@ -21,6 +21,7 @@ void check(const StoredKeyRecord& record);
 void check(const BrokerRecord& broker);
 void check(const GrantUse& grant);
 void check(const NewTask& task);
+void check(const TaskChange& change);
 void check(const RevocationTarget& target);
 void check_broker_id(const std::string& id);
 void check_serial(const std::string& serial);

@@ -103,30 +103,32 @@ void SqlRegistry::open_task(const NewTask& task, const std::optional<GrantUse>& 
   });
 }
 
-bool SqlRegistry::move_task(const std::string& serial, TaskState to, const std::string& cause,
-                            const std::string& actor) {
-  check_serial(serial);
-  check_cause(cause);
-  check_actor(actor);
+bool SqlRegistry::move_task(const TaskChange& change) {
+  check(change);
   bool moved = false;
   database().transact(Access::write, [&](SqlTransaction& transaction) {
-    const TaskState from = state_of(transaction, serial);
+    const TaskState from = state_of(transaction, change.serial);
     moved = !is_final(from);
     if (!moved) return;
-    if (!may_move(from, to)) {
-      throw Error(CKR_ARGUMENTS_BAD, "task " + serial + " is " + to_string(from) +
-                                         " and can't become " + to_string(to));
+    if (!may_move(from, change.to)) {
+      throw Error(CKR_ARGUMENTS_BAD, "task " + change.serial + " is " + to_string(from) +
+                                         " and can't become " + to_string(change.to));
     }
     SqlValue ended;
-    if (is_final(to)) ended = transaction.now();
-    transaction.run("UPDATE task SET state = $2, ended = $3 WHERE serial = $1",
-                    {serial, as_value(to), ended});
+    if (is_final(change.to)) ended = transaction.now();
+    SqlValue ledger_key;
+    if (!change.ledger_key.empty()) ledger_key = change.ledger_key;
+    transaction.run(
+        "UPDATE task SET state = $2, ended = $3, ledger_key = COALESCE(ledger_key, $4) "
+        "WHERE serial = $1",
+        {change.serial, as_value(change.to), ended, ledger_key});
     transaction.run(
         "INSERT INTO task_transition(serial, was, became, at, cause, actor) "
         "VALUES ($1, $2, $3, $4, $5, $6)",
-        {serial, as_value(from), as_value(to), transaction.now(), cause, actor});
-    if (!is_final(to)) return;
-    end_what_is_below(transaction, serial, cause, actor);
+        {change.serial, as_value(from), as_value(change.to), transaction.now(), change.cause,
+         change.actor});
+    if (!is_final(change.to)) return;
+    end_what_is_below(transaction, change.serial, change.cause, change.actor);
     transaction.announce();
   });
   return moved;
@@ -146,6 +148,11 @@ std::vector<TaskRecord> SqlRegistry::tasks(const TaskFilter& filter) {
   narrow("agent", filter.agent);
   narrow("broker", filter.broker);
   narrow("parent", filter.parent);
+  if (!filter.host.empty()) {
+    values.emplace_back(filter.host);
+    statement += " AND t.broker IN (SELECT id FROM broker WHERE host = $" +
+                 std::to_string(values.size()) + ")";
+  }
   if (!filter.ended_too) statement += std::string(" AND t.state ") + kOpenStates;
   statement += " ORDER BY t.number LIMIT " + std::to_string(std::min(filter.most, kMostAtOnce));
   std::vector<TaskRecord> tasks;
