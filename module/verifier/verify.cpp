@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/utf8.h"
-#include "verifier/verifier.h"
+#include "verifier/boundary.h"
 
 struct mayfly_verifier {
   explicit mayfly_verifier(mayfly::verifier::Settings settings) : verifier(std::move(settings)) {}
@@ -26,36 +26,7 @@ struct mayfly_verifier {
 namespace mayfly::verifier {
 namespace {
 
-constexpr std::size_t kMaxFields = 1024;
-constexpr std::size_t kMaxCredential = 64 * 1024;
-constexpr std::size_t kMaxText = 1024 * 1024;
 constexpr std::chrono::seconds kReadTime{10};
-
-/// A caller's structure, as this version knows it: what an earlier header did not have is zero.
-template <typename Struct>
-Struct known(const Struct* given, const char* name) {
-  if (given == nullptr) throw BadCall(std::string(name) + " is NULL");
-  if (given->size < sizeof given->size || given->size > 64 * sizeof(Struct)) {
-    throw BadCall(std::string(name) + "->size is not sizeof *" + name);
-  }
-  Struct copy{};
-  std::memcpy(&copy, given, std::min(given->size, sizeof copy));
-  return copy;
-}
-
-std::string text(const char* given, const char* name, std::size_t most = kMaxText) {
-  if (given == nullptr) return {};
-  const std::size_t size = strnlen(given, most + 1);
-  if (size > most) throw BadCall(std::string(name) + " is too long");
-  // An empty one says nothing, where whoever gave it believes that it is looked at.
-  if (size == 0) throw BadCall(std::string(name) + " is empty; leave it NULL");
-  return {given, size};
-}
-
-/// A credential or a proof: an empty one came from the other side.
-std::string token(const char* given, std::size_t most = kMaxCredential) {
-  return given == nullptr ? std::string() : std::string(given, strnlen(given, most + 1));
-}
 
 std::string read_status_file(const std::string& path) {
   const Descriptor file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -162,18 +133,7 @@ credential::HttpProof http_of(const mayfly_verify_request& given) {
   http.signature = token(given.signature);
   http.message.method = given.method == nullptr ? "" : text(given.method, "method");
   http.message.target = given.url == nullptr ? "" : text(given.url, "url");
-  if (given.field_count > kMaxFields) throw BadCall("there are too many fields");
-  if (given.field_count != 0 && given.fields == nullptr) throw BadCall("fields is NULL");
-  for (std::size_t i = 0; i < given.field_count; ++i) {
-    const mayfly_http_field& field = given.fields[i];
-    if (field.name == nullptr || field.value == nullptr) throw BadCall("a field is NULL");
-    http.message.fields.emplace_back(token(field.name, kMaxText), token(field.value, kMaxText));
-  }
-  if (given.body_size != 0) {
-    if (given.body == nullptr) throw BadCall("body is NULL");
-    const auto* const bytes = static_cast<const std::uint8_t*>(given.body);
-    http.body.assign(bytes, bytes + given.body_size);
-  }
+  read_message(given, http.message, http.body);
   return http;
 }
 
@@ -195,29 +155,14 @@ Request request_of(const mayfly_verify_request& given, std::chrono::seconds skew
   return request;
 }
 
-/// Writes as much of a text as there is room for, and its zero.
-template <std::size_t size>
-void put(char (&room)[size], std::string_view text) {
-  const std::string_view fitting = utf8_prefix(text, size - 1);
-  std::memcpy(room, fitting.data(), fitting.size());
-  room[fitting.size()] = '\0';
-}
-
-/// A name must be told whole or not at all.
-template <std::size_t size>
-void put_name(char (&room)[size], const std::string& text) {
-  if (text.size() >= size) throw Error(CKR_FUNCTION_FAILED, "a name is too long to be told");
-  put(room, text);
-}
-
 void put_verified(mayfly_verify_result& result, const credential::VerifiedCredential& verified) {
-  put_name(result.subject, verified.subject);
-  put_name(result.thumbprint, verified.thumbprint);
+  put_whole(result.subject, verified.subject);
+  put_whole(result.thumbprint, verified.thumbprint);
   result.expires = verified.expires;
   if (const auto& wit = verified.wit) {
-    put_name(result.issuer, wit->issuer);
-    put_name(result.task, wit->task_id);
-    put_name(result.serial, wit->task_serial);
+    put_whole(result.issuer, wit->issuer);
+    put_whole(result.task, wit->task_id);
+    put_whole(result.serial, wit->task_serial);
   }
 }
 
@@ -231,9 +176,7 @@ mayfly_verify_result no_result(int status, const char* message) noexcept {
 /// Does something and says what came of it.
 template <typename Body>
 int answer(mayfly_verify_result* out, Body&& body) noexcept {
-  if (out != nullptr && out->size < sizeof out->size + sizeof out->status) {
-    return MAYFLY_VERIFY_BAD_CALL;
-  }
+  if (!has_room(out)) return MAYFLY_VERIFY_BAD_CALL;
   mayfly_verify_result result{};
   try {
     body(result);
@@ -248,10 +191,7 @@ int answer(mayfly_verify_result* out, Body&& body) noexcept {
   } catch (...) {
     result = no_result(MAYFLY_VERIFY_FAILED, "it can't be told why");
   }
-  if (out == nullptr) return result.status;
-  result.size = out->size;
-  std::memcpy(out, &result, std::min(out->size, sizeof result));
-  return result.status;
+  return give(out, result);
 }
 
 }  // namespace

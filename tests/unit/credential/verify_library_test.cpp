@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "mayfly/proof.h"
 #include "mayfly/verify.h"
 #include "support/temp_folder.h"
 #include "unit/credential/sample.h"
@@ -303,6 +304,120 @@ TEST_F(VerifyLibrary, KnowsHowMuchTheCallerKnows) {
   EXPECT_EQ(mayfly_verifier_new(nullptr, &verifier_, nullptr), MAYFLY_VERIFY_BAD_CALL);
   EXPECT_EQ(verifier_, nullptr);
   EXPECT_EQ(mayfly_verifier_new(&settings_, nullptr, nullptr), MAYFLY_VERIFY_BAD_CALL);
+}
+
+/// What an agent has: a key, and how it signs with it.
+struct Agent {
+  explicit Agent(const TestSigner& signer = agent())
+      : signer_(signer), info(signer.public_key().subject_public_key_info()) {
+    key.size = sizeof key;
+    key.public_key = info.data();
+    key.public_key_size = info.size();
+    key.deadline_seconds = kNow + 600;
+    key.sign = sign;
+    key.context = this;
+    request.size = sizeof request;
+    request.method = "GET";
+    request.url = kTarget;
+    request.now_seconds = kNow;
+    proof.size = sizeof proof;
+  }
+  Agent(const Agent&) = delete;
+
+  static int sign(void* context, unsigned long mechanism, const void* message,
+                  std::size_t message_size, unsigned char* signature, std::size_t* size) {
+    Agent& self = *static_cast<Agent*>(context);
+    self.mechanism = mechanism;
+    if (self.answer != 0) return self.answer;
+    const Bytes made = self.signer_.sign({static_cast<const char*>(message), message_size});
+    EXPECT_LE(made.size(), *size);
+    *size = made.size();
+    std::memcpy(signature, made.data(), made.size());
+    if (self.spoils) signature[0] ^= 1;
+    return 0;
+  }
+
+  const TestSigner& signer_;
+  const Bytes info;
+  mayfly_proof_key key{};
+  mayfly_proof_request request{};
+  mayfly_proof proof{};
+  unsigned long mechanism = 0;
+  int answer = 0;
+  bool spoils = false;
+};
+
+TEST_F(VerifyLibrary, MakesProofsThatHold) {
+  Agent maker;
+  ASSERT_EQ(mayfly_prove_dpop(&maker.key, &maker.request, &maker.proof), MAYFLY_VERIFIED)
+      << maker.proof.message;
+  EXPECT_EQ(maker.mechanism, CKM_ECDSA_SHA256);
+  request_.dpop = maker.proof.token;
+  EXPECT_EQ(verify(), "verified") << message();
+
+  Agent workload;
+  workload.request.wit = wit_.c_str();
+  ASSERT_EQ(mayfly_prove_wpt(&workload.key, &workload.request, &workload.proof), MAYFLY_VERIFIED)
+      << workload.proof.message;
+  request_.dpop = nullptr;
+  request_.wpt = workload.proof.token;
+  EXPECT_EQ(verify(), "verified") << message();
+
+  Agent http;
+  http.request.method = "POST";
+  http.request.body = "a body";
+  http.request.body_size = 6;
+  ASSERT_EQ(mayfly_prove_http(&http.key, &http.request, &http.proof), MAYFLY_VERIFIED)
+      << http.proof.message;
+  const mayfly_http_field fields[] = {{"Content-Digest", http.proof.content_digest}};
+  request_.wpt = nullptr;
+  request_.method = "POST";
+  request_.signature_input = http.proof.signature_input;
+  request_.signature = http.proof.signature;
+  request_.fields = fields;
+  request_.field_count = 1;
+  request_.body = "a body";
+  request_.body_size = 6;
+  EXPECT_EQ(verify(), "verified") << message();
+}
+
+TEST_F(VerifyLibrary, MakesNoProofThatWouldNotHold) {
+  const auto answer = [](auto change) {
+    Agent maker;
+    change(maker);
+    const int status = mayfly_prove_dpop(&maker.key, &maker.request, &maker.proof);
+    EXPECT_EQ(maker.proof.status, status);
+    EXPECT_STREQ(maker.proof.token, "");
+    return status;
+  };
+  EXPECT_EQ(answer([](Agent& a) { a.answer = 5; }), MAYFLY_VERIFY_FAILED);
+  EXPECT_EQ(answer([](Agent& a) { a.spoils = true; }), MAYFLY_VERIFY_FAILED);
+  EXPECT_EQ(answer([](Agent& a) { a.key.deadline_seconds = kNow; }), MAYFLY_VERIFY_FAILED);
+  EXPECT_EQ(answer([](Agent& a) { a.key.sign = nullptr; }), MAYFLY_VERIFY_BAD_CALL);
+  EXPECT_EQ(answer([](Agent& a) { a.key.public_key_size = 5; }), MAYFLY_VERIFY_BAD_CALL);
+  EXPECT_EQ(answer([](Agent& a) { a.key.size = 0; }), MAYFLY_VERIFY_BAD_CALL);
+  EXPECT_EQ(answer([](Agent& a) { a.request.url = nullptr; }), MAYFLY_VERIFY_BAD_CALL);
+  EXPECT_EQ(answer([](Agent& a) { a.request.method = ""; }), MAYFLY_VERIFY_BAD_CALL);
+  Agent without_wit;
+  EXPECT_EQ(mayfly_prove_wpt(&without_wit.key, &without_wit.request, &without_wit.proof),
+            MAYFLY_VERIFY_BAD_CALL);
+  EXPECT_EQ(mayfly_prove_dpop(&without_wit.key, &without_wit.request, nullptr),
+            MAYFLY_VERIFY_BAD_CALL);
+}
+
+TEST_F(VerifyLibrary, SaysByWhichMechanismToSign) {
+  const std::pair<JwsAlgorithm, CK_MECHANISM_TYPE> all[] = {
+      {JwsAlgorithm::es256, CKM_ECDSA_SHA256},
+      {JwsAlgorithm::es384, CKM_ECDSA_SHA384},
+      {JwsAlgorithm::eddsa, CKM_EDDSA},
+      {JwsAlgorithm::ps256, CKM_SHA256_RSA_PKCS_PSS}};
+  for (const auto& [algorithm, mechanism] : all) {
+    const TestSigner signer(algorithm);
+    Agent maker(signer);
+    EXPECT_EQ(mayfly_prove_dpop(&maker.key, &maker.request, &maker.proof), MAYFLY_VERIFIED)
+        << maker.proof.message;
+    EXPECT_EQ(maker.mechanism, mechanism);
+  }
 }
 
 TEST_F(VerifyLibrary, TakesAProofOnceOfManyThreads) {
