@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "tools/approver_key.h"
 #include "tools/audit_checkpoint.h"
@@ -87,10 +88,14 @@ std::string CoveredChains::change(const ClosedChain& covered, const ledger::Veri
   return "it has another end than at the checkpoint";
 }
 
-CoveredChains::Removal CoveredChains::removal(const std::string& serial) const {
+CoveredChains::Removal CoveredChains::removal(const std::string& serial,
+                                              std::uint64_t ended_ms) const {
   const ClosedChain* const purged = log_.purged(serial);
   if (purged == nullptr) return {false, "it was taken away"};
-  const std::uint64_t end = log_.closed(serial)->time_ms;
+  if (purged->time_ms > unix_now_s() * 1000 + 1000) {
+    return {false, "the list says that it was removed at a time that is still to come"};
+  }
+  const std::uint64_t end = std::max(log_.closed(serial)->time_ms, ended_ms);
   const std::uint64_t age = purged->time_ms > end ? purged->time_ms - end : 0;
   const std::string text = "it was removed by mayfly audit purge on " +
                            utc_text_ms(purged->time_ms) + ", " + std::to_string(age / 86'400'000) +

@@ -54,7 +54,9 @@ class CoveredChains {
     bool is_right = false;  ///< it was removed for its age, as --retention wants it
     std::string text;
   };
-  [[nodiscard]] Removal removal(const std::string& serial) const;
+  /// @param ended_ms  When its task ended, as somebody else knows; 0 for nobody. Whoever can write
+  ///                  the folder can write the list, too, where no checkpoint covers it.
+  [[nodiscard]] Removal removal(const std::string& serial, std::uint64_t ended_ms) const;
 
  private:
   void check(const std::string& file, const PublicKey& key);

@@ -120,7 +120,9 @@ class AuditVerify {
       ask_registry([&](Registry& registry) { known = tasks_with_ledgers(registry); });
     }
     for (const std::string& file : files()) verify(file);
-    for (const TaskRecord& task : known) require_chain(task.serial, task.id, story_of(task));
+    for (const TaskRecord& task : known) {
+      require_chain(task.serial, task.id, task.ended, story_of(task));
+    }
     if (covered_) check_covered();
     if (options_.json) {
       print_json();
@@ -224,9 +226,10 @@ class AuditVerify {
   }
 
   /// Tells of a chain that should be there and is not.
-  void require_chain(const std::string& serial, const std::string& id, const std::string& story) {
+  void require_chain(const std::string& serial, const std::string& id, std::uint64_t ended_ms,
+                     const std::string& story) {
     if (!serials_.insert(serial).second) return;
-    const CoveredChains::Removal removal = covered_->removal(serial);
+    const CoveredChains::Removal removal = covered_->removal(serial, ended_ms);
     all_hold_ = all_hold_ && removal.is_right;
     if (options_.json) {
       missing_.push_back({{"task", id},
@@ -245,7 +248,7 @@ class AuditVerify {
 
   void check_covered() {
     for (const ledger::ClosedChain& chain : covered_->chains()) {
-      require_chain(chain.task.serial, chain.task.id,
+      require_chain(chain.task.serial, chain.task.id, chain.time_ms,
                     "a checkpoint covers it, " + std::to_string(chain.head.entries) +
                         " entries up to " + utc_text_ms(chain.time_ms));
     }

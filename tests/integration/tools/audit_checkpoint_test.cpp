@@ -203,6 +203,23 @@ TEST_F(AuditCheckpoint, KnowsWhatWasPurgedAndHowOldItWas) {
   EXPECT_GE(log.purged(std::string(16, 'a'))->time_ms, now_ms);
 }
 
+TEST_F(AuditCheckpoint, IsNotDeceivedByAPurgeThatIsMadeUp) {
+  const std::uint64_t now_ms = unix_now_s() * 1000;
+  const std::string gone = add_chain('a', now_ms - 10 * kDayMs);
+  const std::string kept = keep("kept");
+  fs::remove(chain_file(gone));
+  {
+    ledger::ChainLogFile list(folder());
+    ledger::ClosedChain record = list.log().chains()[0];
+    record.event = ledger::ClosedChain::Event::purged;
+    record.time_ms += 100 * kDayMs;
+    list.add({record});
+  }
+  const Outcome found = verify({kept}, {"--retention", "90d"});
+  EXPECT_EQ(found.status, kFailed);
+  EXPECT_THAT(found.out, HasSubstr("a time that is still to come"));
+}
+
 TEST_F(AuditCheckpoint, PurgeTellsOfChainsThatNoCheckpointHad) {
   add_chain('a', 1'500'000'000'000);
   ASSERT_EQ(audit({"purge", "--folder", folder().string(), "--older", "1d", "--dry-run"}).status,
