@@ -25,7 +25,7 @@ std::string module_of(const ApproverKeyOptions& options, const std::optional<Con
 }
 
 LongTermKey long_term_key(const ApproverKeyOptions& options, const std::optional<Config>& config) {
-  LongTermKey key{"the approver's key", options.key, "", std::nullopt};
+  LongTermKey key{options.whose, options.key, "", std::nullopt};
   if (!key.is_on_token()) return key;
   if (!options.pin_source.empty()) {
     key.pin_source = PinSource::parse(options.pin_source, std::filesystem::current_path());

@@ -17,6 +17,7 @@ struct ApproverKeyOptions {
   std::string key;         ///< a PEM file, or a PKCS#11 URI
   std::string module;      ///< for a URI: the PKCS#11 library; empty takes the configuration's
   std::string pin_source;  ///< for a URI: where the PIN comes from
+  std::string whose = "the approver's key";  ///< for messages
 };
 
 /// Adds --module and --pin-source.

@@ -1,4 +1,6 @@
 // `mayfly audit`: what was done with the keys of tasks, and whether that can be believed.
+#include "tools/audit_checkpoint.h"
+#include "tools/audit_export.h"
 #include "tools/audit_purge.h"
 #include "tools/audit_show.h"
 #include "tools/audit_verify.h"
@@ -11,6 +13,8 @@ void add_audit(CLI::App& app, int& status) {
   command->require_subcommand(1);
   add_audit_verify(*command, status);
   add_audit_show(*command, status);
+  add_audit_checkpoint(*command, status);
+  add_audit_export(*command, status);
   add_audit_purge(*command, status);
 }
 

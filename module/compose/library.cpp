@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/guarded_file.h"
 #include "base/log.h"
+#include "compose/abandoned_ledgers.h"
 #include "compose/books.h"
 #include "compose/broker_host.h"
 #include "compose/certificates.h"
@@ -14,7 +14,6 @@
 #include "device/broker/broker_device.h"
 #include "device/pkcs11/pkcs11_device.h"
 #include "device/tpm/tpm_device.h"
-#include "ledger/chain_folder.h"
 
 namespace mayfly {
 namespace {
@@ -68,25 +67,6 @@ void reap_recorded(Device& device) noexcept {
     }
   } catch (const std::exception& error) {
     log::warn("the keys of dead processes were not looked for", error);
-  }
-}
-
-/// The ledgers that have no end because their processes died. They are told of once.
-void tell_abandoned(const Config& config) noexcept {
-  if (config.ledger.folder.empty()) return;
-  constexpr std::size_t kMostTold = 10;
-  try {
-    const auto chains = ledger::take_abandoned(config.ledger.folder);
-    for (std::size_t i = 0; i < std::min(chains.size(), kMostTold); ++i) {
-      log::warn("the ledger of task " + chains[i].task.id +
-                " is not sealed, since its process died; see: mayfly audit verify " +
-                shell_word(chains[i].path.string()));
-    }
-    if (chains.size() > kMostTold) {
-      log::warn(std::to_string(chains.size() - kMostTold) + " more ledgers are not sealed either");
-    }
-  } catch (const std::exception& error) {
-    log::warn("the ledgers of dead processes were not looked for", error);
   }
 }
 
@@ -144,6 +124,7 @@ Library::Library(Config config, const std::string& policy, BookUpkeep upkeep)
   Books books = open_books(config_, upkeep);
   book_ = std::move(books.registry);
   open_tasks(policy, std::move(books.all));
+  tell_abandoned_ledgers(config_);
 }
 
 Library::Library(Config config, std::shared_ptr<TaskBook> book) : config_(std::move(config)) {
@@ -157,7 +138,6 @@ void Library::open_tasks(const std::string& policy, std::shared_ptr<TaskBook> bo
   TaskTable::LoginFactory make_login = login_factory(config_);
   device_ = open_device(config_);
   if (may_leave_traces(config_)) reap_recorded(*device_);
-  tell_abandoned(config_);
   tasks_ = std::make_unique<TaskTable>(*device_, limits, std::move(make_login), std::move(book));
 }
 

@@ -158,7 +158,8 @@ void RegistryBook::record(const TaskMove& move) noexcept {
       const Order* const ordered = order == orders_.end() ? nullptr : &order->second;
       std::string actor = "broker " + (broker_ ? broker_->id : std::string("that is gone"));
       if (ordered != nullptr) actor = ordered->actor;
-      owed_.push_back({move.serial, move.to, cause_of(move, ordered), std::move(actor)});
+      owed_.push_back(
+          {move.serial, move.to, cause_of(move, ordered), std::move(actor), move.ledger_key});
       if (ordered != nullptr && is_final(move.to)) orders_.erase(order);
       if (tell_owed_) tell_owed_();
     }

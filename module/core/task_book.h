@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/task_state.h"
 #include "core/task_origin.h"
 #include "core/task_policy.h"
@@ -43,6 +44,8 @@ struct TaskMove {
   std::size_t destroyed = 0;  ///< key pairs, by the end
   std::size_t pending = 0;    ///< key pairs that the device still owes
   std::string cause = {};     ///< for people; empty leaves it to the state
+  /// The SubjectPublicKeyInfo of the key that seals the task's ledger; empty for none.
+  Bytes ledger_key = {};
 };
 
 /// Admission is the leave to open one task. Dropped without record(), nothing has happened.

@@ -142,6 +142,11 @@ void TaskLedger::activate(const Task& task) {
             to_hex(thumbprint(key_->public_key())));
 }
 
+Bytes TaskLedger::public_key() const {
+  const std::scoped_lock turn(activation_);
+  return key_ == nullptr ? Bytes() : key_->public_key().subject_public_key_info();
+}
+
 void TaskLedger::generated(const Task& task, SessionKey& key) {
   if (chain_ == nullptr) return;
   activate(task);

@@ -79,6 +79,10 @@ class TaskLedger {
     }
   }
 
+  /// The SubjectPublicKeyInfo of the ledger's own key, which it keeps after that is destroyed;
+  /// empty before there is one. Waits while the device makes it.
+  [[nodiscard]] Bytes public_key() const;
+
   /// A key was destroyed. What can't be written now is written before the next entry. Told twice,
   /// it is written once.
   void destroyed(const SessionKey& key, Destruction outcome) noexcept;
@@ -98,7 +102,7 @@ class TaskLedger {
   void try_to_close(TaskState cause, const EndReport& report);
 
   std::unique_ptr<ledger::ChainWriter> chain_;  // null: nothing is written
-  std::mutex activation_;                       // held while the device makes key_
+  mutable std::mutex activation_;               // held while the device makes key_
   std::unique_ptr<LedgerKey> key_;
 
   std::mutex mutex_;  // guards what follows; after activation_, before the chain's

@@ -276,7 +276,9 @@ void TaskTable::look_after_host() noexcept {
 
 void TaskTable::note(const Task& task, const EndReport& report) noexcept {
   try {
-    book_->record({task.serial(), task.id(), task.state(), report.destroyed, report.pending});
+    TaskMove move{task.serial(), task.id(), task.state(), report.destroyed, report.pending};
+    move.ledger_key = task.ledger().public_key();
+    book_->record(move);
   } catch (const std::bad_alloc&) {
     log::error("the state of a task could not be recorded, since no memory is left");
   }

@@ -61,6 +61,12 @@ std::vector<std::filesystem::path> chain_files(const std::filesystem::path& fold
   return files;
 }
 
+bool is_finished(const std::filesystem::path& path) {
+  struct stat status {};
+  return lstat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+         (status.st_mode & S_IWUSR) == 0;
+}
+
 bool is_abandoned(const ChainOrigin& origin) {
   const auto owner = ProcessIdentity::parse(origin.owner);
   const bool over = unix_now_s() > origin.deadline_unix_s;

@@ -25,6 +25,9 @@ struct ChainOrigin {
 /// can't be seen from here and the task's deadline is over.
 [[nodiscard]] bool is_abandoned(const ChainOrigin& origin);
 
+/// Whether a chain's file is marked as finished: nobody adds to it.
+[[nodiscard]] bool is_finished(const std::filesystem::path& path);
+
 /// A chain that its process left without an end.
 struct AbandonedChain {
   std::filesystem::path path;

@@ -14,6 +14,7 @@ constexpr std::size_t kMostCause = 1'024;
 constexpr std::size_t kMostKeyId = 255;
 constexpr std::size_t kMostLabel = 1'024;
 constexpr std::size_t kHashBytes = 32;
+constexpr std::size_t kMostPublicKey = 1'024;
 
 [[noreturn]] void refuse(const char* what, const std::string& why) {
   throw Error(CKR_ARGUMENTS_BAD, std::string(what) + " " + why);
@@ -78,6 +79,7 @@ void check(const TaskChange& change) {
   check_serial(change.serial);
   check_cause(change.cause);
   check_actor(change.actor);
+  check_size(change.ledger_key.size(), 0, kMostPublicKey, "the key of a task's ledger");
 }
 
 void check(const RevocationTarget& target) {

@@ -70,6 +70,18 @@ struct TaskRecord : NewTask {
   std::uint64_t opened = 0;  ///< milliseconds since 1970, by the registry's clock
   std::uint64_t ended = 0;   ///< the same; 0 for a task that has not ended
   bool revocation_requested = false;
+  Bytes ledger_key;  ///< as in TaskChange; empty for none that is known
+};
+
+/// A change of a task's state.
+struct TaskChange {
+  std::string serial;
+  TaskState to = TaskState::open;
+  std::string cause;  ///< at most 1,024 bytes
+  std::string actor;  ///< who: at most 255 bytes
+  /// The SubjectPublicKeyInfo of the key that seals the task's ledger, at most 1,024 bytes; empty
+  /// where it has none, or none yet. Of a task, the first that is told stays.
+  Bytes ledger_key{};
 };
 
 /// Which tasks are asked for. What is empty says nothing.
@@ -79,17 +91,10 @@ struct TaskFilter {
   std::string agent{};
   std::string broker{};
   std::string parent{};
+  std::string host{};          ///< only tasks of this host's brokers
   bool ended_too = false;      ///< else only tasks that are open or active
   std::uint64_t after = 0;     ///< only tasks with a larger number: the next page
   std::uint32_t most = 1'000;  ///< at most so many
-};
-
-/// A change of a task's state that is to be.
-struct TaskChange {
-  std::string serial;
-  TaskState to = TaskState::active;
-  std::string cause;  ///< at most 1,024 bytes
-  std::string actor;  ///< who: at most 255 bytes
 };
 
 /// One change of a task's state, or its opening.

@@ -90,8 +90,7 @@ class Registry {
   /// @return false when the task had ended already.
   /// @throws Error CKR_ARGUMENTS_BAD for a task that is not known, and for a change that there is
   ///         not: to `open`, or from `active` to `active`.
-  virtual bool move_task(const std::string& serial, TaskState to, const std::string& cause,
-                         const std::string& actor) = 0;
+  virtual bool move_task(const TaskChange& change) = 0;
 
   /// The same for many tasks, all or none of them, for little more than one costs. Tasks that have
   /// ended already are left alone.

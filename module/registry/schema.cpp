@@ -57,7 +57,13 @@ constexpr const char* kVersion2[] = {
     "CREATE INDEX ticket_to_purge ON ticket(expires)",
 };
 
-constexpr std::array<std::span<const char* const>, kSchemaVersion> kSteps = {kVersion1, kVersion2};
+constexpr const char* kVersion3[] = {
+    // The SubjectPublicKeyInfo of the key that seals the task's ledger.
+    "ALTER TABLE task ADD COLUMN ledger_key BYTES",
+};
+
+constexpr std::array<std::span<const char* const>, kSchemaVersion> kSteps = {kVersion1, kVersion2,
+                                                                             kVersion3};
 
 void replace_all(std::string& text, std::string_view word, const char* type) {
   for (std::size_t at = 0; (at = text.find(word, at)) != text.npos;) {

@@ -6,7 +6,7 @@
 namespace mayfly {
 
 /// The version that this mayfly writes.
-inline constexpr std::int64_t kSchemaVersion = 2;
+inline constexpr std::int64_t kSchemaVersion = 3;
 
 /// Brings a database to that version, in one transaction. Does not write where it is there.
 /// @throws Error CKR_GENERAL_ERROR "NAME: …" for the registry of a newer mayfly, and for what is

@@ -26,6 +26,7 @@ TaskRecord task_in(const SqlRow& row) {
   task.opened = unsigned_in(row, 10);
   task.ended = unsigned_in(row, 11);
   task.revocation_requested = !row.is_null(12);
+  if (!row.is_null(13)) task.ledger_key = row.bytes(13);
   return task;
 }
 

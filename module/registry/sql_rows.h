@@ -18,7 +18,7 @@ inline constexpr char kBrokerColumns[] = "b.id, b.host, b.process";
 /// Columns of `task AS t` that make a TaskRecord.
 inline constexpr char kTaskColumns[] =
     "t.number, t.serial, t.id, t.agent, t.parent, t.broker, t.deadline, t.grant_issuer, "
-    "t.grant_id, t.state, t.opened, t.ended, t.revocation";
+    "t.grant_id, t.state, t.opened, t.ended, t.revocation, t.ledger_key";
 [[nodiscard]] std::vector<TaskRecord> tasks_in(const SqlRows& rows);
 
 /// What a broker's row is in.

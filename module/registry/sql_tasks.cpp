@@ -95,8 +95,12 @@ bool move(SqlTransaction& transaction, const TaskChange& change) {
   }
   SqlValue ended;
   if (is_final(change.to)) ended = transaction.now();
-  transaction.run("UPDATE task SET state = $2, ended = $3 WHERE serial = $1",
-                  {change.serial, as_value(change.to), ended});
+  SqlValue ledger_key;
+  if (!change.ledger_key.empty()) ledger_key = change.ledger_key;
+  transaction.run(
+      "UPDATE task SET state = $2, ended = $3, ledger_key = COALESCE(ledger_key, $4) "
+      "WHERE serial = $1",
+      {change.serial, as_value(change.to), ended, ledger_key});
   transaction.run(
       "INSERT INTO task_transition(serial, was, became, at, cause, actor) "
       "VALUES ($1, $2, $3, $4, $5, $6)",
@@ -126,14 +130,12 @@ void SqlRegistry::open_task(const NewTask& task, const std::optional<GrantUse>& 
   });
 }
 
-bool SqlRegistry::move_task(const std::string& serial, TaskState to, const std::string& cause,
-                            const std::string& actor) {
-  const TaskChange change{serial, to, cause, actor};
+bool SqlRegistry::move_task(const TaskChange& change) {
   check(change);
   bool moved = false;
   database().transact(Access::write, [&](SqlTransaction& transaction) {
     moved = move(transaction, change);
-    if (moved && is_final(to)) transaction.announce();
+    if (moved && is_final(change.to)) transaction.announce();
   });
   return moved;
 }
@@ -163,6 +165,11 @@ std::vector<TaskRecord> SqlRegistry::tasks(const TaskFilter& filter) {
   narrow("agent", filter.agent);
   narrow("broker", filter.broker);
   narrow("parent", filter.parent);
+  if (!filter.host.empty()) {
+    values.emplace_back(filter.host);
+    statement += " AND t.broker IN (SELECT id FROM broker WHERE host = $" +
+                 std::to_string(values.size()) + ")";
+  }
   if (!filter.ended_too) statement += std::string(" AND t.state ") + kOpenStates;
   statement += " ORDER BY t.number LIMIT " + std::to_string(std::min(filter.most, kMostAtOnce));
   std::vector<TaskRecord> tasks;

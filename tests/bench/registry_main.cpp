@@ -33,7 +33,7 @@ unsigned work(Registry& registry, unsigned member, Clock::time_point end) {
     task.broker = broker.id;
     task.deadline = 4'000'000'000;
     registry.open_task(task, GrantUse{{"boss", task.serial}, 4'000'000'000}, "bench");
-    registry.move_task(task.serial, TaskState::closed, "done", "bench");
+    registry.move_task({task.serial, TaskState::closed, "done", "bench"});
   }
   return count;
 }

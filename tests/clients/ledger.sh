@@ -56,6 +56,19 @@ test_answers_questions() {
   says '^whole$'
 }
 
+test_is_covered_and_exported() {
+  keep_a_ledger
+  run_example checkpoint
+  says '^covers +1 records of example.org/mayfly/host1$'
+  run_example export
+  [[ $(wc -l < messages) == $(cat "$LEDGER"/*.jsonl | wc -l) ]] || fail "messages: $(cat messages)"
+  grep --quiet '^<110>1 .* mayfly [0-9]* signature \[mayfly@32473 task="invoice-4711" ' messages ||
+    fail "messages: $(cat messages)"
+  rm "$LEDGER"/*.jsonl
+  refused 'was taken away' mayfly audit verify --folder "$LEDGER" --checkpoint kept \
+    --checkpoint-key checkpoints.pem
+}
+
 test_catches_a_forger() {
   keep_a_ledger
   local chain

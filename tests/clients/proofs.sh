@@ -198,6 +198,23 @@ test_go_with_evidence() {
   refused '\(attestation, other-key\)' verify first --no-proof "${evidence[@]}"
 }
 
+# relying_party CREDENTIAL PROOF METHOD URL: the program in C.
+relying_party() {
+  "$RELYING_PARTY" keys.json "spiffe://$TRUST_DOMAIN" - "$@"
+}
+
+test_are_verified_in_c() {
+  publish_keys
+  in_task demo capture
+  succeeds relying_party wit dpop GET "$URL"
+  says "^verified spiffe://$TRUST_DOMAIN/"
+  refused '^not verified: proof, wrong-method: ' relying_party wit dpop POST "$URL"
+  refused '^not verified: proof, type: ' relying_party wit wit GET "$URL"
+  sed 's/"x":"./"x":"A/' keys.json > other.json
+  mv other.json keys.json
+  refused '^not verified: ' relying_party wit dpop GET "$URL"
+}
+
 test_status_lists_are_signed_and_replaced() {
   publish_keys
   printf '# tasks\n7 valid\n8 invalid\n' > entries

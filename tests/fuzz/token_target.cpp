@@ -2,6 +2,7 @@
 // bytes are, they are refused with a reason, or are what they say in one way only.
 #include <openssl/err.h>
 
+#include "base/base64.h"
 #include "base/base64url.h"
 #include "base/pem_signer.h"
 #include "credential/proof/target_uri.h"

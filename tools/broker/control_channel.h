@@ -25,7 +25,8 @@ enum class MessageKind : std::uint8_t {
   exhausted = 9,  ///< worker: the last signature that the policy allows was made; pending as above
   grant_refused = 10,  ///< worker: it could not start, since the grant does not hold; as `failed`
   /// worker of `mayfly serve`: a task has made its first key or has ended; text is its serial
-  /// number, state, destroyed and pending say the rest
+  /// number and behind that the ledger's public key in hexadecimal, if it has one; state, destroyed
+  /// and pending say the rest
   moved = 11,
   revoked = 12,  ///< worker: somebody has ended the task through the registry; pending as above
 };

@@ -40,7 +40,7 @@ void ReportingBook::report(const TaskMove& move) noexcept {
     message.state = move.to;
     message.destroyed = move.destroyed;
     message.pending = move.pending;
-    message.text = move.serial;
+    message.text = move.serial + to_hex(move.ledger_key);
     if (!channel_.send(message)) log::error("the broker could not be told of a task's state");
   } catch (const std::exception& error) {
     log::warn("the broker could not be told of a task's state", error);

@@ -103,7 +103,7 @@ void ServedTask::hear(const Message& message) {
       log::error("task " + plan_.id + " can't be worked on: " + message.text);
       break;
     case MessageKind::moved:
-      if (message.text == plan_.serial) hear_move(message);
+      if (message.text.starts_with(plan_.serial)) hear_move(message);
       break;
     case MessageKind::ended:
       if (work_->told_end) work_->told_end->pending = message.pending;
@@ -114,9 +114,13 @@ void ServedTask::hear(const Message& message) {
 }
 
 void ServedTask::hear_move(const Message& message) {
+  const std::string_view key = std::string_view(message.text).substr(plan_.serial.size());
+  if (ledger_key_.empty()) ledger_key_ = parse_hex(key).value_or(Bytes());
   if (message.state == TaskState::active) {
     state_ = TaskState::active;
-    surroundings_.book.record({plan_.serial, plan_.id, TaskState::active});
+    TaskMove move{plan_.serial, plan_.id, TaskState::active};
+    move.ledger_key = ledger_key_;
+    surroundings_.book.record(move);
     return;
   }
   if (!is_final(message.state) || work_->told_end) return;
@@ -174,6 +178,7 @@ void ServedTask::record(const TaskEnd& end) {
   state_ = end.state;
   TaskMove move{plan_.serial, plan_.id, end.state, end.destroyed, end.pending};
   if (end.state == wanted_end_ || end.state == TaskState::lost) move.cause = cause_;
+  move.ledger_key = ledger_key_;
   surroundings_.book.record(move);
 }
 

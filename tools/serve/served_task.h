@@ -94,6 +94,7 @@ class ServedTask {
   TaskState state_ = TaskState::open;
   std::optional<TaskState> wanted_end_;
   std::string cause_;
+  Bytes ledger_key_;          // as TaskMove's, once the worker has told it
   bool is_recorded_ = false;  // that it has ended
   TaskSockets sockets_;
   EventLoop::Watch p11kit_;

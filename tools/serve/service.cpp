@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "compose/abandoned_ledgers.h"
 #include "compose/books.h"
 #include "compose/policies.h"
 #include "config/keys.h"
@@ -169,6 +170,8 @@ Service::Service(std::shared_ptr<const AcceptedConfig> accepted)
       [this](const Caller& caller, std::string_view text, const ControlSocket::Answer& answer) {
         commands_.handle(caller, text, answer);
       });
+  // Its workers leave that to it: each would look through the whole folder.
+  queries_.add([accepted = accepted_] { tell_abandoned_ledgers(accepted->config); });
   signal_watch_ = loop_.watch(signals_.descriptor(), [this] { take_signals(); });
 }
 

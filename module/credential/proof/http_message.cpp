@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/base64url.h"
+#include "base/base64.h"
 #include "base/hash.h"
 #include "credential/proof/target_uri.h"
 
@@ -76,23 +76,6 @@ bool is_content_digest(std::string_view field, ByteView body) {
     any = true;
   }
   return any;
-}
-
-std::string to_base64(ByteView bytes) {
-  std::string text = to_base64url(bytes);
-  std::ranges::replace(text, '-', '+');
-  std::ranges::replace(text, '_', '/');
-  text.append((4 - text.size() % 4) % 4, '=');
-  return text;
-}
-
-std::optional<Bytes> parse_base64(std::string_view text) {
-  if (text.size() % 4 != 0 || text.find_first_of("-_") != text.npos) return std::nullopt;
-  std::string url(text);
-  for (int i = 0; i < 2 && url.ends_with('='); ++i) url.pop_back();
-  std::ranges::replace(url, '+', '-');
-  std::ranges::replace(url, '/', '_');
-  return parse_base64url(url);
 }
 
 }  // namespace mayfly::credential

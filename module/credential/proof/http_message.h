@@ -31,9 +31,4 @@ struct HttpMessage {
 /// nothing else.
 [[nodiscard]] bool is_content_digest(std::string_view field, ByteView body);
 
-/// Base64 with padding (RFC 4648, 4), as structured fields have it between colons.
-[[nodiscard]] std::string to_base64(ByteView bytes);
-/// What to_base64() writes; nothing for anything else.
-[[nodiscard]] std::optional<Bytes> parse_base64(std::string_view text);
-
 }  // namespace mayfly::credential

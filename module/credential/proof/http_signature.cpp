@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/base64.h"
 #include "base/jwk.h"
 #include "base/jws_algorithm.h"
 #include "base/random.h"

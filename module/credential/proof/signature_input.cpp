@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/base64.h"
 #include "base/error.h"
 #include "credential/proof/http_message.h"
 

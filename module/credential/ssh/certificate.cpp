@@ -4,8 +4,7 @@
 #include <array>
 #include <set>
 
-#include <openssl/evp.h>
-
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "base/utf8.h"
@@ -110,14 +109,6 @@ Bytes to_be_signed(const TaskCertificate& wanted, const PublicKey& key, const Pu
   return writer.bytes();
 }
 
-std::string base64(ByteView bytes) {
-  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
-
 }  // namespace
 
 std::string make_certificate(const TaskCertificate& wanted, const PublicKey& key, Signer& issuer) {
@@ -128,11 +119,11 @@ std::string make_certificate(const TaskCertificate& wanted, const PublicKey& key
   Writer certificate;
   certificate.raw(body);
   certificate.string(signature_blob(issuer_key.spec(), signature));
-  return certificate_type(key.spec()) + " " + base64(certificate.bytes());
+  return certificate_type(key.spec()) + " " + to_base64(certificate.bytes());
 }
 
 std::string public_key_line(const PublicKey& key) {
-  return key_type(key.spec()) + " " + base64(key_blob(key));
+  return key_type(key.spec()) + " " + to_base64(key_blob(key));
 }
 
 }  // namespace mayfly::ssh

@@ -1,4 +1,5 @@
 // The life of tasks, as their ledgers tell it, over SoftHSM2.
+#include <fstream>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -173,6 +174,37 @@ TEST_F(Ledger, OfATaskWithoutKeysAsksTheDeviceForNothing) {
   task->end(TaskState::closed);
   EXPECT_EQ(home_.token().count_sessions(), sessions);
   EXPECT_EQ(verify_path(chain("idle")).verdict, Verdict::keyless);
+}
+
+TEST_F(Ledger, TellsTheRegistryItsKeyOnce) {
+  open_library("[registry]\nfile = \"registry.db\"\n");
+  const auto task = library_->tasks().open({"told", {}});
+  const auto known = [&] {
+    TaskFilter filter;
+    filter.serial = task->serial();
+    filter.ended_too = true;
+    return library_->book()->registry().tasks(filter).at(0).ledger_key;
+  };
+  EXPECT_TRUE(known().empty());
+  const auto session = session_of(task);
+  session->generate_key_pair(CKM_EC_KEY_PAIR_GEN, ec_template(), {});
+  const Bytes told = known();
+  task->end(TaskState::closed);
+  const auto key = verify_path(chain("told")).summary.ledger_key;
+  ASSERT_TRUE(key);
+  EXPECT_EQ(told, key->subject_public_key_info());
+  EXPECT_EQ(known(), told);
+}
+
+TEST_F(Ledger, GoesOnWithoutTheRegistryThatItsKeyIsFor) {
+  open_library("[registry]\nfile = \"registry.db\"\n");
+  const auto task = library_->tasks().open({"alone", {}});
+  std::ofstream(home_.folder().parent_path() / "registry.db") << "no database any more";
+  const auto session = session_of(task);
+  const auto pair = session->generate_key_pair(CKM_EC_KEY_PAIR_GEN, ec_template(), {});
+  sign(*session, {CKM_ECDSA_SHA256, {}}, pair.private_key, "a message");
+  task->end(TaskState::closed);
+  EXPECT_EQ(verify_path(chain("alone")).verdict, Verdict::sealed);
 }
 
 TEST_F(Ledger, NamesTheTaskAbove) {

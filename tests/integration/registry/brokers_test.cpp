@@ -64,9 +64,9 @@ TEST_P(Brokers, LeaseRunsOutAndTasksAreLostWithIt) {
   const BrokerRecord self = broker();
   const BrokerRecord late = broker(milliseconds(0));
   open_task(1, late);
-  registry_->move_task(digits(1), TaskState::active, "first key", "tester");
+  registry_->move_task({digits(1), TaskState::active, "first key", "tester"});
   open_task(2, late);
-  registry_->move_task(digits(2), TaskState::closed, "done", "tester");
+  registry_->move_task({digits(2), TaskState::closed, "done", "tester"});
   open_task(3, late);
   open_task(4, self);
   registry_->add_stored_key({Bytes(32, 1), "label", "device", "task 1", digits(1)});
@@ -95,7 +95,7 @@ TEST_P(Brokers, LeaseRunsOutAndTasksAreLostWithIt) {
   EXPECT_EQ(refusal_of([&] { open_task(5, late); }), RegistryRefusal::broker_is_gone);
   EXPECT_EQ(refusal_of([&] { static_cast<void>(registry_->take_over(late)); }),
             RegistryRefusal::broker_is_gone);
-  EXPECT_FALSE(registry_->move_task(digits(1), TaskState::closed, "done", "tester"));
+  EXPECT_FALSE(registry_->move_task({digits(1), TaskState::closed, "done", "tester"}));
 }
 
 TEST_P(Brokers, DeadProcessIsSeenBeforeItsLeaseIsOver) {

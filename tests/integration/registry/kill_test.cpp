@@ -107,12 +107,14 @@ TEST_P(Killed, MoveIsRecordedOrDidNotHappen) {
         child.parent = digits(1);
         r.open_task(child, std::nullopt, "tester");
       },
-      [](Registry& r) { r.move_task(digits(1), TaskState::closed, "done", "tester"); },
+      [](Registry& r) {
+        r.move_task({digits(1), TaskState::closed, "done", "tester"});
+      },
       [](Registry& r) {
         const bool moved = is_final(task(r, 1).state);
         EXPECT_EQ(r.transitions(digits(1)).size(), moved ? 2U : 1U);
         EXPECT_EQ(r.revocations(digits(1)).size(), moved ? 1U : 0U);
-        EXPECT_EQ(r.move_task(digits(1), TaskState::closed, "done", "tester"), !moved);
+        EXPECT_EQ(r.move_task({digits(1), TaskState::closed, "done", "tester"}), !moved);
       });
 }
 

@@ -24,7 +24,7 @@ constexpr std::int64_t kDay = 24 * 3'600;
 TEST_P(Purge, KeepsWhatIsNeeded) {
   const BrokerRecord self = broker();
   registry_->open_task(make_task(1, self), make_grant("jti"), "tester");
-  registry_->move_task(digits(1), TaskState::closed, "done", "tester");
+  registry_->move_task({digits(1), TaskState::closed, "done", "tester"});
   registry_->add_ticket(Bytes(32, 1), "grant", unix_now_s() + 600);
   registry_->request_revocation({}, "stolen", "admin");
   EXPECT_EQ(registry_->purge(hours(1)), 0U);

@@ -38,7 +38,7 @@ TEST_P(Revocations, AreOrderedUntilTheyAreObeyed) {
   EXPECT_THAT(ordered(self), ElementsAre(digits(1)));
   EXPECT_EQ(registry_->revocations(self.id)[0].task_id, "task 1");
   EXPECT_THAT(revoke({Kind::serial, digits(1), ""}), ElementsAre(digits(1)));
-  EXPECT_TRUE(registry_->move_task(digits(1), TaskState::revoked, "stolen", "broker"));
+  EXPECT_TRUE(registry_->move_task({digits(1), TaskState::revoked, "stolen", "broker"}));
   EXPECT_THAT(ordered(self), IsEmpty());
   EXPECT_THAT(revoke({Kind::serial, digits(1), ""}), IsEmpty());
   EXPECT_EQ(task(digits(2)).state, TaskState::open);

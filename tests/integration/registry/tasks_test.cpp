@@ -47,7 +47,7 @@ TEST_P(Tasks, GrantOpensOneAndNoMore) {
   GrantUse other_end = make_grant("jti");
   other_end.expires += 1'000;
   EXPECT_EQ(again(other_end), RegistryRefusal::grant_spent);
-  registry_->move_task(digits(1), TaskState::closed, "done", "tester");
+  registry_->move_task({digits(1), TaskState::closed, "done", "tester"});
   EXPECT_EQ(again(make_grant("jti")), RegistryRefusal::grant_spent);
   EXPECT_THAT(registry_->transitions(digits(2)), IsEmpty());
   EXPECT_EQ(again(make_grant("jti", "another issuer")), std::nullopt);
@@ -85,7 +85,7 @@ TEST_P(Tasks, OpeningAgainIsTheSameAsOnce) {
             CKR_ARGUMENTS_BAD);
   EXPECT_EQ(fault_of([&] { registry_->open_task(wanted, std::nullopt, "tester"); }),
             CKR_ARGUMENTS_BAD);
-  registry_->move_task(wanted.serial, TaskState::closed, "done", "tester");
+  registry_->move_task({wanted.serial, TaskState::closed, "done", "tester"});
   EXPECT_EQ(fault_of([&] { registry_->open_task(wanted, make_grant("jti"), "tester"); }),
             CKR_ARGUMENTS_BAD);
   // What was refused spent nothing.
@@ -95,7 +95,7 @@ TEST_P(Tasks, OpeningAgainIsTheSameAsOnce) {
 TEST_P(Tasks, ManyAreMovedTogetherOrNone) {
   const BrokerRecord self = broker();
   for (const int number : {1, 2, 3}) open_task(number, self);
-  registry_->move_task(digits(3), TaskState::closed, "done", "alice");
+  registry_->move_task({digits(3), TaskState::closed, "done", "alice"});
   registry_->move_tasks({{digits(1), TaskState::active, "key", "bob"},
                          {digits(1), TaskState::expired, "late", "carol"},
                          {digits(3), TaskState::revoked, "too late", "bob"}});
@@ -158,12 +158,13 @@ TEST_P(Tasks, MoveByTheTableOnly) {
       const auto before = static_cast<TaskState>(from);
       const auto after = static_cast<TaskState>(to);
       if (before != TaskState::open) {
-        ASSERT_TRUE(registry_->move_task(serial, before, "before", "tester"));
+        ASSERT_TRUE(registry_->move_task({serial, before, "before", "tester"}));
       }
       const std::size_t lines = registry_->transitions(serial).size();
       bool moved = false;
-      const CK_RV fault =
-          fault_of([&] { moved = registry_->move_task(serial, after, "cause", "actor"); });
+      const CK_RV fault = fault_of([&] {
+        moved = registry_->move_task({serial, after, "cause", "actor"});
+      });
       EXPECT_EQ(moved, may_move(before, after)) << from << " to " << to;
       EXPECT_EQ(fault, moved || is_final(before) ? CKR_OK : CKR_ARGUMENTS_BAD);
       const auto story = registry_->transitions(serial);
@@ -181,8 +182,43 @@ TEST_P(Tasks, MoveByTheTableOnly) {
   EXPECT_EQ(number, 49U);
 }
 
+TEST_P(Tasks, TheKeyOfALedgerIsKeptAndTheFirstOneStays) {
+  const BrokerRecord self = broker();
+  const std::string early = open_task(1, self).serial;
+  const std::string late = open_task(2, self).serial;
+  EXPECT_TRUE(task(early).ledger_key.empty());
+  registry_->move_task({early, TaskState::active, "its first key", "tester", Bytes(91, 1)});
+  EXPECT_EQ(task(early).ledger_key, Bytes(91, 1));
+  registry_->move_task({early, TaskState::closed, "done", "tester", Bytes(91, 2)});
+  EXPECT_EQ(task(early).ledger_key, Bytes(91, 1));
+  EXPECT_EQ(task(early).state, TaskState::closed);
+  registry_->move_task({late, TaskState::active, "its first key", "tester"});
+  EXPECT_TRUE(task(late).ledger_key.empty());
+  registry_->move_task({late, TaskState::closed, "done", "tester", Bytes(91, 2)});
+  EXPECT_EQ(task(late).ledger_key, Bytes(91, 2));
+  EXPECT_EQ(fault_of([&] {
+              registry_->move_task({late, TaskState::closed, "done", "tester", Bytes(1'025, 1)});
+            }),
+            CKR_ARGUMENTS_BAD);
+}
+
+TEST_P(Tasks, AreFoundByTheHostOfTheirBroker) {
+  BrokerRecord elsewhere = make_broker(*registry_);
+  elsewhere.host = std::string(kHostDigits, 'e');
+  registry_->register_broker(elsewhere, kLongLease);
+  const std::string here = open_task(1, broker()).serial;
+  const std::string there = open_task(2, elsewhere).serial;
+  TaskFilter filter;
+  filter.host = registry_->host();
+  EXPECT_THAT(serials(registry_->tasks(filter)), ElementsAre(here));
+  filter.host = elsewhere.host;
+  EXPECT_THAT(serials(registry_->tasks(filter)), ElementsAre(there));
+}
+
 TEST_P(Tasks, UnknownOneCantMove) {
-  EXPECT_EQ(fault_of([&] { registry_->move_task(digits(1), TaskState::closed, "c", "a"); }),
+  EXPECT_EQ(fault_of([&] {
+              registry_->move_task({digits(1), TaskState::closed, "c", "a"});
+            }),
             CKR_ARGUMENTS_BAD);
 }
 
@@ -194,7 +230,7 @@ TEST_P(Tasks, AreFoundByWhatIsAsked) {
   other.agent = "bob";
   registry_->open_task(other, std::nullopt, "tester");
   open_task(3, second, digits(2));
-  registry_->move_task(digits(1), TaskState::closed, "done", "tester");
+  registry_->move_task({digits(1), TaskState::closed, "done", "tester"});
   const auto found = [&](auto change) {
     TaskFilter filter;
     change(filter);
@@ -225,7 +261,7 @@ TEST_P(Tasks, StandBelowOthersThatLive) {
   child.parent = digits(1);
   child.deadline = task(digits(1)).deadline;
   registry_->open_task(child, std::nullopt, "tester");
-  registry_->move_task(digits(1), TaskState::closed, "done", "tester");
+  registry_->move_task({digits(1), TaskState::closed, "done", "tester"});
   EXPECT_EQ(refusal_of([&] { open_task(3, self, digits(1)); }), RegistryRefusal::parent_is_gone);
 }
 
@@ -243,7 +279,7 @@ TEST_P(Tasks, BelowOneAreGivenDeepestFirst) {
   below(4, 1);
   below(5, 3);
   below(6, 1);
-  registry_->move_task(digits(6), TaskState::closed, "done", "tester");
+  registry_->move_task({digits(6), TaskState::closed, "done", "tester"});
   EXPECT_THAT(serials(registry_->children(digits(1))),
               ElementsAre(digits(5), digits(3), digits(4), digits(2)));
   EXPECT_THAT(registry_->children(digits(5)), IsEmpty());
@@ -261,7 +297,7 @@ TEST_P(Tasks, EndOrdersTheEndOfAllBelow) {
   child.parent = digits(2);
   child.deadline -= 200;
   registry_->open_task(child, std::nullopt, "tester");
-  registry_->move_task(digits(1), TaskState::expired, "its deadline came", "broker");
+  registry_->move_task({digits(1), TaskState::expired, "its deadline came", "broker"});
   ASSERT_THAT(registry_->revocations(second.id), SizeIs(1));
   EXPECT_EQ(registry_->revocations(second.id)[0].serial, digits(2));
   EXPECT_THAT(registry_->revocations(second.id)[0].reason, testing::HasSubstr("its deadline came"));
@@ -298,13 +334,17 @@ TEST_P(Tasks, AreCheckedBeforeTheyAreWritten) {
   EXPECT_EQ(fault_of([&] { registry_->open_task(make_task(1, self), std::nullopt, ""); }),
             CKR_ARGUMENTS_BAD);
   const std::string serial = open_task(1, self).serial;
-  EXPECT_EQ(fault_of([&] { registry_->move_task(serial, TaskState::closed, "", "a"); }),
-            CKR_ARGUMENTS_BAD);
   EXPECT_EQ(fault_of([&] {
-              registry_->move_task(serial, TaskState::closed, std::string(1'025, 'x'), "a");
+              registry_->move_task({serial, TaskState::closed, "", "a"});
             }),
             CKR_ARGUMENTS_BAD);
-  EXPECT_EQ(fault_of([&] { registry_->move_task(serial, TaskState::closed, "two\nlines", "a"); }),
+  EXPECT_EQ(fault_of([&] {
+              registry_->move_task({serial, TaskState::closed, std::string(1'025, 'x'), "a"});
+            }),
+            CKR_ARGUMENTS_BAD);
+  EXPECT_EQ(fault_of([&] {
+              registry_->move_task({serial, TaskState::closed, "two\nlines", "a"});
+            }),
             CKR_ARGUMENTS_BAD);
   EXPECT_EQ(task(serial).state, TaskState::open);
 }

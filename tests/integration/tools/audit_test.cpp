@@ -267,8 +267,8 @@ TEST_F(Audit, PurgesWhatIsOldAndOverAndNothingElse) {
   const Outcome done = purge({});
   EXPECT_THAT(done.out, HasSubstr("2 removed, 4 kept\n"));
   EXPECT_THAT(done.out, HasSubstr("tampered.jsonl: it was tampered with"));
-  EXPECT_EQ(tree(folder),
-            (Words{"elsewhere.jsonl", "notes.txt", "open.jsonl", "tampered.jsonl", "young.jsonl"}));
+  EXPECT_EQ(tree(folder), (Words{"closed-chains", "elsewhere.jsonl", "notes.txt", "open.jsonl",
+                                 "tampered.jsonl", "young.jsonl"}));
   EXPECT_EQ(audit({"purge", "--folder", folder.string()}).status, kUsage);
 }
 

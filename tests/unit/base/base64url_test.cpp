@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
+
 namespace mayfly {
 namespace {
 
@@ -16,6 +18,26 @@ TEST(Base64Url, IsThatOfTheRfc) {
   }
   EXPECT_EQ(to_base64url(Bytes{3, 236, 255, 224, 193}), "A-z_4ME");
   EXPECT_EQ(parse_base64url("A-z_4ME"), (Bytes{3, 236, 255, 224, 193}));
+}
+
+TEST(Base64, IsThatOfTheRfcWithItsPaddingAndNothingElse) {
+  // RFC 4648, 10.
+  const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
+  for (const auto& [plain, encoded] : vectors) {
+    EXPECT_EQ(to_base64(as_bytes(plain)), encoded);
+    EXPECT_EQ(parse_base64(encoded), to_bytes(as_bytes(plain)));
+  }
+  EXPECT_EQ(to_base64(Bytes{3, 236, 255, 224, 193, 0}), "A+z/4MEA");
+  for (const char* other :
+       {"Zg", "Zg=", "Zh==", "Z===", "====", "Zg==Zg==", "Zm9v\n", "A-z_4MEA"}) {
+    EXPECT_EQ(parse_base64(other), std::nullopt) << other;
+  }
 }
 
 TEST(Base64Url, EveryTextMeansItsBytesAndNoOtherTextMeansThem) {

@@ -48,6 +48,7 @@ TEST(Layers, ArrowsRunDownwardsOnly) {
        {"base", "device", "registry", "credential", "grant", "ledger", "config", "core",
         "compose"}},
       {"api", {"base", "config", "core", "compose", "api"}},
+      {"verifier", {"base", "credential", "mayfly", "verifier"}},
   };
   const Includes includes = module_includes();
   ASSERT_GT(includes.size(), 50U);

@@ -1,0 +1,67 @@
+#include "ledger/closed_chains.h"
+
+#include <algorithm>
+#include <fstream>
+#include <tuple>
+
+#include "ledger/chain_folder.h"
+
+namespace mayfly::ledger {
+namespace {
+
+/// Whether nothing can follow any more what was found of a chain.
+bool is_closed(const std::filesystem::path& path, const Verification& found) {
+  switch (found.verdict) {
+    case Verdict::sealed:
+    case Verdict::keyless:
+      return true;
+    case Verdict::tampered:
+      return false;
+    case Verdict::unsealed:
+    case Verdict::truncated:
+      break;
+  }
+  const ChainSummary& summary = found.summary;
+  return summary.head.entries != 0 &&
+         (is_finished(path) ||
+          is_abandoned({summary.task, summary.deadline_unix_s, summary.owner}));
+}
+
+}  // namespace
+
+std::optional<ClosedChain> closed_chain(const std::filesystem::path& path,
+                                        const Verification& found) {
+  if (!is_closed(path, found)) return std::nullopt;
+  const ChainSummary& summary = found.summary;
+  return ClosedChain{ClosedChain::Event::closed, summary.task, summary.head, found.verdict,
+                     summary.last_ms};
+}
+
+NewlyClosed find_closed(const std::filesystem::path& folder, const ChainLog& log) {
+  NewlyClosed result;
+  for (const std::filesystem::path& path : chain_files(folder)) {
+    const std::string serial = path.stem().string();
+    if (log.closed(serial) != nullptr) continue;
+    std::ifstream stream(path, std::ios::binary);
+    if (!stream.is_open()) {
+      result.broken.push_back({path, "it can't be read"});
+      continue;
+    }
+    Expectations expected;
+    expected.serial = serial;
+    const Verification found = verify_chain(stream, expected);
+    if (found.verdict == Verdict::tampered) {
+      result.broken.push_back({path, "line " + std::to_string(found.line) + ": " + found.problem});
+    } else if (auto closed = closed_chain(path, found)) {
+      result.chains.push_back(std::move(*closed));
+    } else {
+      ++result.open;
+    }
+  }
+  std::ranges::sort(result.chains, {}, [](const ClosedChain& chain) {
+    return std::tie(chain.time_ms, chain.task.serial);
+  });
+  return result;
+}
+
+}  // namespace mayfly::ledger

@@ -1,0 +1,139 @@
+#include "tools/audit_checkpoint.h"
+
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/replace_file.h"
+#include "ledger/checkpoint.h"
+#include "ledger/closed_chains.h"
+#include "tools/approver_key.h"
+#include "tools/audit_folder.h"
+#include "tools/commands.h"
+#include "tools/failure.h"
+#include "tools/host_name.h"
+#include "tools/whole_file.h"
+
+namespace mayfly::tools {
+namespace {
+
+struct AuditCheckpointOptions {
+  ApproverKeyOptions key{"", "", "", "the checkpoints' key"};
+  std::string config_file;
+  std::string folder;
+  std::string origin;
+  std::string output;
+  bool new_key = false;
+};
+
+/// The folder's latest checkpoint, whoever signed it.
+std::optional<std::string> latest_note(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (!std::filesystem::exists(checkpoint_path(folder), error) && !error) return std::nullopt;
+  return read_whole_file(checkpoint_path(folder).string(), ledger::kMaxCheckpoint);
+}
+
+/// Two checkpoints that contradict one another must never be signed.
+/// @throws Failure kChecksFailed
+void require_extension(const ledger::Checkpoint& before, const ledger::ChainLog& log,
+                       const std::filesystem::path& folder) {
+  if (before.size <= log.size() && log.root(before.size) == before.root) return;
+  throw Failure(kChecksFailed,
+                ledger::chain_log_path(folder).string() +
+                    " does not begin as it did at the checkpoint of " +
+                    std::to_string(before.size) +
+                    " records: it was changed; look at it before anything is signed again");
+}
+
+/// The name for the next checkpoint.
+std::string origin_of(const AuditCheckpointOptions& options,
+                      const std::optional<ledger::Checkpoint>& before) {
+  if (!before) return options.origin.empty() ? host_name() + "/mayfly" : options.origin;
+  if (options.origin.empty() || options.origin == before->origin) return before->origin;
+  throw Failure(kUsage, "the checkpoints of this folder are of " + before->origin +
+                            "; another origin takes another folder");
+}
+
+std::optional<ledger::Checkpoint> checkpoint_before(const AuditCheckpointOptions& options,
+                                                    const std::filesystem::path& folder,
+                                                    const PublicKey& key) {
+  const std::optional<std::string> note = latest_note(folder);
+  if (!note || options.new_key) return std::nullopt;
+  try {
+    return ledger::open_checkpoint(*note, key);
+  } catch (const Error& error) {
+    throw Failure(kChecksFailed, checkpoint_path(folder).string() + ": " + error.what() +
+                                     "; if the key is a new one: --new-key");
+  }
+}
+
+int run_audit_checkpoint(const AuditCheckpointOptions& options) {
+  const std::optional<Config> config = find_configuration_if_any(options.config_file);
+  const std::filesystem::path folder = config ? ledger_folder(options.folder, *config)
+                                              : ledger_folder(options.folder, options.config_file);
+  const std::unique_ptr<Signer> signer = open_approver_key(options.key, config);
+  ledger::ChainLogFile file(folder);  // nobody else signs meanwhile
+  const auto before = checkpoint_before(options, folder, signer->public_key());
+  if (before) require_extension(*before, file.log(), folder);
+  ledger::Checkpoint checkpoint{origin_of(options, before), 0, {}};
+  const ledger::NewlyClosed found = ledger::find_closed(folder, file.log());
+  file.add(found.chains);
+  checkpoint.size = file.log().size();
+  checkpoint.root = file.log().root(checkpoint.size);
+  const std::string note = ledger::sign_checkpoint(checkpoint, *signer);
+  replace_file(checkpoint_path(folder).string(), as_bytes(note));
+  if (options.output.empty()) {
+    std::cout << note;
+  } else {
+    replace_file(options.output, as_bytes(note));
+  }
+  for (const ledger::BrokenChain& broken : found.broken) {
+    std::cerr << "mayfly: not covered: " << broken.path.string() << ": " << broken.problem << '\n';
+  }
+  std::cerr << "mayfly: " << checkpoint.size << " records, " << found.chains.size()
+            << " of them new; " << found.open << " chains are open\n";
+  return found.broken.empty() ? kOk : kChecksFailed;
+}
+
+}  // namespace
+
+std::filesystem::path checkpoint_path(const std::filesystem::path& folder) {
+  return folder / "checkpoint";
+}
+
+void add_audit_checkpoint(CLI::App& audit, int& status) {
+  const auto options = std::make_shared<AuditCheckpointOptions>();
+  CLI::App* command =
+      audit.add_subcommand("checkpoint", "Sign which ledgers there are, so that none can vanish");
+  command->footer(
+      "Chains that ended since the last time are added to the folder's list, and a checkpoint of\n"
+      "the whole list is signed (c2sp.org/tlog-checkpoint), written to the folder and printed.\n"
+      "Keep it where whoever can write the folder can't: `mayfly audit verify --checkpoint` finds\n"
+      "with it whether a chain is missing or was changed. To be run now and then, by a timer.\n"
+      "The exit status is 1 if a chain was tampered with, which is not covered then; nothing is\n"
+      "signed if the list was changed.");
+  add_config_option(*command, options->config_file);
+  command->add_option("--folder", options->folder, "The ledgers (default: ledger.folder)")
+      ->type_name("FOLDER");
+  command
+      ->add_option("--key", options->key.key,
+                   "The Ed25519 private key that signs: a PEM file, or the PKCS#11 URI of a key "
+                   "in an HSM")
+      ->required()
+      ->type_name("FILE|URI");
+  add_token_options(*command, options->key);
+  command
+      ->add_option("--origin", options->origin,
+                   "The list's name: DOMAIN/PATH (default: as before, or HOST/mayfly)")
+      ->type_name("NAME");
+  command->add_option("--out", options->output, "Write it to this file instead of printing it")
+      ->type_name("FILE");
+  command->add_flag("--new-key", options->new_key,
+                    "The folder's last checkpoint may be of another key");
+  command->callback([options, &status] { status = run_audit_checkpoint(*options); });
+}
+
+}  // namespace mayfly::tools
