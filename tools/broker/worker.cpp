@@ -21,6 +21,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/limited_log.h"
+#include "base/safeguard.h"
 #include "compose/books.h"
 #include "compose/grant_file.h"
 #include "compose/library.h"
@@ -362,6 +363,7 @@ void Worker::look_after_owed() noexcept {
 bool Worker::obey() {
   const std::optional<Message> message = channel_.receive();
   if (message && message->kind != MessageKind::end) return true;
+  if (!message && !kept(Safeguard::worker_follows)) return true;
   if (message && is_final(message->state)) end_state_ = message->state;
   return false;
 }
