@@ -45,7 +45,7 @@ void Token::logout(SessionHandle session) {
   {
     const std::unique_lock lock(mutex_);
     std::erase_if(objects_, [this](const auto& entry) {
-      if (!entry.second->is_private()) return false;
+      if (!entry.second->is_private() || !kept(Safeguard::login)) return false;
       handles_.erase(entry.second.get());
       return true;
     });

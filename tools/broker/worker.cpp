@@ -303,6 +303,7 @@ void Worker::accept_one(const Descriptor& listening, FrontDoor& door) {
 }
 
 void Worker::expire() {
+  if (!kept(Safeguard::deadline)) return deadline_.reset();
   // Also waits for a client's call that noticed first and is at it.
   library_.tasks().end_all(TaskState::expired);
   if (task_->state() == TaskState::expired) report_end(MessageKind::expired);

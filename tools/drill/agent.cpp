@@ -1,7 +1,7 @@
 // What code in a task's own process can try while the task lives: to get the key out.
 #include <array>
 
-#include "tools/drill/module.h"
+#include "tools/drill/owner.h"
 #include "tools/drill/task_run.h"
 
 namespace mayfly::drill {
@@ -166,7 +166,7 @@ Outcome copy_looser(const Ground& ground) {
 }
 
 Outcome import_known(const Ground& ground) {
-  const Agent agent(ground);
+  const Owner owner(ground);
   Template wanted;
   wanted.number(CKA_CLASS, CKO_PRIVATE_KEY)
       .number(CKA_KEY_TYPE, CKK_EC)
@@ -175,8 +175,9 @@ Outcome import_known(const Ground& ground) {
       .bytes(CKA_EC_PARAMS, ec_params({CKK_EC, 256}))
       .bytes(CKA_VALUE, Bytes(32, 1));
   CK_OBJECT_HANDLE made = 0;
-  return must_refuse("C_CreateObject",
-                     agent->C_CreateObject(agent.handle(), wanted.data(), wanted.size(), &made));
+  return must_refuse(
+      "C_CreateObject",
+      owner.module->C_CreateObject(owner.session.handle(), wanted.data(), wanted.size(), &made));
 }
 
 Outcome sign_against_usage(const Ground& ground) {

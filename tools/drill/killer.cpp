@@ -153,7 +153,7 @@ std::vector<Scenario> killer_scenarios() {
        kStopper,
        "stops the worker, asks for a signature, and lets it go on after the deadline",
        "the signature is refused",
-       {deadline},
+       {deadline, chip_deadline},
        stop_over_deadline},
   };
 }

@@ -88,8 +88,8 @@ Outcome sign_in_forked_child(const Ground& ground) {
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (!WIFEXITED(status)) throw std::runtime_error("the child crashed");
-  expect_ok("signing in the parent, after the fork", owner.session.sign(owner.keys.private_key));
   if (WEXITSTATUS(status) == 0) return {Result::broken, "the child signed with its parent's key"};
+  expect_ok("signing in the parent, after the fork", owner.session.sign(owner.keys.private_key));
   return {Result::held, "the child was refused, and the parent goes on"};
 }
 
