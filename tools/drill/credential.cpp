@@ -24,7 +24,7 @@ constexpr char kCaptured[] = "all that the task gave out, and its handles, after
 constexpr char kProofOnly[] = "an identity token and a proof that he has listened to";
 constexpr char kTokenOnly[] = "an identity token that he has listened to";
 constexpr char kTarget[] = "https://api.example/invoices";
-constexpr std::uint64_t kLife = 60;
+constexpr std::uint64_t kCredentialLife = 60;
 
 /// A task with an identity token, and a server that believes it.
 struct Holder {
@@ -39,17 +39,17 @@ struct Holder {
                      "spiffe://drill.example/task/drill",
                      random_id("a token's ID"),
                      now,
-                     now + kLife,
+                     now + kCredentialLife,
                      signer.public_key(),
                      *algorithm,
                      "drill",
                      owner.info().serial,
-                     now + kLife,
+                     now + kCredentialLife,
                      std::nullopt};
     return issue_wit(claims, "", *issuer_key, claims.issued_at);
   }
 
-  [[nodiscard]] ProofTime time() const { return {unix_now_s(), unix_now_s() + kLife}; }
+  [[nodiscard]] ProofTime time() const { return {unix_now_s(), unix_now_s() + kCredentialLife}; }
   [[nodiscard]] std::string make_wpt_proof() {
     return make_wpt({kTarget, wit, ""}, time(), signer);
   }
@@ -123,12 +123,12 @@ void answer_challenge(Holder& holder) {
 Outcome replay_x509(const Ground& ground) {
   Holder holder(ground);
   const std::uint64_t now = unix_now_s();
-  const Bytes root =
-      x509::make_issuer_certificate("drill.example", *holder.issuer_key, now, now + 2 * kLife);
+  const Bytes root = x509::make_issuer_certificate("drill.example", *holder.issuer_key, now,
+                                                   now + 2 * kCredentialLife);
   const auto issuer = x509::IssuerCertificate::parse(x509::to_pem("CERTIFICATE", root),
                                                      holder.issuer_key->public_key());
   static_cast<void>(x509::make_task_certificate(
-      {"drill.example", "drill", holder.owner.info().serial, now, now + kLife},
+      {"drill.example", "drill", holder.owner.info().serial, now, now + kCredentialLife},
       holder.signer.public_key(), issuer, *holder.issuer_key));
   answer_challenge(holder);
   holder.owner.close_task();
@@ -140,7 +140,7 @@ Outcome replay_ssh(const Ground& ground) {
   Holder holder(ground);
   const std::uint64_t now = unix_now_s();
   static_cast<void>(ssh::make_certificate(
-      {"drill", holder.owner.info().serial, {"drill"}, now, now + kLife, {}, {}},
+      {"drill", holder.owner.info().serial, {"drill"}, now, now + kCredentialLife, {}, {}},
       holder.signer.public_key(), *holder.issuer_key));
   answer_challenge(holder);
   holder.owner.close_task();
@@ -163,7 +163,7 @@ Outcome show_old_proof(const Ground& ground) {
   MemoryReplayCache later;  // of another server
   holder.show_wpt(proof, seen);
   return must_fail("a server took the proof after its end",
-                   [&] { holder.show_wpt(proof, later, kLife + 1); });
+                   [&] { holder.show_wpt(proof, later, kCredentialLife + 1); });
 }
 
 Outcome prove_with_another_key(const Ground& ground) {

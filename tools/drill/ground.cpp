@@ -21,14 +21,12 @@
 namespace mayfly::drill {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr char kApproverKey[] = "approver.pem";
 constexpr char kIssuerKey[] = "issuer.pem";
 constexpr char kLoginPin[] = "login-pin";
 constexpr std::size_t kMostOfAFile = std::size_t{64} << 10;
 
-std::string read_file(const fs::path& path) {
+std::string read_file(const std::filesystem::path& path) {
   return read_guarded(open_guarded(path.string(), Exposure::secret), path.string(), kMostOfAFile);
 }
 
@@ -42,16 +40,16 @@ void require_pin_that_lasts(const Config& drilled) {
                        "anew; drill a configuration with file:, credential: or command:");
 }
 
-fs::path make_folder() {
+std::filesystem::path make_folder() {
   const char* const chosen = std::getenv("TMPDIR");
-  const fs::path place = chosen != nullptr && *chosen == '/' ? chosen : "/tmp";
+  const std::filesystem::path place = chosen != nullptr && *chosen == '/' ? chosen : "/tmp";
   std::string name = (place / "mayfly-drill.XXXXXX").string();
   if (mkdtemp(name.data()) == nullptr) throw tools::file_failure(place.string(), errno);
   return name;
 }
 
 /// What a drill can't leave to chance: how many, how fast, who is asked, where it is written.
-Config drilled_here(const Config& drilled, const fs::path& folder) {
+Config drilled_here(const Config& drilled, const std::filesystem::path& folder) {
   Config config = drilled;
   config.policy.max_keys.reset();
   config.policy.max_signatures.reset();
@@ -105,7 +103,7 @@ std::string new_key_pem() {
 
 Ground Ground::make(const Config& drilled) {
   require_pin_that_lasts(drilled);
-  const fs::path folder = make_folder();
+  const std::filesystem::path folder = make_folder();
   const auto write = [&](const char* name, const std::string& text) {
     tools::write_new_file(folder / name, as_bytes(text));
   };
@@ -125,7 +123,7 @@ Ground Ground::make(const Config& drilled) {
   return Ground(folder);
 }
 
-Ground::Ground(fs::path folder)
+Ground::Ground(std::filesystem::path folder)
     : folder_(std::move(folder)), config_(Config::load(folder_ / "mayfly.toml")) {}
 
 std::string Ground::login_pin() const { return read_file(folder_ / kLoginPin); }

@@ -102,13 +102,14 @@ Outcome kill_client(const Ground& ground) {
 }
 
 Outcome stop_over_deadline(const Ground& ground) {
+  static constexpr std::chrono::seconds kLife{4};  // time enough to begin
   TaskRun::Options options;
-  options.ttl = "3s";
+  options.ttl = std::to_string(kLife.count()) + "s";
   const Victim victim(ground, options);
-  kill(victim.run.worker(), SIGSTOP);
+  stop(victim.run.worker());
   CK_RV rv = CKR_OK;
   std::thread signer([&] { rv = victim.session.sign(victim.keys.private_key); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(3'200));
+  std::this_thread::sleep_for(kLife + std::chrono::milliseconds(100));
   kill(victim.run.worker(), SIGCONT);
   signer.join();
   return must_refuse("the signature that was asked for meanwhile", rv);

@@ -12,7 +12,7 @@ namespace {
 
 using namespace mayfly::ledger;
 
-constexpr char kWriter[] = "write access to the ledger's files";
+constexpr char kLedgerWriter[] = "write access to the ledger's files";
 
 Verification verify(const std::string& chain, const Expectations& expected = {}) {
   std::istringstream stream(chain);
@@ -109,25 +109,25 @@ std::vector<Scenario> ledger_scenarios() {
   using enum Safeguard;
   return {
       {"change-the-ledger",
-       kWriter,
+       kLedgerWriter,
        "changes each byte of a sealed chain, one after the other",
        "each change is noticed",
        {ledger_link, ledger_seal},
        flip_bytes},
       {"drop-an-entry",
-       kWriter,
+       kLedgerWriter,
        "takes out each entry of a sealed chain, one after the other",
        "each gap is noticed",
        {ledger_link, ledger_seal},
        drop_an_entry},
       {"cut-the-ledger",
-       kWriter,
+       kLedgerWriter,
        "cuts off the last entries of a sealed chain",
        "each cut is noticed",
        {ledger_seal},
        cut_the_tail},
       {"rebuild-the-ledger",
-       kWriter,
+       kLedgerWriter,
        "puts a chain in its place that a key of his own has sealed",
        "the other key is noticed",
        {ledger_key},

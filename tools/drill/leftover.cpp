@@ -13,12 +13,12 @@ namespace {
 constexpr char kLeftover[] = "handles that he kept in the process that used them";
 constexpr char kNeighbour[] = "a session of another task in the same process";
 
-constexpr std::chrono::seconds kLife{2};
+constexpr std::chrono::seconds kTaskLife{3};
 
-TaskWish short_wish() { return {"drill", "", kLife.count(), ""}; }
+TaskWish short_wish() { return {"drill", "", kTaskLife.count(), ""}; }
 
 /// Of a task that was opened before.
-void wait_for_deadline() { std::this_thread::sleep_for(kLife + std::chrono::milliseconds(50)); }
+void wait_for_deadline() { std::this_thread::sleep_for(kTaskLife + std::chrono::milliseconds(50)); }
 
 Outcome sign_after_close(const Ground& ground) {
   const Owner owner(ground);

@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 constexpr char kSameUser[] = "another process of the agent's user";
 constexpr char kOtherUser[] = "a process of another user of the machine";
 constexpr char kCommand[] = "the command that mayfly run started";
-constexpr char kWriter[] = "write access to mayfly's files for a moment";
+constexpr char kFileWriter[] = "write access to mayfly's files for a moment";
 
 std::string failure() { return std::strerror(errno); }
 
@@ -146,7 +146,8 @@ Outcome find_pins(const Ground& ground) {
   return {Result::held, "no environment and no command line holds a PIN"};
 }
 
-constexpr agent::BrokerLink::Patience kPatience{std::chrono::seconds(5), std::chrono::seconds(5)};
+constexpr agent::BrokerLink::Patience kDoorPatience{std::chrono::seconds(5),
+                                                    std::chrono::seconds(5)};
 
 /// A user who is nobody here.
 constexpr uid_t kStranger = 65534;
@@ -158,7 +159,7 @@ Outcome connect_as_another(const Ground& ground) {
   for (const fs::path& folder : {ground.folder(), run.door().parent_path().parent_path()}) {
     if (chmod(folder.c_str(), 0711) != 0) throw NotTried(folder.string() + ": " + failure());
   }
-  const agent::BrokerLink owner(run.door(), kPatience);  // who may
+  const agent::BrokerLink owner(run.door(), kDoorPatience);  // who may
   const pid_t child = fork();
   if (child < 0) throw NotTried("no process can be made");
   if (child == 0) {
@@ -167,7 +168,7 @@ Outcome connect_as_another(const Ground& ground) {
       _exit(2);
     }
     try {
-      const agent::BrokerLink link(run.door(), kPatience);
+      const agent::BrokerLink link(run.door(), kDoorPatience);
       _exit(0);
     } catch (const std::exception&) {
       _exit(1);
@@ -267,13 +268,13 @@ std::vector<Scenario> neighbour_scenarios() {
        {socket_mode, peer_user},
        connect_as_another},
       {"writable-configuration",
-       kWriter,
+       kFileWriter,
        "makes the configuration writable by all, to change it",
        "it is not used any more",
        {guarded_files},
        loose_configuration},
       {"readable-pin",
-       kWriter,
+       kFileWriter,
        "makes the file of a PIN readable by all",
        "it is not used any more",
        {guarded_files},

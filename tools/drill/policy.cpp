@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr char kAgent[] = "code in the agent's process, while the task lives";
+constexpr char kLimitedAgent[] = "code in the agent's process, while the task lives";
 constexpr char kCaller[] = "leave to open tasks under a policy";
 constexpr char kNoPin[] = "a task's token, and no PIN for it";
 constexpr std::size_t kThreads = 16;
@@ -185,31 +185,31 @@ std::vector<Scenario> policy_scenarios() {
   using enum Safeguard;
   return {
       {"overrun-signatures",
-       kAgent,
+       kLimitedAgent,
        "signs from 16 threads at once, beyond max-signatures",
        "not one more is given out",
        {quotas},
        overrun_signatures},
       {"overrun-keys",
-       kAgent,
+       kLimitedAgent,
        "makes keys from 16 threads at once, beyond max-keys",
        "not one more is made",
        {quotas},
        overrun_keys},
       {"overrun-rate",
-       kAgent,
+       kLimitedAgent,
        "signs from 16 threads at once, beyond max-rate",
        "not one more is given out",
        {rate},
        overrun_rate},
       {"use-another-mechanism",
-       kAgent,
+       kLimitedAgent,
        "signs with a mechanism that the policy leaves out",
        "the mechanism is refused",
        {policy},
        use_another_mechanism},
       {"use-another-kind",
-       kAgent,
+       kLimitedAgent,
        "makes a key of a kind that the policy leaves out",
        "the key is refused",
        {policy},

@@ -77,6 +77,23 @@ std::vector<pid_t> children_of(pid_t process) {
   return children;
 }
 
+/// The letter for the state of a process or a thread (proc(5), field 3 of stat); 0 if there is
+/// none.
+char state_of(const std::filesystem::path& folder) {
+  const std::string stat = first_line_of((folder / "stat").string());
+  const std::size_t name_end = stat.rfind(')');
+  return name_end != std::string::npos && name_end + 2 < stat.size() ? stat[name_end + 2] : '\0';
+}
+
+bool has_stopped(pid_t process) {
+  std::error_code error;
+  for (const auto& thread :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task", error)) {
+    if (state_of(thread.path()) != 'T') return false;
+  }
+  return !error;
+}
+
 broker::Program run_program(const Ground& ground, const std::string& task,
                             const TaskRun::Options& options) {
   const std::string config =
@@ -183,16 +200,19 @@ std::string TaskRun::errors() const {
 }
 
 bool lives(pid_t process) {
-  std::ifstream stream("/proc/" + std::to_string(process) + "/stat");
-  std::string stat;
-  if (!std::getline(stream, stat)) return false;
-  const std::size_t name_end = stat.rfind(')');
-  return name_end != std::string::npos && stat.size() > name_end + 2 && stat[name_end + 2] != 'Z' &&
-         stat[name_end + 2] != 'X';
+  const char state = state_of("/proc/" + std::to_string(process));
+  return state != '\0' && state != 'Z' && state != 'X';
 }
 
 bool dies(pid_t process, std::chrono::seconds within) {
   return comes_true([process] { return !lives(process); }, within);
+}
+
+void stop(pid_t process) {
+  kill(process, SIGSTOP);
+  if (!comes_true([process] { return has_stopped(process); }, kPatience)) {
+    throw std::runtime_error("a process can't be stopped");
+  }
 }
 
 }  // namespace mayfly::drill

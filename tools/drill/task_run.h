@@ -61,5 +61,8 @@ class TaskRun {
 [[nodiscard]] bool lives(pid_t process);
 /// Waits until it is not; false if it still is.
 [[nodiscard]] bool dies(pid_t process, std::chrono::seconds within);
+/// Stops a process, and returns when each of its threads has stopped.
+/// @throws std::runtime_error
+void stop(pid_t process);
 
 }  // namespace mayfly::drill
