@@ -26,6 +26,7 @@ void add_close(CLI::App& app, int& status);
 void add_credential(CLI::App& app, int& status);
 void add_audit(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
+void add_drill(CLI::App& app, int& status);
 void add_grant(CLI::App& app, int& status);
 void add_init(CLI::App& app, int& status);
 void add_issuer(CLI::App& app, int& status);

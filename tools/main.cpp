@@ -8,6 +8,7 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "base/safeguard.h"
 #include "base/write_line.h"
 #include "tools/broker/worker.h"
 #include "tools/commands.h"
@@ -38,7 +39,7 @@ void harden(int argc, char** argv) {
       command == broker::kWorkerCommand || command == "issuer" || command == "credential" ||
       command == "proof" || command == "status" || command == "bench" ||
       (command == "grant" && argc > 2 && argv[2] == std::string_view("issue"));
-  if (!holds_secrets) return;
+  if (!holds_secrets || !kept(Safeguard::undumpable)) return;
   if (prctl(PR_SET_DUMPABLE, 0) != 0) {
     throw std::system_error(errno, std::generic_category(), "core dumps can't be switched off");
   }
@@ -74,6 +75,7 @@ int run(int argc, char** argv) {
 #ifdef MAYFLY_WITH_RUN
   add_run(app, status);
   add_bench(app, status);
+  add_drill(app, status);
   add_serve(app, status);
   add_open(app, status);
   add_close(app, status);

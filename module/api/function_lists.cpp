@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "api/call.h"
+#include "base/safeguard.h"
 
 namespace mayfly::api {
 namespace {
@@ -27,7 +28,9 @@ struct NotOffered;
 template <Name kName, typename... Arguments>
 struct NotOffered<kName, CK_RV (*)(CK_SESSION_HANDLE, Arguments...)> {
   static CK_RV for_session(CK_SESSION_HANDLE session, Arguments...) {
-    return with_session(kName.text, session, [](Session&) { return CKR_FUNCTION_NOT_SUPPORTED; });
+    return with_session(kName.text, session, [](Session&) {
+      return kept(Safeguard::calls_not_offered) ? CKR_FUNCTION_NOT_SUPPORTED : CKR_OK;
+    });
   }
   static CK_RV for_slot(CK_SLOT_ID slot, Arguments...) {
     return call(kName.text, [&](const Entry& entry) {

@@ -12,6 +12,7 @@
 #include "base/crypto_context.h"
 #include "base/error.h"
 #include "base/fork_epoch.h"
+#include "base/safeguard.h"
 #include "compose/library.h"
 #include "compose/start_options.h"
 
@@ -149,6 +150,9 @@ void ProcessFrontend::finalize() {
   delete instance_;
   instance_ = nullptr;
   crypto::release();
+#ifdef MAYFLY_SWITCHABLE_SAFEGUARDS
+  if (!kept(Safeguard::fresh_handles)) start_handles_anew();
+#endif
   word_.store(word(kIdle));
   report.require_destroyed();
 }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "base/error.h"
+#include "base/safeguard.h"
 
 namespace mayfly {
 namespace {
@@ -21,6 +22,8 @@ void ForkEpoch::watch() {
   }
 }
 
-std::uint64_t ForkEpoch::current() noexcept { return epoch.load(std::memory_order_relaxed); }
+std::uint64_t ForkEpoch::current() noexcept {
+  return kept(Safeguard::fork_epoch) ? epoch.load(std::memory_order_relaxed) : 1;
+}
 
 }  // namespace mayfly

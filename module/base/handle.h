@@ -30,6 +30,11 @@ using ObjectHandle = Handle<struct ObjectTag>;
 /// objects alike, so that a handle of one kind is never valid as another.
 CK_ULONG next_handle_value() noexcept;
 
+#ifdef MAYFLY_SWITCHABLE_SAFEGUARDS
+/// For tests of the drill only: gives the same numbers again.
+void start_handles_anew() noexcept;
+#endif
+
 template <typename HandleType>
 HandleType next_handle() noexcept {
   return HandleType{next_handle_value()};

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/limited_log.h"
+#include "base/safeguard.h"
 
 namespace mayfly {
 namespace {
@@ -173,17 +174,17 @@ ByteView demanded_value(const AttributeRule& rule, const Attributes::Entry& entr
       break;
     }
     case Demand::only_true:
-      if (!is_true(entry.value)) {
+      if (!is_true(entry.value) && kept(Safeguard::key_templates)) {
         refuse(CKR_ATTRIBUTE_VALUE_INVALID, rule.name, "must be true for keys of a task");
       }
       break;
     case Demand::only_false:
-      if (is_true(entry.value)) {
+      if (is_true(entry.value) && kept(Safeguard::key_templates)) {
         refuse(CKR_ATTRIBUTE_VALUE_INVALID, rule.name, "must be false for objects of a task");
       }
       break;
     case Demand::narrowed:
-      if (!is_true(entry.value)) break;
+      if (!is_true(entry.value) || !kept(Safeguard::usages)) break;
       if (strict) {
         refuse(CKR_ATTRIBUTE_VALUE_INVALID, rule.name,
                "is refused by policy.usage = \"strict\": keys of a task only sign");
@@ -217,7 +218,7 @@ void set_default(Attributes& result, const AttributeRule& rule) {
 
 bool may_change(const AttributeRule& rule, std::optional<ByteView> current, ByteView wanted,
                 bool copying) {
-  if (rule.change == Change::name) return true;
+  if (rule.change == Change::name || !kept(Safeguard::attribute_changes)) return true;
   if (!copying) return false;
   if (current && equal(*current, wanted)) return true;
   switch (rule.change) {

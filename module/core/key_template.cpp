@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/handle.h"
+#include "base/safeguard.h"
 #include "core/attribute_rules.h"
 
 namespace mayfly {
@@ -167,6 +168,7 @@ std::shared_ptr<Object> make_object(const Attributes& wanted, const Task& task) 
       return make_certificate(wanted, task);
     case CKO_PRIVATE_KEY:
     case CKO_SECRET_KEY:
+      if (!kept(Safeguard::no_imports)) return std::make_shared<Object>(wanted);
       throw Error(
           CKR_ATTRIBUTE_VALUE_INVALID,
           "template: CKA_CLASS: secrets can't be imported, keys are made by the device only");

@@ -1,12 +1,13 @@
 #include "core/pin_login.h"
 
 #include "base/error.h"
+#include "base/safeguard.h"
 
 namespace mayfly {
 
 void PinLogin::check(ByteView pin) {
   // Counted before the comparison, so that many threads together get no more tries than one.
-  if (wrong_.fetch_add(1) >= kMaxWrong) {
+  if (wrong_.fetch_add(1) >= kMaxWrong && kept(Safeguard::pin_attempts)) {
     wrong_.store(kMaxWrong);
     throw Error(CKR_PIN_LOCKED, "too many wrong PINs in a row; the task's login is locked");
   }

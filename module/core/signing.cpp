@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/safeguard.h"
 #include "base/secret.h"
 #include "core/device_answer.h"
 #include "core/task_keeper.h"
@@ -101,7 +102,8 @@ Signing checked_signing(const Token& token, const MechanismChoice& choice, Objec
         CKR_KEY_TYPE_INCONSISTENT,
         std::string(mechanism.name) + " does not go with a key of " + to_string(half.spec()));
   }
-  if (!key->allows(CKA_SIGN) || !key->allows_mechanism(choice.type)) {
+  if ((!key->allows(CKA_SIGN) || !key->allows_mechanism(choice.type)) &&
+      kept(Safeguard::key_usage)) {
     throw Error(CKR_KEY_FUNCTION_NOT_PERMITTED, std::string("the key may not sign with ") +
                                                     mechanism.name +
                                                     " (CKA_SIGN, CKA_ALLOWED_MECHANISMS)");
@@ -125,7 +127,8 @@ Signing begin_signing(const Token& token, const MechanismChoice& choice, ObjectH
 }
 
 void check_login(const Token& token, const Signing& signing) {
-  if (token.login_epoch() != signing.login_epoch || !token.has_user_access()) {
+  if ((token.login_epoch() != signing.login_epoch && kept(Safeguard::login)) ||
+      !token.has_user_access()) {
     throw Error(CKR_USER_NOT_LOGGED_IN, "the login under which the operation began has ended");
   }
 }

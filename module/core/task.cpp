@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/safeguard.h"
 #include "base/utf8.h"
 #include "core/device_answer.h"
 #include "core/task_keeper.h"
@@ -52,6 +53,13 @@ Task::Task(TaskPlan plan, SlotId slot, std::unique_ptr<Login> login,
 Task::~Task() = default;
 
 std::string_view Task::label() const noexcept { return utf8_prefix(id(), 32); }
+
+bool Task::alive(BootClock::time_point now) const noexcept {
+  for (const Task* one = this; one != nullptr; one = one->parent_.get()) {
+    if (is_final(one->state())) return false;
+  }
+  return now < deadline() || !kept(Safeguard::deadline);
+}
 
 std::size_t Task::key_count() const {
   const std::scoped_lock lock(mutex_);

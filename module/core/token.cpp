@@ -1,6 +1,8 @@
 #include "core/token.h"
 
 #include "base/error.h"
+#include "base/safeguard.h"
+#include "core/every_handle.h"
 #include "core/session.h"
 #include "core/task_keeper.h"
 
@@ -18,7 +20,7 @@ void Token::check_alive() const {
 }
 
 bool Token::has_user_access() const noexcept {
-  return !task_->login_required() || logged_in_.load();
+  return !task_->login_required() || logged_in_.load() || !kept(Safeguard::login);
 }
 
 void Token::login(SessionHandle session, ByteView pin) {
@@ -43,7 +45,7 @@ void Token::logout(SessionHandle session) {
   {
     const std::unique_lock lock(mutex_);
     std::erase_if(objects_, [this](const auto& entry) {
-      if (!entry.second->is_private()) return false;
+      if (!entry.second->is_private() || !kept(Safeguard::login)) return false;
       handles_.erase(entry.second.get());
       return true;
     });
@@ -66,6 +68,9 @@ std::vector<ObjectHandle> Token::find(const Attributes& wanted) {
       if (may_see(*object)) result.push_back(handle_of(object));
     }
   }
+#ifdef MAYFLY_SWITCHABLE_SAFEGUARDS
+  if (!kept(Safeguard::one_tasks_handles)) result = EveryHandle::table().all();
+#endif
   return result;
 }
 
@@ -82,6 +87,11 @@ std::shared_ptr<Object> Token::object(ObjectHandle handle) const {
     const auto found = objects_.find(handle.value);
     if (found != objects_.end() && may_see(*found->second)) return found->second;
   }
+#ifdef MAYFLY_SWITCHABLE_SAFEGUARDS
+  if (!kept(Safeguard::one_tasks_handles)) {
+    if (auto other = EveryHandle::table().find(handle)) return other;
+  }
+#endif
   throw Error(CKR_OBJECT_HANDLE_INVALID, "the handle names no object of this token");
 }
 
@@ -175,6 +185,9 @@ ObjectHandle Token::handle_of(const std::shared_ptr<Object>& object) {
     objects_.erase(entry);
     throw;
   }
+#ifdef MAYFLY_SWITCHABLE_SAFEGUARDS
+  EveryHandle::table().add(handle, object);
+#endif
   return handle;
 }
 
@@ -238,6 +251,7 @@ EndReport Token::remove_session(SessionHandle handle) noexcept {
   }
   EndReport report;
   for (const auto& [address, object] : objects) {
+    if (!kept(Safeguard::session_end)) break;
     const Destruction outcome = discard(object);
     if (object->session_key() != nullptr) report.add(outcome);
   }

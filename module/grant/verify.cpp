@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/joined.h"
+#include "base/safeguard.h"
 #include "grant/claims.h"
 #include "grant/refused.h"
 #include "grant/token.h"
@@ -23,7 +24,8 @@ const Approver& find_signer(const CompactJws& jws, const std::vector<Approver>& 
       continue;
     }
     any_asked = true;
-    if (is_signature(jws.algorithm, approver.key, as_bytes(jws.signed_text), jws.signature)) {
+    if (is_signature(jws.algorithm, approver.key, as_bytes(jws.signed_text), jws.signature) ||
+        !kept(Safeguard::grant_signature)) {
       return approver;
     }
   }
@@ -33,6 +35,7 @@ const Approver& find_signer(const CompactJws& jws, const std::vector<Approver>& 
 std::string seconds_text(std::uint64_t seconds) { return std::to_string(seconds) + " s"; }
 
 void check_time(const Grant& grant, const Expectations& expected) {
+  if (!kept(Safeguard::grant_time)) return;
   const std::uint64_t now = expected.now_unix_s;
   const auto skew = static_cast<std::uint64_t>(expected.clock_skew.count());
   // All of them are far from where 64 bits end.
@@ -52,6 +55,7 @@ void check_time(const Grant& grant, const Expectations& expected) {
 }
 
 void check_place(const Grant& grant, const Expectations& expected) {
+  if (!kept(Safeguard::grant_place)) return;
   if (grant.ttl > expected.max_ttl) {
     throw Refused(Reason::ttl_too_long,
                   seconds_text(static_cast<std::uint64_t>(grant.ttl.count())));

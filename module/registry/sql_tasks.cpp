@@ -1,6 +1,7 @@
 // SqlRegistry's tasks: their opening, their states and what is known of them.
 #include <limits>
 
+#include "base/safeguard.h"
 #include "registry/record_checks.h"
 #include "registry/registry_refused.h"
 #include "registry/spent_grants.h"
@@ -126,7 +127,7 @@ void SqlRegistry::open_task(const NewTask& task, const std::optional<GrantUse>& 
     }
     require_registered(transaction, task.broker);
     if (!task.parent.empty()) require_parent(transaction, task);
-    if (grant) spend(transaction, *grant);
+    if (grant && kept(Safeguard::grant_spent)) spend(transaction, *grant);
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/safeguard.h"
 #include "tools/broker/child_tasks.h"
 
 namespace mayfly::broker {
@@ -81,7 +82,11 @@ AgentApplication::Lane::~Lane() {
     const std::scoped_lock lock(application_->mutex_);
     std::erase(application_->lanes_, socket_);
   }
-  if (first_) application_->end();
+  if (!kept(Safeguard::connection_cleanup)) {
+    static_cast<void>(new std::shared_ptr(application_));  // it lives on
+  } else if (first_) {
+    application_->end();
+  }
 }
 
 }  // namespace mayfly::broker

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/descriptor.h"
+#include "base/safeguard.h"
 
 namespace mayfly::broker {
 namespace {
@@ -91,7 +92,7 @@ void set_apart(int last_silent, const std::vector<int>& kept) {
 }
 
 void follow_parent(pid_t parent, int signal) {
-  if (prctl(PR_SET_PDEATHSIG, signal) != 0) throw_errno("prctl");
+  if (kept(Safeguard::worker_follows) && prctl(PR_SET_PDEATHSIG, signal) != 0) throw_errno("prctl");
   // It may have died before the kernel knew of our wish.
   if (getppid() != parent) throw std::system_error(ESRCH, std::generic_category(), "parent");
 }

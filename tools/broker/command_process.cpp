@@ -5,6 +5,7 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "base/safeguard.h"
 #include "tools/broker/child_process.h"
 #include "tools/failure.h"
 
@@ -39,6 +40,10 @@ CommandProcess::CommandProcess(const std::vector<std::string>& command,
   try {
     number_ = spawn({command.front(), command, std::move(environment)}, [&] {
       setpgid(0, 0);
+      if (!kept(Safeguard::inherited_descriptors)) {
+        for (int number = STDERR_FILENO + 1; number < 64; ++number)
+          set_close_on_exec(number, false);
+      }
       if (in_foreground) terminal_.give_to(getpid());
       follow_parent(parent, SIGTERM);
       sigprocmask(SIG_SETMASK, &signals.original_mask(), nullptr);

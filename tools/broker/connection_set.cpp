@@ -14,6 +14,7 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "base/safeguard.h"
 #include "tools/broker/event_descriptor.h"
 
 namespace mayfly::broker {
@@ -63,7 +64,7 @@ ConnectionSet::ConnectionSet(Limits limits)
 void ConnectionSet::serve(Descriptor socket, std::shared_ptr<FrontDoor> door) {
   reap();
   const std::optional<ucred> peer = peer_of(socket.number());
-  if (!peer || peer->uid != limits_.user) {
+  if (!peer || (peer->uid != limits_.user && kept(Safeguard::peer_user))) {
     log_.warn([&] {
       return "refused a connection" +
              (peer ? " of user " + std::to_string(peer->uid) + ", process " +

@@ -14,6 +14,7 @@
 #include <system_error>
 #include <unistd.h>
 
+#include "base/safeguard.h"
 #include "tools/broker/leftovers.h"
 #include "tools/failure.h"
 
@@ -147,7 +148,8 @@ RuntimeFolder::RuntimeFolder(const BrokerConfig& config, FolderAccess access) {
   path_ = name;
   try {
     lock_ = make_lock(path_);
-    if (access == FolderAccess::everyone && chmod(path_.c_str(), kEveryone) != 0) {
+    if ((access == FolderAccess::everyone || !kept(Safeguard::socket_mode)) &&
+        chmod(path_.c_str(), kEveryone) != 0) {
       throw tools::file_failure(path_.string(), errno);
     }
   } catch (const tools::Failure&) {
@@ -163,7 +165,7 @@ Descriptor RuntimeFolder::listen_for_p11kit() const {
 }
 
 Descriptor RuntimeFolder::listen_for_agents() const {
-  return listen_at(door_path(), SOCK_SEQPACKET, 0600);
+  return listen_at(door_path(), SOCK_SEQPACKET, kept(Safeguard::socket_mode) ? 0600 : 0666);
 }
 
 void RuntimeFolder::remove_sockets() const noexcept {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/safeguard.h"
 #include "compose/grant_file.h"
 #include "tools/broker/announcement.h"
 #include "tools/broker/child_link.h"
@@ -197,8 +198,13 @@ void Supervisor::hear_start() {
 
 void Supervisor::start_command() {
   folder_.write_p11kit_configs(!request_.module_only, find_own_library());
-  command_ = std::make_unique<CommandProcess>(
-      request_.command, command_environment(request_, folder_), signals_, guardian_.group());
+  std::vector<std::string> environment = command_environment(request_, folder_);
+  if (!kept(Safeguard::command_secrets)) {
+    const SecretBuffer pin = config_.login.pin_source.value().read();
+    environment.push_back("LOGIN_PIN=" + std::string(as_text(pin.view())));
+  }
+  command_ = std::make_unique<CommandProcess>(request_.command, std::move(environment), signals_,
+                                              guardian_.group());
 }
 
 void Supervisor::watch_command() {
@@ -221,7 +227,7 @@ void Supervisor::hear_guardian() {
     pass_on(*signal);
   } else {
     // Whoever kills mayfly means the task. The command is ended with all that came of it.
-    command_status_ = SIGKILL;
+    if (kept(Safeguard::command_end)) command_status_ = SIGKILL;
   }
 }
 
@@ -250,7 +256,7 @@ void Supervisor::wait_for_children() {
     if (WIFSTOPPED(status)) {
       if (child == command_->number()) command_->stopped();
     } else if (child == command_->number()) {
-      command_status_ = status;
+      if (kept(Safeguard::command_end)) command_status_ = status;
     } else if (child == worker_->number()) {
       worker_->forget();
       worker_is_gone(WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
@@ -307,6 +313,7 @@ void Supervisor::above_is_gone() {
 /// Sees to it that nothing of a worker that did not end in order stays on the device.
 void Supervisor::sweep_device() {
   if (!config_.device.stored_keys || sweep_ != nullptr) return;
+  if (!kept(Safeguard::device_cleanup)) return;
   try {
     sweep_ = std::make_unique<DeviceSweep>(config_);
   } catch (const std::system_error& error) {

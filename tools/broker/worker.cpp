@@ -21,6 +21,7 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 #include "base/limited_log.h"
+#include "base/safeguard.h"
 #include "compose/books.h"
 #include "compose/grant_file.h"
 #include "compose/library.h"
@@ -302,6 +303,7 @@ void Worker::accept_one(const Descriptor& listening, FrontDoor& door) {
 }
 
 void Worker::expire() {
+  if (!kept(Safeguard::deadline)) return deadline_.reset();
   // Also waits for a client's call that noticed first and is at it.
   library_.tasks().end_all(TaskState::expired);
   if (task_->state() == TaskState::expired) report_end(MessageKind::expired);
@@ -362,6 +364,7 @@ void Worker::look_after_owed() noexcept {
 bool Worker::obey() {
   const std::optional<Message> message = channel_.receive();
   if (message && message->kind != MessageKind::end) return true;
+  if (!message && !kept(Safeguard::worker_follows)) return true;
   if (message && is_final(message->state)) end_state_ = message->state;
   return false;
 }

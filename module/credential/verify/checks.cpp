@@ -1,5 +1,7 @@
 #include "credential/verify/checks.h"
 
+#include "base/safeguard.h"
+
 namespace mayfly::credential {
 namespace {
 
@@ -16,7 +18,7 @@ void check_begin(Part part, std::uint64_t begin, const Clock& clock) {
 }
 
 void check_end(Part part, std::uint64_t end, const Clock& clock) {
-  if (clock.now_unix_s >= end) {
+  if (clock.now_unix_s >= end && kept(Safeguard::proof_end)) {
     throw Refused(part, Reason::expired, seconds_text(clock.now_unix_s - end) + " ago");
   }
 }
@@ -38,7 +40,8 @@ void check_token_hash(const std::optional<std::string>& hash, std::string_view a
 
 void check_first(ReplayCache& seen, std::string_view thumbprint, std::string_view id,
                  std::uint64_t until_unix_s, const Clock& clock) {
-  if (!seen.is_first(replay_name(thumbprint, id), until_unix_s, clock.now_unix_s)) {
+  if (kept(Safeguard::proof_replay) &&
+      !seen.is_first(replay_name(thumbprint, id), until_unix_s, clock.now_unix_s)) {
     throw Refused(Part::proof, Reason::replayed);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/safeguard.h"
 #include "credential/proof/target_uri.h"
 #include "credential/verify/checks.h"
 
@@ -79,7 +80,7 @@ void verify_dpop(std::string_view text, const VerifiedCredential& credential,
         Part::proof, Reason::too_old,
         "by " + std::to_string(expected.clock.now_unix_s - proof.issued_at - max_life) + " s");
   }
-  if (jwk_thumbprint(proof.key) != credential.thumbprint) {
+  if (jwk_thumbprint(proof.key) != credential.thumbprint && kept(Safeguard::proof_key)) {
     throw Refused(Part::proof, Reason::other_key);
   }
   if (proof.method != expected.method) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/safeguard.h"
 #include "device/pkcs11/boolean_values.h"
 
 namespace mayfly::pkcs11 {
@@ -48,7 +49,7 @@ CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const 
   if (!named) fill_random(tag, "a key's CKA_ID");
   const ByteView id = named ? ByteView(templates.name->id()) : ByteView(tag);
   CK_ULONG modulus_bits = spec.bits;
-  CK_BBOOL& stored = named ? yes : no;
+  CK_BBOOL& stored = named || !kept(Safeguard::device_cleanup) ? yes : no;
   std::vector<CK_ATTRIBUTE> public_template = {flag(CKA_TOKEN, stored), flag(CKA_VERIFY, yes)};
   if (spec.type == CKK_RSA) {
     public_template.push_back({CKA_MODULUS_BITS, &modulus_bits, sizeof modulus_bits});
@@ -73,8 +74,12 @@ CK_RV generate(CK_FUNCTION_LIST_PTR functions, CK_SESSION_HANDLE session, const 
       session, &mechanism, public_template.data(), public_template.size(), private_template.data(),
       private_template.size(), &made.handles.public_key, &made.handles.private_key);
   if (named) return rv;
-  if (rv == CKR_OK) rv = made.answers.read(functions, session, spec.type, false, made.handles);
-  if (rv == CKR_OK && !made.answers.has_id(tag)) rv = CKR_DEVICE_ERROR;  // objects of another pair
+  if (rv == CKR_OK) {
+    rv = made.answers.read(functions, session, spec.type, stored == CK_TRUE, made.handles);
+  }
+  if (rv == CKR_OK && kept(Safeguard::device_cleanup) && !made.answers.has_id(tag)) {
+    rv = CKR_DEVICE_ERROR;  // objects of another pair
+  }
   if (rv != CKR_OK) destroy_tagged(functions, session, tag);
   return rv;
 }

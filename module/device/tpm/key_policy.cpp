@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/safeguard.h"
 #include "device/tpm/sapi.h"
 
 namespace mayfly::tpm {
@@ -73,6 +74,7 @@ void require(const std::function<void()>& command, const char* otherwise) {
 
 void KeyPolicy::require_deadline(const TPMS_TIME_INFO& now, BootClock::time_point read_at,
                                  BootClock::time_point deadline) {
+  if (!kept(Safeguard::chip_deadline)) return;
   const std::uint64_t restarts =
       std::uint64_t{now.clockInfo.resetCount} << 32 | now.clockInfo.restartCount;
   deadline_ = {big_endian<8>(time_limit(now.time, read_at, deadline)), big_endian<8>(restarts)};
