@@ -235,13 +235,37 @@ start_tpm() {
   done
 }
 
+# make_server_certificate: a key and a certificate for localhost, server.key and server.pem.
+make_server_certificate() {
+  succeeds env --unset=OPENSSL_CONF openssl req -new -x509 -newkey ec \
+    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -days 1 -keyout server.key -out server.pem
+}
+
+# start_tls_server CA [OPTIONS OF OPENSSL S_SERVER]: a TLS server on the socket $WORK/tls, or with
+# `-accept 127.0.0.1:0` on the free port $PORT, that takes only clients with a certificate of CA, and
+# answers with a page that tells of the handshake. It ends with the task.
+start_tls_server() {
+  local ca=$1 line
+  shift
+  make_server_certificate
+  (($# > 0)) || set -- -unix "$WORK/tls"
+  exec {tls_server}< <(exec env --unset=OPENSSL_CONF openssl s_server "$@" -www \
+    -cert server.pem -key server.key -Verify 1 -verify_return_error -CAfile "$ca" 2>&1)
+  while IFS= read -r line <&"$tls_server"; do
+    if [[ $line == ACCEPT* ]]; then
+      export PORT=${line##*:}
+      return
+    fi
+  done
+  fail 'the TLS server did not start'
+}
+
 # Starts a web server on the socket $WORK/web that takes only clients with a certificate of the
 # issuer. It ends with the test.
 #   start_web_server [LINES OF ITS CONFIGURATION]
 start_web_server() {
-  succeeds env --unset=OPENSSL_CONF openssl req -new -x509 -newkey ec \
-    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -days 1 -keyout server.key -out server.pem
+  make_server_certificate
   mayfly issuer show --certificate > issuer.pem
   mkdir "$WORK/nginx"
   cat > nginx.conf << END
@@ -276,6 +300,7 @@ stop_web_server() {
 }
 
 remove_work_folder() {
+  say_which_example_failed
   stop_web_server
   if [[ -s $WORK/tpm/pid ]]; then kill "$(< "$WORK/tpm/pid")"; fi
   rm -rf -- "$WORK"
@@ -336,21 +361,43 @@ issue() {
 
 # Writes the first block of shell commands of the page $PAGE after the line that begins with a text.
 extract_example() {
-  local page
-  page=$(dirname -- "$TEST_SCRIPT")/../../$PAGE
-  awk -v start="$1" '
+  awk -v start="$1" -v page="$PAGE" -v run="$WORK/examples" '
     index($0, start) == 1 { found = 1 }
     found && /^```$/ { exit }
     inside { print }
-    found && /^```sh$/ { inside = 1 }' "$page" > example
-  [[ -s example ]] || fail "$PAGE has no example after: $1"
+    found && /^```sh$/ { inside = 1; print page ":" NR >> run }' "$(page_file)" > "$WORK/example"
+  [[ -s $WORK/example ]] || fail "$PAGE has no example after: $1"
 }
 
-# Runs an example in this shell, so that the next one finds its variables.
+page_file() {
+  printf '%s/../../%s' "$(dirname -- "$TEST_SCRIPT")" "$PAGE"
+}
+
+# Runs an example in this shell, so that the next one finds its variables and its folder. It must
+# succeed, each command of it; what it printed is in $OUTPUT.
 run_example() {
   extract_example "$1"
+  EXAMPLE=$1
+  # Not before `||`: there, the shell would go on after a command that failed.
   # shellcheck disable=SC1091
-  source ./example < /dev/null > output 2>&1 || fail "the example failed: $(< output)"
+  source "$WORK/example" < /dev/null > "$WORK/output" 2>&1
+  EXAMPLE=
+  OUTPUT=$(< "$WORK/output")
+}
+
+# Every block of shell commands of the page $PAGE must have been run by now.
+expect_whole_page() {
+  local missing
+  missing=$(comm -13 <(sort -u "$WORK/examples") \
+    <(awk -v page="$PAGE" '/^```sh$/ { print page ":" NR }' "$(page_file)" | sort))
+  [[ -z $missing ]] || fail "no test runs these examples: $missing"
+}
+
+# What the shell says when it ends in the middle of an example.
+say_which_example_failed() {
+  if [[ -n ${EXAMPLE-} ]]; then
+    printf 'FAILED: the example of %s after: %s\n%s\n' "$PAGE" "$EXAMPLE" "$(< "$WORK/output")" >&2
+  fi
 }
 
 # No test may leave anything behind: no key on the device, no socket, no folder of a run.
@@ -371,6 +418,7 @@ expect_nothing_left() {
 run_test() {
   if [[ $1 == --inside ]]; then
     shift
+    trap say_which_example_failed EXIT
     "$@"
     return
   fi

@@ -124,7 +124,7 @@ test_curl_authenticates_with_tls() {
 authenticate_with_tls() {
   make_keys
   succeeds with_key req -key ec -new -x509 -subj /CN=client -days 1 -out client.pem
-  start_tls_server
+  start_tls_server client.pem
   local request=(curl --silent --show-error --unix-socket "$WORK/tls" --cacert server.pem
     https://localhost/)
   succeeds "${request[@]}" --engine pkcs11 --cert client.pem --key-type ENG \
@@ -132,21 +132,6 @@ authenticate_with_tls() {
   says 'Subject: CN=client'
   # The server does insist on it.
   refused 'alert|SSL|TLS' "${request[@]}"
-}
-
-# A server on the socket $WORK/tls that takes only the client whose certificate is client.pem. It
-# ends with the task.
-start_tls_server() {
-  local line
-  succeeds env --unset=OPENSSL_CONF openssl req -new -x509 -newkey ec \
-    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -days 1 -keyout server.key -out server.pem
-  exec {tls_server}< <(exec env --unset=OPENSSL_CONF openssl s_server -unix "$WORK/tls" -www \
-    -cert server.pem -key server.key -Verify 1 -verify_return_error -CAfile client.pem 2>&1)
-  while IFS= read -r line <&"$tls_server"; do
-    if [[ $line == ACCEPT* ]]; then return; fi
-  done
-  fail 'the TLS server did not start'
 }
 
 test_is_refused_after_the_task() {
