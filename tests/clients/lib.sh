@@ -18,6 +18,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 TEST_SCRIPT=$(realpath -- "$0")
+# Where the test itself prints its errors, whatever the command that fails is redirected to.
+exec {test_errors}>&2
 # What the last command printed that `succeeds` or `refused` ran.
 OUTPUT=
 
@@ -45,7 +47,7 @@ refused() {
     fail "expected a refusal ($pattern), but this succeeded: $*"$'\n'"$OUTPUT"
   fi
   # 126 and 127: not run at all; from 129 on: ended by a signal. NSS's tools refuse with 255.
-  if ((status >= 126 && status <= 192)); then
+  if ((status == 126 || status == 127 || (status > 128 && status <= 192))); then
     fail "expected a refusal ($pattern), got status $status of: $*"$'\n'"$OUTPUT"
   fi
   says "$pattern"
@@ -165,6 +167,22 @@ write_p384_public_key() {
   point=$(sed -n 's/^ *EC_POINT: *0461\(04[0-9a-f]*\)$/\1/p' <<< "$OUTPUT")
   # shellcheck disable=SC2001,SC2059
   printf "$(sed 's/../\\x&/g' <<< "$header$point")" > "$1.der"
+}
+
+# file.signature must be a signature of `file`, its two numbers without ASN.1, by the only key of the
+# token: agent, a P-256 key that can't leave it.
+expect_raw_signature() {
+  export_public_key agent 01 prime256v1
+  succeeds pkcs11_tool --list-objects --type privkey
+  says_times 1 'Access: +sensitive, always sensitive, never extractable, local$'
+  local hex
+  hex=$(od --address-radix=n --format=x1 file.signature | tr --delete ' \n')
+  ((${#hex} == 128)) || fail "the signature has ${#hex} digits"
+  printf 'asn1=SEQUENCE:s\n[s]\nr=INTEGER:0x%s\ns=INTEGER:0x%s\n' "${hex:0:64}" "${hex:64}" > asn1
+  succeeds openssl asn1parse -genconf asn1 -noout -out signature
+  succeeds openssl dgst -sha256 -verify agent.pem -signature signature file
+  printf x | cat file - > other
+  refused 'Verification failure' openssl dgst -sha256 -verify agent.pem -signature signature other
 }
 
 # Makes OpenSSL use an engine configuration that names the task's token as the module.
@@ -393,10 +411,11 @@ expect_whole_page() {
   [[ -z $missing ]] || fail "no test runs these examples: $missing"
 }
 
-# What the shell says when it ends in the middle of an example.
+# What the shell says when it ends in the middle of an example, whose redirection is then still there.
 say_which_example_failed() {
   if [[ -n ${EXAMPLE-} ]]; then
-    printf 'FAILED: the example of %s after: %s\n%s\n' "$PAGE" "$EXAMPLE" "$(< "$WORK/output")" >&2
+    printf 'FAILED: the example of %s after: %s\n%s\n' "$PAGE" "$EXAMPLE" "$(< "$WORK/output")" \
+      >&"$test_errors"
   fi
 }
 
