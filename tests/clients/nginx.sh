@@ -10,7 +10,7 @@ test_page_examples() {
   # nginx ended with the task, and can't be started again without its key.
   [[ ! -e /proc/$(< pid) ]] || fail 'nginx is still there'
   refused 'cannot load certificate key' env OPENSSL_CONF="$WORK/openssl.cnf" \
-    nginx -c "$WORK/nginx.conf" -e "$WORK/nginx/log"
+    nginx -c "$WORK/nginx.conf" -e "$WORK/server/log"
 }
 
 follow_page() {
@@ -18,7 +18,7 @@ follow_page() {
   run_example '# nginx'
   says '^hello$'
   expect_whole_page
-  cp nginx/pid pid
+  cp server/pid pid
   # Each of both workers has its own way to the token, and one handshake is not all.
   unset OPENSSL_CONF
   local round
