@@ -11,7 +11,7 @@ test_page_examples() {
 }
 
 follow_page() {
-  PAGE=docs/clients/openssl-engine.md run_example '## Set up'
+  use_engine
   make_message file
   run_example '# Botan'
   says '^Signature is valid$'

@@ -10,7 +10,7 @@ test_page_examples() {
 }
 
 follow_page() {
-  PAGE=docs/clients/openssl-engine.md run_example '## Set up'
+  use_engine
   run_example '# curl'
   start_tls_server agent.crt -accept 127.0.0.1:0
   run_example '## The certificate from a file'

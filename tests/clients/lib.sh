@@ -185,27 +185,11 @@ expect_raw_signature() {
   refused 'Verification failure' openssl dgst -sha256 -verify agent.pem -signature signature other
 }
 
-# Makes OpenSSL use an engine configuration that names the task's token as the module.
+# Makes OpenSSL use an engine configuration that names $MAYFLY_PKCS11_MODULE, the task's token, as the
+# module: the one that the page of the engine shows.
 use_engine() {
-  write_engine_configuration "$MAYFLY_PKCS11_MODULE"
-  export OPENSSL_CONF=$PWD/engine.cnf
-}
-
-# write_engine_configuration MODULE: writes engine.cnf.
-write_engine_configuration() {
-  cat > engine.cnf << END
-openssl_conf = openssl_init
-[openssl_init]
-engines = engines
-[engines]
-pkcs11 = pkcs11
-[pkcs11]
-engine_id = pkcs11
-MODULE_PATH = $1
-[req]
-distinguished_name = name
-[name]
-END
+  local PAGE=docs/clients/openssl-engine.md
+  run_example '## Set up'
 }
 
 # Writes a file of a few random lines, so that no signature can stem from somewhere else.

@@ -14,7 +14,7 @@ test_page_examples() {
 }
 
 follow_page() {
-  PAGE=docs/clients/openssl-engine.md run_example '## Set up'
+  use_engine
   run_example '# nginx'
   says '^hello$'
   expect_whole_page
