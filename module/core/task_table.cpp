@@ -1,8 +1,11 @@
 #include "core/task_table.h"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <new>
+#include <string_view>
+#include <type_traits>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -27,6 +30,26 @@ std::unique_ptr<Admission> admission_by_login(TaskBook& book, const TaskRequest&
     if (error.rv() != CKR_FUNCTION_REJECTED) throw;
     throw Error(CKR_PIN_INCORRECT, error.what());
   }
+}
+
+/// The slot of the task that another process holds. It is the same whenever this process, or a
+/// child that it forked, joins that task: libp11 goes on with the parent's number after a fork, and
+/// waits for ever where there is no such slot. Sessions and objects have new numbers all the same.
+SlotId slot_of_joined(std::string_view serial) {
+  struct Joined {
+    std::mutex mutex;
+    std::array<char, sizeof(CK_TOKEN_INFO::serialNumber)> serial;
+    SlotId slot;
+  };
+  // Nothing to destroy: clients start and finish from exit handlers, and unload the library.
+  static_assert(std::is_trivially_destructible_v<Joined>);
+  static Joined joined;
+  const std::unique_lock lock(joined.mutex);
+  if (std::string_view(joined.serial.data(), joined.serial.size()) != serial) {
+    joined.slot = next_handle<SlotId>();
+    serial.copy(joined.serial.data(), joined.serial.size());
+  }
+  return joined.slot;
 }
 
 }  // namespace
@@ -131,7 +154,8 @@ std::shared_ptr<Task> TaskTable::join(HostedTask hosted) {
   Reservation reservation(*this, hosted.id);
   TaskPlan plan{std::move(hosted.id), std::move(hosted.serial), hosted.deadline,
                 on_the_wall(hosted.deadline), std::move(hosted.policy)};
-  auto task = std::make_shared<Task>(std::move(plan), next_handle<SlotId>(), nullptr,
+  const SlotId slot = slot_of_joined(plan.serial);
+  auto task = std::make_shared<Task>(std::move(plan), slot, nullptr,
                                      std::make_unique<HostedKeeper>(hosted.host), device_, nullptr,
                                      owner());
   reservation.use();

@@ -57,8 +57,9 @@ class TaskTable final : private TaskOwner {
   ///         hosted.
   std::shared_ptr<Task> open_planned(TaskPlan plan);
 
-  /// Takes in a task that another process holds: its token appears in a new slot. From then on
-  /// tasks are opened and ended there, and a table has one of these at most.
+  /// Takes in a task that another process holds: its token appears in a new slot, or in the one
+  /// where this process, or one that forked it, had it last. From then on tasks are opened and
+  /// ended there, and a table has one of these at most.
   /// @throws Error as open().
   std::shared_ptr<Task> join(HostedTask task);
   [[nodiscard]] bool is_hosted() const noexcept { return host_ != nullptr; }

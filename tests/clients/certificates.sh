@@ -198,15 +198,7 @@ shake_hands() {
   generate_ec ec 01
   issue x509 ec certificate
   mayfly issuer show --certificate > issuer.pem
-  succeeds env --unset=OPENSSL_CONF openssl req -new -x509 -newkey ec \
-    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 1 \
-    -keyout server.key -out server.pem
-  exec {tls_server}< <(exec env --unset=OPENSSL_CONF openssl s_server -unix "$WORK/tls" -www \
-    -cert server.pem -key server.key -Verify 1 -verify_return_error -CAfile issuer.pem 2>&1)
-  local line
-  while IFS= read -r line <&"$tls_server"; do
-    if [[ $line == ACCEPT* ]]; then break; fi
-  done
+  start_tls_server issuer.pem
   succeeds get_by_s_client -engine pkcs11 -keyform engine -key "$(uri ec private)" -cert certificate
   says 'Verified: *YES|Verify return code: 0 .ok.'
   says 'serialNumber=[0-9a-f]{16}|serialNumber = [0-9a-f]{16}'
@@ -390,7 +382,7 @@ run_page_examples() {
   generate_ec agent 01
   run_example 'Inside of a task'
   run_example 'A client takes key'
-  grep --quiet '^hello' output || fail "nginx said: $(< output)"
+  says '^hello'
   USER=$(id -un)
   run_example '## SSH'
   write_server

@@ -1,15 +1,17 @@
 #!/bin/bash
-# Java's SunPKCS11 provider: keytool, jarsigner, and a program that uses the standard classes.
+# Java's SunPKCS11 provider: keytool, jarsigner, and programs that use the standard classes.
 # shellcheck source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
 
+PAGE=docs/clients/java.md
+
 write_provider_configuration() {
-  printf 'name = mayfly\nlibrary = %s\nslotListIndex = 0\n' "$MAYFLY_PKCS11_MODULE" > provider.cfg
+  run_example '## Set up'
 }
 
 # What keytool and jarsigner need to use the token. They want a PIN, whatever the token wants.
 readonly store=(-keystore NONE -storetype PKCS11 -storepass unused
-  -providerClass sun.security.pkcs11.SunPKCS11 -providerArg provider.cfg)
+  -providerClass sun.security.pkcs11.SunPKCS11 -providerArg mayfly.cfg)
 
 # generate NAME ARGUMENTS...: makes a key pair and a certificate for it on the token.
 generate() {
@@ -43,24 +45,35 @@ make_and_list_keys() {
   done
 }
 
-test_jarsigner_signs() {
-  in_task demo sign_jar
+test_page_examples() {
+  in_task demo follow_page
 }
 
-sign_jar() {
-  make_keys
+follow_page() {
   make_message message
-  local name
-  for name in ec rsa; do
-    jar --create --file file.jar message
-    succeeds jarsigner "${store[@]}" file.jar "$name"
-    succeeds jarsigner -verify -strict "${store[@]}" file.jar "$name"
-    says '^jar verified\.$'
-    # A jar whose content was changed after it was signed.
-    make_message message
-    jar --update --file file.jar message
-    refused 'digest error' jarsigner -verify file.jar
-  done
+  jar --create --file file.jar message
+  run_example '## Set up'
+  run_example '## Keys'
+  expect_signed_jar agent
+  succeeds openssl verify -check_ss_sig -CAfile agent.crt agent.crt
+  start_tls_server agent.crt -accept 127.0.0.1:0
+  run_example '## TLS'
+  says 'Subject: CN=agent'
+  expect_whole_page
+  # The same with RSA.
+  jar --create --file file.jar message
+  succeeds generate rsa -keyalg RSA -keysize 2048
+  succeeds jarsigner "${store[@]}" file.jar rsa
+  expect_signed_jar rsa
+}
+
+# expect_signed_jar NAME: file.jar is signed with that key, and does not hold with other content.
+expect_signed_jar() {
+  succeeds jarsigner -verify -strict "${store[@]}" file.jar "$1"
+  says '^jar verified\.$'
+  make_message message
+  jar --update --file file.jar message
+  refused 'digest error' jarsigner -verify file.jar
 }
 
 test_is_refused_software_keys() {
@@ -112,7 +125,7 @@ test_program_signs_in_process() {
 
 run_program() {
   write_provider_configuration
-  succeeds java "$(dirname -- "$TEST_SCRIPT")/SignOnToken.java" provider.cfg
+  succeeds java "$(dirname -- "$TEST_SCRIPT")/SignOnToken.java" mayfly.cfg
   says '^SHA256withECDSA ok$'
   says '^SHA256withRSA ok$'
 }

@@ -3,18 +3,7 @@
 # shellcheck source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
 
-page=$(dirname -- "$TEST_SCRIPT")/../../docs/ledger.md
-
-# Runs the commands of the page that are marked with a name.
-run_example() {
-  awk -v start="<!-- test: $1 -->" '
-    $0 == start { found = 1 }
-    found && /^```$/ { exit }
-    inside { print }
-    found && /^```sh$/ { inside = 1 }' "$page" > example
-  [[ -s example ]] || fail "docs/ledger.md has no example $1"
-  succeeds "$BASH" -e -o pipefail ./example
-}
+PAGE=docs/ledger.md
 
 sign_a_document() {
   make_message document
@@ -40,19 +29,19 @@ keep_a_ledger() {
 
 test_answers_questions() {
   keep_a_ledger
-  run_example verify
+  run_example '<!-- test: verify -->'
   says '^verdict +sealed$'
-  run_example show
+  run_example '<!-- test: show -->'
   says '^task +invoice-4711$'
   says 'signed with [0-9a-f]{16}, CKM_ECDSA'
   says '"cause": "closed"'
   grep --quiet '<svg ' audit.html || fail 'the page has no timeline'
-  run_example find
+  run_example '<!-- test: find -->'
   says 'signed with'
-  run_example key
+  run_example '<!-- test: key -->'
   says '^verdict +sealed$'
   says_not 'against nothing but itself'
-  run_example chain
+  run_example '<!-- test: chain -->'
   says '^whole$'
 }
 

@@ -18,6 +18,8 @@ set -euo pipefail
 shopt -s inherit_errexit
 
 TEST_SCRIPT=$(realpath -- "$0")
+# Where the test itself prints its errors, whatever the command that fails is redirected to.
+exec {test_errors}>&2
 # What the last command printed that `succeeds` or `refused` ran.
 OUTPUT=
 
@@ -45,7 +47,7 @@ refused() {
     fail "expected a refusal ($pattern), but this succeeded: $*"$'\n'"$OUTPUT"
   fi
   # 126 and 127: not run at all; from 129 on: ended by a signal. NSS's tools refuse with 255.
-  if ((status >= 126 && status <= 192)); then
+  if ((status == 126 || status == 127 || (status > 128 && status <= 192))); then
     fail "expected a refusal ($pattern), got status $status of: $*"$'\n'"$OUTPUT"
   fi
   says "$pattern"
@@ -167,27 +169,27 @@ write_p384_public_key() {
   printf "$(sed 's/../\\x&/g' <<< "$header$point")" > "$1.der"
 }
 
-# Makes OpenSSL use an engine configuration that names the task's token as the module.
-use_engine() {
-  write_engine_configuration "$MAYFLY_PKCS11_MODULE"
-  export OPENSSL_CONF=$PWD/engine.cnf
+# file.signature must be a signature of `file`, its two numbers without ASN.1, by the only key of the
+# token: agent, a P-256 key that can't leave it.
+expect_raw_signature() {
+  export_public_key agent 01 prime256v1
+  succeeds pkcs11_tool --list-objects --type privkey
+  says_times 1 'Access: +sensitive, always sensitive, never extractable, local$'
+  local hex
+  hex=$(od --address-radix=n --format=x1 file.signature | tr --delete ' \n')
+  ((${#hex} == 128)) || fail "the signature has ${#hex} digits"
+  printf 'asn1=SEQUENCE:s\n[s]\nr=INTEGER:0x%s\ns=INTEGER:0x%s\n' "${hex:0:64}" "${hex:64}" > asn1
+  succeeds openssl asn1parse -genconf asn1 -noout -out signature
+  succeeds openssl dgst -sha256 -verify agent.pem -signature signature file
+  printf x | cat file - > other
+  refused 'Verification failure' openssl dgst -sha256 -verify agent.pem -signature signature other
 }
 
-# write_engine_configuration MODULE: writes engine.cnf.
-write_engine_configuration() {
-  cat > engine.cnf << END
-openssl_conf = openssl_init
-[openssl_init]
-engines = engines
-[engines]
-pkcs11 = pkcs11
-[pkcs11]
-engine_id = pkcs11
-MODULE_PATH = $1
-[req]
-distinguished_name = name
-[name]
-END
+# Makes OpenSSL use an engine configuration that names $MAYFLY_PKCS11_MODULE, the task's token, as the
+# module: the one that the page of the engine shows.
+use_engine() {
+  local PAGE=docs/clients/openssl-engine.md
+  run_example '## Set up'
 }
 
 # Writes a file of a few random lines, so that no signature can stem from somewhere else.
@@ -235,13 +237,37 @@ start_tpm() {
   done
 }
 
+# make_server_certificate: a key and a certificate for localhost, server.key and server.pem.
+make_server_certificate() {
+  succeeds env --unset=OPENSSL_CONF openssl req -new -x509 -newkey ec \
+    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -days 1 -keyout server.key -out server.pem
+}
+
+# start_tls_server CA [OPTIONS OF OPENSSL S_SERVER]: a TLS server on the socket $WORK/tls, or with
+# `-accept 127.0.0.1:0` on the free port $PORT, that takes only clients with a certificate of CA, and
+# answers with a page that tells of the handshake. It ends with the task.
+start_tls_server() {
+  local ca=$1 line
+  shift
+  make_server_certificate
+  (($# > 0)) || set -- -unix "$WORK/tls"
+  exec {tls_server}< <(exec env --unset=OPENSSL_CONF openssl s_server "$@" -www \
+    -cert server.pem -key server.key -Verify 1 -verify_return_error -CAfile "$ca" 2>&1)
+  while IFS= read -r line <&"$tls_server"; do
+    if [[ $line == ACCEPT* ]]; then
+      export PORT=${line##*:}
+      return
+    fi
+  done
+  fail 'the TLS server did not start'
+}
+
 # Starts a web server on the socket $WORK/web that takes only clients with a certificate of the
 # issuer. It ends with the test.
 #   start_web_server [LINES OF ITS CONFIGURATION]
 start_web_server() {
-  succeeds env --unset=OPENSSL_CONF openssl req -new -x509 -newkey ec \
-    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -days 1 -keyout server.key -out server.pem
+  make_server_certificate
   mayfly issuer show --certificate > issuer.pem
   mkdir "$WORK/nginx"
   cat > nginx.conf << END
@@ -276,6 +302,7 @@ stop_web_server() {
 }
 
 remove_work_folder() {
+  say_which_example_failed
   stop_web_server
   if [[ -s $WORK/tpm/pid ]]; then kill "$(< "$WORK/tpm/pid")"; fi
   rm -rf -- "$WORK"
@@ -336,21 +363,44 @@ issue() {
 
 # Writes the first block of shell commands of the page $PAGE after the line that begins with a text.
 extract_example() {
-  local page
-  page=$(dirname -- "$TEST_SCRIPT")/../../$PAGE
-  awk -v start="$1" '
+  awk -v start="$1" -v page="$PAGE" -v run="$WORK/examples" '
     index($0, start) == 1 { found = 1 }
     found && /^```$/ { exit }
     inside { print }
-    found && /^```sh$/ { inside = 1 }' "$page" > example
-  [[ -s example ]] || fail "$PAGE has no example after: $1"
+    found && /^```sh$/ { inside = 1; print page ":" NR >> run }' "$(page_file)" > "$WORK/example"
+  [[ -s $WORK/example ]] || fail "$PAGE has no example after: $1"
 }
 
-# Runs an example in this shell, so that the next one finds its variables.
+page_file() {
+  printf '%s/../../%s' "$(dirname -- "$TEST_SCRIPT")" "$PAGE"
+}
+
+# Runs an example in this shell, so that the next one finds its variables and its folder. It must
+# succeed, each command of it; what it printed is in $OUTPUT.
 run_example() {
   extract_example "$1"
+  EXAMPLE=$1
+  # Not before `||`: there, the shell would go on after a command that failed.
   # shellcheck disable=SC1091
-  source ./example < /dev/null > output 2>&1 || fail "the example failed: $(< output)"
+  source "$WORK/example" < /dev/null > "$WORK/output" 2>&1
+  EXAMPLE=
+  OUTPUT=$(< "$WORK/output")
+}
+
+# Every block of shell commands of the page $PAGE must have been run by now.
+expect_whole_page() {
+  local missing
+  missing=$(comm -13 <(sort -u "$WORK/examples") \
+    <(awk -v page="$PAGE" '/^```sh$/ { print page ":" NR }' "$(page_file)" | sort))
+  [[ -z $missing ]] || fail "no test runs these examples: $missing"
+}
+
+# What the shell says when it ends in the middle of an example, whose redirection is then still there.
+say_which_example_failed() {
+  if [[ -n ${EXAMPLE-} ]]; then
+    printf 'FAILED: the example of %s after: %s\n%s\n' "$PAGE" "$EXAMPLE" "$(< "$WORK/output")" \
+      >&"$test_errors"
+  fi
 }
 
 # No test may leave anything behind: no key on the device, no socket, no folder of a run.
@@ -371,6 +421,7 @@ expect_nothing_left() {
 run_test() {
   if [[ $1 == --inside ]]; then
     shift
+    trap say_which_example_failed EXIT
     "$@"
     return
   fi

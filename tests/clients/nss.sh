@@ -1,7 +1,9 @@
 #!/bin/bash
-# NSS: modutil and certutil.
+# NSS: modutil, certutil and tstclnt.
 # shellcheck source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
+
+PAGE=docs/clients/nss.md
 
 # Makes a database without a password, with the module added to it.
 make_database() {
@@ -19,41 +21,41 @@ make_certificate() {
     -m "$serial" -z noise "$@"
 }
 
-test_modutil_adds_the_module() {
-  in_task demo add_module
+test_page_examples() {
+  in_task demo follow_page
 }
 
-add_module() {
-  make_database
-  succeeds modutil -dbdir sql:database -list mayfly
+follow_page() {
+  run_example '## Set up'
   says 'Library file: .*/(p11-kit-client|libmayfly)\.so'
   says 'Token Name: demo *$'
   says 'Token Manufacturer: mayfly *$'
-}
-
-test_certutil_makes_certificates() {
-  in_task demo make_certificates
-}
-
-make_certificates() {
-  make_database
-  make_certificate ec 1 -k ec -q nistp256
-  make_certificate rsa 2 -k rsa -g 2048
-  succeeds certutil -L -d sql:database -h demo
-  says '^demo:ec +u,u,u'
-  says '^demo:rsa +u,u,u'
-  succeeds certutil -K -d sql:database -h demo
-  says '^< ?[0-9]+> ec +[0-9a-f]{40} +demo:ec$'
+  run_example '## Keys'
+  says '^< ?[0-9]+> ec +[0-9a-f]{40} +demo:agent$'
   says '^< ?[0-9]+> rsa +[0-9a-f]{40} +demo:rsa$'
+  succeeds certutil -L -d sql:database -h demo
+  says '^demo:agent +u,u,u'
+  says '^demo:rsa +u,u,u'
+  succeeds certutil -L -d sql:database -n demo:rsa -a -o rsa.crt
   local name
-  for name in ec rsa; do
-    succeeds certutil -L -d sql:database -n "demo:$name" -a -o "$name.pem"
-    succeeds openssl verify -check_ss_sig -CAfile "$name.pem" "$name.pem"
+  for name in agent rsa; do
+    succeeds openssl verify -check_ss_sig -CAfile "$name.crt" "$name.crt"
   done
   # The keys are on the token and nowhere else.
   succeeds pkcs11_tool --list-objects
   says_times 2 'Private Key Object'
   refused 'no keys found' certutil -K -d sql:database -h 'NSS Certificate DB'
+  start_tls_server agent.crt -accept 127.0.0.1:0
+  run_example '## TLS'
+  says 'HTTP/1.0 200'
+  says 'Subject: CN=agent'
+  expect_whole_page
+  # The server does insist on it. This database knows no token.
+  mkdir other
+  succeeds certutil -N -d sql:other --empty-password
+  succeeds certutil -A -d sql:other -n server -t P,, -a -i server.pem
+  refused 'SSL_ERROR_[A-Z_]+' \
+    tstclnt -d sql:other -4 -h localhost -p "$PORT" -V tls1.2:tls1.2 -A request
 }
 
 test_certutil_makes_requests() {

@@ -1,7 +1,9 @@
 #!/bin/bash
-# OpenSSL 3 with the pkcs11 engine (libp11), and curl with the same engine.
+# OpenSSL 3 with the pkcs11 engine (libp11).
 # shellcheck source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
+
+PAGE=docs/clients/openssl-engine.md
 
 private_key() {
   printf 'pkcs11:token=%s;object=%s;type=private' "$MAYFLY_TASK_ID" "$1"
@@ -105,48 +107,29 @@ make_certificates() {
   done
 }
 
-test_cms_signs() {
-  in_task demo cms_sign
+test_page_examples() {
+  in_task demo follow_page
 }
 
-cms_sign() {
-  make_keys
-  succeeds with_key req -key ec -new -x509 -subj /CN=demo -days 1 -out certificate
-  succeeds with_key cms -inkey ec -sign -signer certificate -in message -out signed
-  succeeds openssl cms -verify -CAfile certificate -purpose any -in signed -out verified
-  cmp <(tr --delete '\r' < verified) message || fail 'the signed message is another one'
-}
-
-test_curl_authenticates_with_tls() {
-  in_task demo authenticate_with_tls
-}
-
-authenticate_with_tls() {
-  make_keys
-  succeeds with_key req -key ec -new -x509 -subj /CN=client -days 1 -out client.pem
-  start_tls_server
-  local request=(curl --silent --show-error --unix-socket "$WORK/tls" --cacert server.pem
-    https://localhost/)
-  succeeds "${request[@]}" --engine pkcs11 --cert client.pem --key-type ENG \
-    --key "$(private_key ec)"
-  says 'Subject: CN=client'
-  # The server does insist on it.
-  refused 'alert|SSL|TLS' "${request[@]}"
-}
-
-# A server on the socket $WORK/tls that takes only the client whose certificate is client.pem. It
-# ends with the task.
-start_tls_server() {
-  local line
-  succeeds env --unset=OPENSSL_CONF openssl req -new -x509 -newkey ec \
-    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -days 1 -keyout server.key -out server.pem
-  exec {tls_server}< <(exec env --unset=OPENSSL_CONF openssl s_server -unix "$WORK/tls" -www \
-    -cert server.pem -key server.key -Verify 1 -verify_return_error -CAfile client.pem 2>&1)
-  while IFS= read -r line <&"$tls_server"; do
-    if [[ $line == ACCEPT* ]]; then return; fi
-  done
-  fail 'the TLS server did not start'
+follow_page() {
+  make_message file
+  run_example '## Set up'
+  run_example '## A key'
+  run_example '## Signatures'
+  export_public_key rsa 02 rsa
+  succeeds openssl dgst -sha256 -verify agent.pem -signature file.signature file
+  succeeds openssl dgst -sha256 -verify rsa.pem -sigopt rsa_padding_mode:pss \
+    -sigopt rsa_pss_saltlen:digest -signature file.rsa-pss file
+  run_example '## Certificates,'
+  succeeds openssl req -verify -noout -in agent.csr
+  succeeds openssl verify -check_ss_sig -CAfile agent.crt agent.crt
+  succeeds openssl cms -verify -CAfile agent.crt -purpose any -in file.signed -out verified
+  cmp <(tr --delete '\r' < verified) file || fail 'the signed message is another one'
+  start_tls_server agent.crt -accept 127.0.0.1:0
+  run_example '## TLS'
+  says 'HTTP/1.0 200'
+  says 'Subject: CN=agent'
+  expect_whole_page
 }
 
 test_is_refused_after_the_task() {

@@ -4,6 +4,8 @@
 # shellcheck source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
 
+PAGE=docs/clients/pkcs11-tool.md
+
 test_shows_the_task_as_a_token() {
   in_task 'invoice 4711' expect_token 'invoice 4711'
   # The label has room for 32 bytes and is cut at a whole character.
@@ -260,15 +262,42 @@ change_names() {
   refused 'Private key not found' sign_digest
 }
 
-test_deletes_keys() {
-  in_task demo delete_keys
+test_page_examples() {
+  in_task demo follow_page
 }
 
-delete_keys() {
-  generate_ec key 01
+follow_page() {
+  make_message file
+  run_example '# pkcs11-tool'
+  says 'token label +: demo$'
+  run_example '## Keys'
+  succeeds pkcs11_tool --list-objects
+  says_times 2 '^Private Key Object'
+  local name
+  for name in agent rsa; do
+    succeeds openssl pkey -pubin -inform DER -in "$name.der" -out "$name.pem"
+  done
+  run_example '## Signatures'
+  says 'Signature is valid'
+  succeeds openssl dgst -sha256 -verify agent.pem -signature file.ecdsa file
+  succeeds openssl dgst -sha256 -verify rsa.pem -signature file.rsa file
+  run_example '## The end'
+  succeeds pkcs11_tool --list-objects
+  says_times 2 'label: +agent$'
+  says_not 'rsa'
   delete_pair 01
   succeeds pkcs11_tool --list-objects
   says_not 'Key Object'
+  local only='## What only the task'
+  if [[ $CLIENT_DOOR == own ]]; then
+    run_example "$only"
+    succeeds openssl pkeyutl -verify -rawin -pubin -inkey ed25519.pem -in file \
+      -sigfile file.ed25519
+    expect_whole_page
+  else
+    extract_example "$only"
+    refused 'CKR_MECHANISM_INVALID|mechanism' "$BASH" -e "$WORK/example"
+  fi
 }
 
 run_test "$@"

@@ -11,7 +11,6 @@ run_examples() {
   PAGE=README.md
   make_message file
   run_example 'pkcs11-tool:'
-  succeeds cat output
   says 'Private Key Object; EC'
 
   run_example 'OpenSSL, by'

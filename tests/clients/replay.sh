@@ -155,11 +155,12 @@ test_software_key_is_accepted() {
   start_web_server
   openssl ecparam -name prime256v1 -genkey -noout -out stolen.key
   openssl req -new -key stolen.key -subj /CN=demo -out request
-  write_engine_configuration "$(device_module)"
-  succeeds env OPENSSL_CONF="$PWD/engine.cnf" SOFTHSM2_CONF="$DEVICE/softhsm2.conf" openssl x509 \
+  MAYFLY_PKCS11_MODULE=$(device_module) use_engine
+  succeeds env SOFTHSM2_CONF="$DEVICE/softhsm2.conf" openssl x509 \
     -req -in request -days 1 -CA issuer.pem -engine pkcs11 -CAkeyform engine -CAcreateserial \
     -CAkey "pkcs11:token=issuer;object=issuer;type=private;pin-source=$DEVICE/issuer-pin" \
     -out stolen.crt
+  unset OPENSSL_CONF
   succeeds curl --silent --show-error --fail --unix-socket "$WORK/web" --cacert server.pem \
     --cert stolen.crt --key stolen.key https://localhost/
   says '^hello .*CN=demo'

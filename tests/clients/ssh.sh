@@ -3,6 +3,8 @@
 # shellcheck source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
 
+PAGE=docs/clients/openssh.md
+
 # Starts an agent that may load the module. It prints nothing.
 start_agent() {
   eval "$(ssh-agent -a "$WORK/agent" -P "$(realpath -- "$MAYFLY_PKCS11_MODULE")")" > agent.log
@@ -58,19 +60,26 @@ verify() {
   ssh-keygen -Y verify -n file -f allowed -I demo -s message.sig < "$1"
 }
 
-test_logs_in() {
-  in_task demo log_in_to_a_server
+test_page_examples() {
+  in_task demo follow_page
 }
 
-log_in_to_a_server() {
-  generate_ec ec 01
+follow_page() {
+  make_message file
+  run_example '## A key'
   write_server
-  ssh-keygen -i -m PKCS8 -f ec.pem > authorized
-  succeeds log_in
+  cp agent.pub authorized
+  run_example '## Logging in'
   says '^inside$'
   openssl ecparam -name prime256v1 -genkey | openssl pkey -pubout -out other.pem
   ssh-keygen -i -m PKCS8 -f other.pem > authorized
   refused 'Permission denied' log_in
+  run_example '## An agent'
+  says_times 1 '^ecdsa-sha2-nistp256 '
+  printf 'demo %s\n' "$(< agent.pub)" > allowed
+  cp file.sig message.sig
+  succeeds verify file
+  expect_whole_page
 }
 
 test_can_not_log_in_after_the_task() {

@@ -195,6 +195,32 @@ TEST_F(DoorTest, AClientThatIsKilledTakesItsSessionKeysWithIt) {
   EXPECT_EQ(find(open_session(), {{CKA_CLASS, CKO_PRIVATE_KEY}}).size(), 1U);
 }
 
+// libp11 goes on with its parent's slot; no session and no object of the parent's is the child's.
+TEST_F(DoorTest, AForkedChildThatStartsAfreshFindsTheTaskInTheSameSlot) {
+  const CK_SESSION_HANDLE session = open_session();
+  const KeyPair pair = generate(session, kP256, {}, {{CKA_TOKEN, true}});
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    InitializeArgs args;
+    args.reserved = text_.data();
+    bool good = p11_->C_Initialize(&args) == CKR_OK;
+    good = good && only_slot() == slot_;
+    CK_SESSION_HANDLE own = 0;
+    good = good && p11_->C_OpenSession(slot_, CKF_SERIAL_SESSION, nullptr, nullptr, &own) == CKR_OK;
+    const auto found = find(own, {{CKA_CLASS, CKO_PRIVATE_KEY}});
+    good = good && found.size() == 1 && found.front() != pair.private_key && own != session;
+    good = good && sign_answer(own, found.front(), kP256) == CKR_OK;
+    good = good && sign_answer(own, pair.private_key, kP256) == CKR_KEY_HANDLE_INVALID;
+    good = good && sign_answer(session, found.front(), kP256) == CKR_SESSION_HANDLE_INVALID;
+    _exit(good ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_RV(CKR_OK, sign_answer(session, pair.private_key, kP256));
+}
+
 TEST_F(DoorTest, StartsAThousandTimes) {
   const CK_SESSION_HANDLE session = open_session();
   const KeyPair pair = generate(session, kP256, {}, {{CKA_TOKEN, true}});

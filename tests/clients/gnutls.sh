@@ -1,7 +1,9 @@
 #!/bin/bash
-# GnuTLS: p11tool and certtool.
+# GnuTLS: p11tool, certtool and gnutls-cli.
 # shellcheck source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
+
+PAGE=docs/clients/gnutls.md
 
 p11() {
   p11tool --provider="$MAYFLY_PKCS11_MODULE" --batch "$@" < /dev/null
@@ -25,16 +27,48 @@ make_keys() {
     --outfile=p384.pem "$(token)"
 }
 
-test_lists_the_token() {
-  in_task demo list_token
+test_page_examples() {
+  in_task demo follow_page
 }
 
-list_token() {
-  succeeds p11 --list-tokens
+follow_page() {
+  run_example '# GnuTLS'
   says 'URL: pkcs11:model=task%20token;manufacturer=mayfly;serial=[0-9a-f]{16};token=demo$'
   says_not 'Requires login'
-  succeeds p11 --list-mechanisms "$(token)"
   says 'CKM_ECDSA keysize range \(256, 521\) sign verify'
+  run_example '## Keys'
+  says 'Type: Private key \(EC/ECDSA-SECP256R1\)'
+  says 'Type: Private key \(RSA-2048\)'
+  says 'Verifying against public key in the token\.\.\. ok'
+  run_example '## A certificate'
+  expect_certificate agent
+  start_tls_server agent.crt -accept 127.0.0.1:0
+  run_example '## TLS'
+  says 'HTTP/1.0 200'
+  says 'Subject: CN=agent'
+  # The server does insist on it.
+  refused 'Certificate is required' ask_without_certificate
+  expect_whole_page
+  # The same with RSA.
+  succeeds certtool --provider="$MAYFLY_PKCS11_MODULE" --generate-self-signed \
+    --load-privkey "$(key rsa private)" --load-pubkey "$(key rsa public)" \
+    --template template --outfile rsa.crt
+  succeeds p11 --write --load-certificate rsa.crt --label=rsa "$(token)"
+  expect_certificate rsa
+}
+
+ask_without_certificate() {
+  printf 'GET / HTTP/1.0\r\n\r\n' |
+    gnutls-cli --x509cafile server.pem --port "$PORT" localhost
+}
+
+# expect_certificate LABEL: the certificate is good and lies on the token.
+expect_certificate() {
+  succeeds openssl verify -check_ss_sig -CAfile "$1.crt" "$1.crt"
+  openssl x509 -in "$1.crt" -noout -pubkey > public
+  cmp "$1.pem" public || fail "the certificate is not for the key $1"
+  succeeds p11 --export "$(key "$1" cert)"
+  says 'BEGIN CERTIFICATE'
 }
 
 test_generates_and_lists_keys() {
@@ -64,25 +98,6 @@ sign() {
   done
   succeeds p11 --test-sign --sign-params=rsa-pss "$(key rsa private)"
   says 'RSA-PSS-SHA256\.\.\. ok'
-}
-
-test_certtool_makes_certificates() {
-  in_task demo make_certificate
-}
-
-make_certificate() {
-  make_keys
-  printf 'cn = "demo"\nexpiration_days = 1\nsigning_key\n' > template
-  local label
-  for label in p256 rsa; do
-    succeeds certtool --provider="$MAYFLY_PKCS11_MODULE" --generate-self-signed \
-      --load-privkey "$(key "$label" private)" --load-pubkey "$(key "$label" public)" \
-      --template template --outfile certificate
-    succeeds openssl verify -check_ss_sig -CAfile certificate certificate
-    succeeds p11 --write --load-certificate certificate --label="$label" "$(token)"
-    succeeds p11 --export "$(key "$label" cert)"
-    says 'BEGIN CERTIFICATE'
-  done
 }
 
 test_gives_no_private_key() {
