@@ -23,6 +23,7 @@ inline void add_config_option(CLI::App& command, std::string& file) {
 void add_attest(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);
 void add_close(CLI::App& app, int& status);
+void add_completion(CLI::App& app, int& status);
 void add_credential(CLI::App& app, int& status);
 void add_audit(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);

@@ -83,6 +83,7 @@ int run(int argc, char** argv) {
   add_show(app, status);
   add_revoke(app, status);
 #endif
+  add_completion(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -10,13 +10,14 @@ std::vector<fs::path> own_library_places() {
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
   const fs::path beside = program.parent_path();
-  return {beside / "lib" / MAYFLY_MULTIARCH,
-          beside / "lib",
-          beside / "lib64",
+  return {beside / MAYFLY_MODULE_FOLDER,
+          beside / "lib" / MAYFLY_MULTIARCH / "pkcs11",
+          beside / "lib" / "pkcs11",
+          beside / "lib64" / "pkcs11",
           beside / "module" / "api",
-          MAYFLY_LIBDIR,
-          "/usr/lib/" MAYFLY_MULTIARCH,
-          "/usr/lib"};
+          MAYFLY_FULL_MODULE_FOLDER,
+          "/usr/lib/" MAYFLY_MULTIARCH "/pkcs11",
+          "/usr/lib/pkcs11"};
 }
 
 std::optional<fs::path> find_own_library() {
