@@ -7,7 +7,7 @@ file(STRINGS ${debian}/changelog maintainer REGEX "^ -- " LIMIT_COUNT 1)
 string(REGEX REPLACE "^ -- (.*>)  .*$" "\\1" CPACK_PACKAGE_CONTACT "${maintainer}")
 file(STRINGS ${debian}/changelog head LIMIT_COUNT 1)
 if(NOT head MATCHES "^mayfly \\(${PROJECT_VERSION}-([0-9]+)\\)")
-  message(FATAL_ERROR "package/debian/changelog must begin with mayfly ${PROJECT_VERSION}")
+  message(FATAL_ERROR "tools/packaging/debian/changelog must begin with mayfly ${PROJECT_VERSION}")
 endif()
 set(CPACK_DEBIAN_PACKAGE_RELEASE ${CMAKE_MATCH_1})
 
