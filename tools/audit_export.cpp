@@ -33,7 +33,7 @@ namespace {
 
 constexpr const char* kJournal = "/run/systemd/journal/socket";
 constexpr std::size_t kMaxStateFile = 64 * 1024 * 1024;
-constexpr timeval kPatience{10, 0};
+constexpr timeval kSendTime{10, 0};
 
 struct AuditExportOptions {
   std::vector<std::string> files;
@@ -62,7 +62,7 @@ class Sink {
       throw Failure(kCannotWrite,
                     path + ": no datagram can be sent there: " + std::strerror(errno));
     }
-    setsockopt(socket_.number(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+    setsockopt(socket_.number(), SOL_SOCKET, SO_SNDTIMEO, &kSendTime, sizeof kSendTime);
   }
 
   /// @throws Failure kCannotWrite

@@ -100,7 +100,7 @@ std::string caveat(const Verification& found, const Expectations& expected, bool
          "key; see --key, --ledger-key and --head";
 }
 
-void print_line(const char* name, const std::string& value) { std::cout << name << value << '\n'; }
+void print_field(const char* name, const std::string& value) { std::cout << name << value << '\n'; }
 
 /// Verifies chains one after the other, beside the registry if there is one.
 class AuditVerify {
@@ -209,7 +209,7 @@ class AuditVerify {
       add_json(file, found, opinion, change);
     } else {
       print(file, found, expected, opinion);
-      if (!change.empty()) print_line("checkpoint   ", "contradicts: " + change);
+      if (!change.empty()) print_field("checkpoint   ", "contradicts: " + change);
     }
   }
 
@@ -240,10 +240,10 @@ class AuditVerify {
       return;
     }
     begin_block();
-    print_line("chain        ", serial + ".jsonl is missing");
-    print_line("task         ", id + ", serial " + serial);
-    print_line("             ", story);
-    print_line("             ", removal.text);
+    print_field("chain        ", serial + ".jsonl is missing");
+    print_field("task         ", id + ", serial " + serial);
+    print_field("             ", story);
+    print_field("             ", removal.text);
   }
 
   void check_covered() {
@@ -262,18 +262,18 @@ class AuditVerify {
   void print_checkpoints() {
     if (!covered_->problem().empty()) {
       begin_block();
-      print_line("closed list  ", covered_->problem());
+      print_field("closed list  ", covered_->problem());
     }
     for (const CheckedCheckpoint& checked : covered_->checkpoints()) {
       begin_block();
-      print_line("checkpoint   ", checked.file);
+      print_field("checkpoint   ", checked.file);
       if (!checked.problem.empty()) {
-        print_line("verdict      ", "does not hold: " + checked.problem);
+        print_field("verdict      ", "does not hold: " + checked.problem);
         continue;
       }
-      print_line("verdict      ", "the folder's list goes on from it");
-      print_line("covers       ", std::to_string(checked.checkpoint.size) + " records of " +
-                                      checked.checkpoint.origin);
+      print_field("verdict      ", "the folder's list goes on from it");
+      print_field("covers       ", std::to_string(checked.checkpoint.size) + " records of " +
+                                       checked.checkpoint.origin);
     }
   }
 
@@ -295,28 +295,28 @@ class AuditVerify {
   void print(const std::string& file, const Verification& found, const Expectations& expected,
              const std::optional<RegistryOpinion>& opinion) {
     begin_block();
-    print_line("chain        ", file);
-    print_line("verdict      ", to_string(found.verdict));
-    if (!found.problem.empty()) print_line("             ", problem_text(found));
+    print_field("chain        ", file);
+    print_field("verdict      ", to_string(found.verdict));
+    if (!found.problem.empty()) print_field("             ", problem_text(found));
     const ledger::ChainSummary& summary = found.summary;
     if (summary.head.entries == 0) return;
-    print_line("task         ", summary.task.id + ", serial " + summary.task.serial);
-    if (!summary.end) print_line("written by   ", owner_text(summary.owner));
-    print_line("entries      ", std::to_string(summary.head.entries) + " that fit, head " +
-                                    std::to_string(summary.head.entries) + ":" +
-                                    to_hex(summary.head.hash));
-    if (summary.ledger_key) print_line("ledger key   ", to_hex(thumbprint(*summary.ledger_key)));
+    print_field("task         ", summary.task.id + ", serial " + summary.task.serial);
+    if (!summary.end) print_field("written by   ", owner_text(summary.owner));
+    print_field("entries      ", std::to_string(summary.head.entries) + " that fit, head " +
+                                     std::to_string(summary.head.entries) + ":" +
+                                     to_hex(summary.head.hash));
+    if (summary.ledger_key) print_field("ledger key   ", to_hex(thumbprint(*summary.ledger_key)));
     if (opinion) print_opinion(*opinion);
     const std::string text = caveat(found, expected, opinion && opinion->knows_key);
-    if (!text.empty()) print_line("checked      ", text);
+    if (!text.empty()) print_field("checked      ", text);
   }
 
   static void print_opinion(const RegistryOpinion& opinion) {
     for (const std::string& problem : opinion.problems) {
-      print_line("registry     ", "contradicts: " + problem);
+      print_field("registry     ", "contradicts: " + problem);
     }
-    for (const std::string& note : opinion.notes) print_line("registry     ", note);
-    if (opinion.knows_key) print_line("registry     ", "knows the ledger's key as this one");
+    for (const std::string& note : opinion.notes) print_field("registry     ", note);
+    if (opinion.knows_key) print_field("registry     ", "knows the ledger's key as this one");
   }
 
   void add_json(const std::string& file, const Verification& found,

@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "integration/tools/audit_status.h"
 #include "integration/tools/mayfly_sandbox.h"
 #include "ledger/chain_log.h"
 #include "support/sample_chain.h"
@@ -21,9 +22,6 @@ using testing::Not;
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
 
-constexpr int kOk = 0;
-constexpr int kFailed = 1;
-constexpr int kUsage = 2;
 constexpr std::uint64_t kDayMs = 24 * 3'600'000;
 
 class AuditCheckpoint : public testing::Test {
@@ -115,7 +113,7 @@ TEST_F(AuditCheckpoint, FindsAChainThatWasTakenAway) {
   const std::string kept = keep("kept");
   fs::remove(chain_file(gone));
   const Outcome found = verify({kept});
-  EXPECT_EQ(found.status, kFailed);
+  EXPECT_EQ(found.status, kNotSealed);
   EXPECT_THAT(found.out, HasSubstr(gone + ".jsonl is missing\n"));
   EXPECT_THAT(found.out, HasSubstr("it was taken away"));
   EXPECT_EQ(audit({"verify", "--folder", folder().string()}).status, kOk) << "nothing else sees it";
@@ -127,7 +125,7 @@ TEST_F(AuditCheckpoint, FindsAChainThatWasPutInTheOthersPlace) {
   write(chain_file(serial), chain_text(serial, 1'800'000'000'001));
   EXPECT_EQ(audit({"verify", "--folder", folder().string()}).status, kOk) << "it fits in itself";
   const Outcome found = verify({kept});
-  EXPECT_EQ(found.status, kFailed);
+  EXPECT_EQ(found.status, kNotSealed);
   EXPECT_THAT(found.out, HasSubstr("tampered"));
 }
 
@@ -142,7 +140,7 @@ TEST_F(AuditCheckpoint, FindsAChainOfADeadProcessThatSomebodyWentOnWith) {
   open.add(Event::login, Json::object());
   write(chain_file(serial), open.text());
   const Outcome found = verify({kept}, {"--accept-unsealed"});
-  EXPECT_EQ(found.status, kFailed);
+  EXPECT_EQ(found.status, kNotSealed);
   EXPECT_THAT(found.out, HasSubstr("another end than at the checkpoint"));
 }
 
@@ -153,19 +151,19 @@ TEST_F(AuditCheckpoint, FindsAListThatWasChangedOrRemoved) {
   const fs::path list = ledger::chain_log_path(folder());
   const std::string text = read_file(list);
   write(list, text.substr(0, text.find('\n') + 1));
-  EXPECT_EQ(verify({kept}).status, kFailed);
+  EXPECT_EQ(verify({kept}).status, kNotSealed);
   EXPECT_THAT(verify({kept}).out, HasSubstr("had 2 records then, and has 1 now"));
   const Outcome refused = sign();
-  EXPECT_EQ(refused.status, kFailed) << "two lists would be signed";
+  EXPECT_EQ(refused.status, kNotSealed) << "two lists would be signed";
   EXPECT_THAT(refused.err, HasSubstr("does not begin as it did"));
   const std::size_t first = text.find('\n') + 1;
   write(list, text.substr(first) + text.substr(0, first));
   EXPECT_THAT(verify({kept}).out, HasSubstr("are others than they were then"));
   write(list, "no list\n");
   EXPECT_THAT(verify({kept}).out, HasSubstr("line 1 was changed"));
-  EXPECT_EQ(verify({kept}).status, kFailed);
+  EXPECT_EQ(verify({kept}).status, kNotSealed);
   fs::remove(list);
-  EXPECT_EQ(verify({kept}).status, kFailed);
+  EXPECT_EQ(verify({kept}).status, kNotSealed);
 }
 
 TEST_F(AuditCheckpoint, OfLaterGoesOnFromThatOfBefore) {
@@ -181,7 +179,7 @@ TEST_F(AuditCheckpoint, OfLaterGoesOnFromThatOfBefore) {
   add_chain('c');
   const std::string other = keep("other");
   EXPECT_EQ(verify({other}).status, kOk);
-  EXPECT_EQ(verify({first, other}).status, kFailed);
+  EXPECT_EQ(verify({first, other}).status, kNotSealed);
 }
 
 TEST_F(AuditCheckpoint, KnowsWhatWasPurgedAndHowOldItWas) {
@@ -192,10 +190,10 @@ TEST_F(AuditCheckpoint, KnowsWhatWasPurgedAndHowOldItWas) {
   const Outcome purged = audit({"purge", "--folder", folder().string(), "--older", "365d"});
   EXPECT_EQ(purged.status, kOk) << purged.err;
   EXPECT_THAT(purged.out, HasSubstr("1 removed, 1 kept"));
-  EXPECT_EQ(verify({kept}).status, kFailed) << "nobody said that this is right";
+  EXPECT_EQ(verify({kept}).status, kNotSealed) << "nobody said that this is right";
   EXPECT_THAT(verify({kept}).out, HasSubstr("removed by mayfly audit purge on "));
   EXPECT_EQ(verify({kept}, {"--retention", "365d"}).status, kOk);
-  EXPECT_EQ(verify({kept}, {"--retention", "500d"}).status, kFailed);
+  EXPECT_EQ(verify({kept}, {"--retention", "500d"}).status, kNotSealed);
   EXPECT_THAT(verify({kept}, {"--retention", "500d"}).out, HasSubstr("too early"));
   EXPECT_EQ(verify({keep("after")}, {"--retention", "365d"}).status, kOk);
   const auto log = ledger::ChainLog::read(folder());
@@ -216,7 +214,7 @@ TEST_F(AuditCheckpoint, IsNotDeceivedByAPurgeThatIsMadeUp) {
     list.add({record});
   }
   const Outcome found = verify({kept}, {"--retention", "90d"});
-  EXPECT_EQ(found.status, kFailed);
+  EXPECT_EQ(found.status, kNotSealed);
   EXPECT_THAT(found.out, HasSubstr("a time that is still to come"));
 }
 
@@ -236,7 +234,7 @@ TEST_F(AuditCheckpoint, IsNotGivenForWhatWasTamperedWith) {
   write(chain_file(serial), text);
   add_chain('b');
   const Outcome made = sign();
-  EXPECT_EQ(made.status, kFailed);
+  EXPECT_EQ(made.status, kNotSealed);
   EXPECT_THAT(made.err, HasSubstr("not covered: "));
   EXPECT_THAT(made.out, HasSubstr("example.org/mayfly/host1\n1\n"));
 }
@@ -247,12 +245,12 @@ TEST_F(AuditCheckpoint, IsOfItsKeyAndItsOrigin) {
   const TestSigner other(JwsAlgorithm::eddsa);
   write(sandbox_.root() / "other.pem", other.pem());
   write(public_key(), other.public_pem());
-  EXPECT_EQ(verify({kept}).status, kFailed);
+  EXPECT_EQ(verify({kept}).status, kNotSealed);
   EXPECT_THAT(verify({kept}).out, HasSubstr("not signed by the expected key"));
   EXPECT_EQ(sign({"--origin", "another"}).status, kUsage) << "given twice";
   const Words as_other = {"checkpoint", "--folder", folder().string(), "--key",
                           (sandbox_.root() / "other.pem").string()};
-  EXPECT_EQ(audit(as_other).status, kFailed);
+  EXPECT_EQ(audit(as_other).status, kNotSealed);
   Words with_new_key = as_other;
   with_new_key.emplace_back("--new-key");
   EXPECT_EQ(audit(with_new_key).status, kOk);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/process_identity.h"
+#include "integration/tools/audit_status.h"
 #include "integration/tools/mayfly_sandbox.h"
 #include "registry/sqlite/sqlite_registry.h"
 #include "support/sample_chain.h"
@@ -20,9 +21,6 @@ using testing::IsEmpty;
 using testing::Not;
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
-
-constexpr int kOk = 0;
-constexpr int kNotSealed = 1;
 
 class AuditRegistry : public testing::Test {
  protected:

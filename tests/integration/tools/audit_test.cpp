@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/process_identity.h"
 #include "base/task_binding.h"
+#include "integration/tools/audit_status.h"
 #include "integration/tools/mayfly_sandbox.h"
 #include "support/sample_chain.h"
 
@@ -21,11 +22,6 @@ using testing::HasSubstr;
 using testing::Not;
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
-
-constexpr int kOk = 0;
-constexpr int kNotSealed = 1;
-constexpr int kUsage = 2;
-constexpr int kNoInput = 66;
 
 std::size_t count_of(const std::string& text, const std::string& what) {
   std::size_t count = 0;

@@ -301,6 +301,7 @@ TEST_F(VerifyLibrary, KnowsHowMuchTheCallerKnows) {
   EXPECT_EQ(mayfly_verify(verifier_, &request_, nullptr), MAYFLY_REFUSED);
   EXPECT_EQ(mayfly_verify(nullptr, &request_, nullptr), MAYFLY_VERIFY_BAD_CALL);
   EXPECT_EQ(mayfly_verify(verifier_, nullptr, nullptr), MAYFLY_VERIFY_BAD_CALL);
+  mayfly_verifier_free(verifier_);
   EXPECT_EQ(mayfly_verifier_new(nullptr, &verifier_, nullptr), MAYFLY_VERIFY_BAD_CALL);
   EXPECT_EQ(verifier_, nullptr);
   EXPECT_EQ(mayfly_verifier_new(&settings_, nullptr, nullptr), MAYFLY_VERIFY_BAD_CALL);
