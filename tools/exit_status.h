@@ -10,7 +10,8 @@ namespace mayfly::tools {
 enum ExitStatus : int {
   kOk = 0,
   kChecksFailed = 1,  ///< `mayfly doctor` found something that does not work, `mayfly attest
-                      ///< verify` or `mayfly token verify` something that does not hold
+                      ///< verify` or `mayfly token verify` something that does not hold, an
+                      ///< attack of `mayfly drill` succeeded
   kUsage = 2,         ///< the command line makes no sense
 
   kBadTaskId = 64,  ///< a task ID is empty, too long, or holds control characters

@@ -1,5 +1,6 @@
 // What can be tried with the power to kill and to stop: that a key outlives who should end it.
 #include <chrono>
+#include <optional>
 #include <signal.h>
 #include <sys/wait.h>
 #include <thread>
@@ -13,6 +14,8 @@ namespace mayfly::drill {
 namespace {
 
 constexpr char kKiller[] = "the power to kill any process of the agent's user";
+constexpr std::chrono::seconds kDeathTime{3};
+constexpr std::chrono::seconds kClearUpTime{20};
 constexpr char kStopper[] = "the power to stop and continue processes, or the whole machine";
 
 /// A task that runs, and a client with a key that all its processes share.
@@ -31,43 +34,47 @@ struct Victim {
   KeyPair keys;
 };
 
+/// What is on the device; nothing where that can't be listed.
+std::optional<DeviceLook> look_at_device(const Ground& ground) {
+  if (ground.config().device.type == DeviceType::tpm) return std::nullopt;
+  return DeviceLook(ground);
+}
+
 /// Whether the key still signs once the worker is dead, or has had time enough to die.
 Outcome sign_after(const Victim& victim) {
-  static_cast<void>(dies(victim.run.worker(), std::chrono::seconds(3)));
+  static_cast<void>(dies(victim.run.worker(), kDeathTime));
   return must_refuse("signing", victim.session.sign(victim.keys.private_key));
 }
 
-Outcome kill_command(const Ground& ground) {
-  const Victim victim(ground);
-  kill(victim.run.command(), SIGKILL);
-  return sign_after(victim);
-}
-
-Outcome kill_guardian(const Ground& ground) {
-  const Victim victim(ground);
-  kill(victim.run.guardian(), SIGKILL);
-  return sign_after(victim);
-}
-
-Outcome kill_supervisor(const Ground& ground) {
-  const Victim victim(ground);
-  kill(victim.run.supervisor(), SIGKILL);
-  return sign_after(victim);
-}
-
-Outcome kill_worker(const Ground& ground) {
-  const DeviceLook before(ground);
+/// Kills one of the processes, and sees whether the key outlives that, for whoever has a handle or
+/// on the device.
+Outcome kill_one(const Ground& ground, pid_t (TaskRun::*whom)() const) {
+  const std::optional<DeviceLook> before = look_at_device(ground);
+  Outcome signing;
   {
-    Victim victim(ground);
-    kill(victim.run.worker(), SIGKILL);
-    const Outcome signing = sign_after(victim);
+    const Victim victim(ground);
+    kill((victim.run.*whom)(), SIGKILL);
+    signing = sign_after(victim);
     if (signing.result == Result::broken) return signing;
-    victim.run.end();  // with the sweep of the device, where there is one
+    // Who is left clears up, and needs a command that has ended for that.
+    kill(victim.run.command(), SIGKILL);
+    for (const pid_t process : {victim.run.supervisor(), victim.run.guardian()}) {
+      if (!dies(process, kClearUpTime)) throw std::runtime_error("mayfly run does not end");
+    }
   }
-  const std::string left = DeviceLook(ground).added_since(before);
+  if (!before) return signing;
+  const std::string left = DeviceLook(ground).added_since(*before);
   if (!left.empty()) return {Result::broken, "left on the device: " + left};
-  return {Result::held, "the key is gone from the device"};
+  return {Result::held, signing.detail + "; nothing is left on the device"};
 }
+
+Outcome kill_command(const Ground& ground) { return kill_one(ground, &TaskRun::command); }
+
+Outcome kill_guardian(const Ground& ground) { return kill_one(ground, &TaskRun::guardian); }
+
+Outcome kill_supervisor(const Ground& ground) { return kill_one(ground, &TaskRun::supervisor); }
+
+Outcome kill_worker(const Ground& ground) { return kill_one(ground, &TaskRun::worker); }
 
 Outcome kill_client(const Ground& ground) {
   const TaskRun run(ground, "drill");

@@ -152,34 +152,63 @@ constexpr agent::BrokerLink::Patience kDoorPatience{std::chrono::seconds(5),
 /// A user who is nobody here.
 constexpr uid_t kStranger = 65534;
 
+/// Folders that others may pass through for as long as this lives.
+class OpenFolders {
+ public:
+  explicit OpenFolders(std::vector<fs::path> folders) : folders_(std::move(folders)) {
+    for (const fs::path& folder : folders_) chmod(folder.c_str(), 0711);
+  }
+  ~OpenFolders() {
+    for (const fs::path& folder : folders_) chmod(folder.c_str(), 0700);
+  }
+  OpenFolders(const OpenFolders&) = delete;
+  OpenFolders& operator=(const OpenFolders&) = delete;
+
+ private:
+  const std::vector<fs::path> folders_;
+};
+
+/// What a process of another user finds out.
+enum class OtherUser { is_let_in, is_kept_out, is_none, is_far_away };
+
+OtherUser connect_from_outside(const fs::path& door) {
+  if (setgroups(0, nullptr) != 0 || setresgid(kStranger, kStranger, kStranger) != 0 ||
+      setresuid(kStranger, kStranger, kStranger) != 0) {
+    return OtherUser::is_none;
+  }
+  if (access(door.parent_path().parent_path().c_str(), X_OK) != 0) return OtherUser::is_far_away;
+  try {
+    const agent::BrokerLink link(door, kDoorPatience);
+    return OtherUser::is_let_in;
+  } catch (const std::exception&) {
+    return OtherUser::is_kept_out;
+  }
+}
+
 Outcome connect_as_another(const Ground& ground) {
   if (geteuid() != 0) throw NotTried("it takes root to be another user");
   const TaskRun run(ground, "drill");
   // Only mayfly's own folder and socket shall be in his way.
-  for (const fs::path& folder : {ground.folder(), run.door().parent_path().parent_path()}) {
-    if (chmod(folder.c_str(), 0711) != 0) throw NotTried(folder.string() + ": " + failure());
-  }
+  const OpenFolders open({ground.folder(), run.door().parent_path().parent_path()});
   const agent::BrokerLink owner(run.door(), kDoorPatience);  // who may
   const pid_t child = fork();
   if (child < 0) throw NotTried("no process can be made");
-  if (child == 0) {
-    if (setgroups(0, nullptr) != 0 || setresgid(kStranger, kStranger, kStranger) != 0 ||
-        setresuid(kStranger, kStranger, kStranger) != 0) {
-      _exit(2);
-    }
-    try {
-      const agent::BrokerLink link(run.door(), kDoorPatience);
-      _exit(0);
-    } catch (const std::exception&) {
-      _exit(1);
-    }
-  }
+  if (child == 0) _exit(static_cast<int>(connect_from_outside(run.door())));
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
-  if (!WIFEXITED(status) || WEXITSTATUS(status) == 2) throw NotTried("no other user can be become");
-  if (WEXITSTATUS(status) == 0) return {Result::broken, "the door let another user in"};
-  return {Result::held, "another user does not get in"};
+  if (!WIFEXITED(status)) throw std::runtime_error("the other user's process crashed");
+  switch (static_cast<OtherUser>(WEXITSTATUS(status))) {
+    case OtherUser::is_let_in:
+      return {Result::broken, "the door let another user in"};
+    case OtherUser::is_kept_out:
+      return {Result::held, "another user does not get in"};
+    case OtherUser::is_none:
+      throw NotTried("no process of another user can be made");
+    case OtherUser::is_far_away:
+      break;
+  }
+  throw NotTried("other users can't reach the folder of temporary files");
 }
 
 /// The ground's configuration in another file.

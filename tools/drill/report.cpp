@@ -13,7 +13,7 @@ namespace mayfly::drill {
 namespace {
 
 constexpr int kResultWidth = 11;
-constexpr int kNameWidth = 26;
+constexpr int kNameWidth = 28;
 
 std::string one_line(std::string text) {
   std::ranges::replace(text, '\n', ' ');
