@@ -39,6 +39,11 @@ first_instruction() {
   objdump --disassemble="$function" --no-show-raw-insn "$file" | sed -n "/<$function>:\$/{n;p}"
 }
 
+first_export() {
+  readelf --wide --dyn-syms "$file" |
+    sed -n 's/.* FUNC *GLOBAL *DEFAULT *[0-9]\+ \([A-Za-z_]*\).*/\1/p' | sed -n 1p
+}
+
 check_layout() {
   local header segments dynamic
   header=$(readelf --wide --file-header "$file")
@@ -75,7 +80,7 @@ check_code() {
 program=$1
 for file; do
   function=main
-  if [[ $file != "$program" ]]; then function=C_GetFunctionList; fi
+  if [[ $file != "$program" ]]; then function=$(first_export); fi
   check_layout
   check_code
 done

@@ -36,18 +36,23 @@ must_have usr/bin/mayfly pkcs11/libmayfly.so p11-kit/modules/mayfly.module \
   man1/mayfly{,-run,-serve}.1 man5/mayfly.toml.5 man7/libmayfly.7 examples/tpm.toml docs/running.md
 says_not '\.(h|pc|cmake|a)$'
 
+install_component verify
+files_of verify
+must_have 'libmayfly-verify\.so\.[0-9.]*'
+says_not '\.(h|pc|cmake)$|bin/'
+
 install_component dev
 files_of dev
-must_have usr/include/mayfly/mayfly.h pkgconfig/mayfly.pc \
+must_have usr/include/mayfly/{mayfly,proof,verify}.h pkgconfig/mayfly{,-verify}.pc \
   cmake/mayfly/mayfly-{config,config-version,targets}.cmake
 says_not '\.(so|toml|1)$'
 
 # Somewhere else than it was installed to.
 mkdir moved
-cp --recursive --archive runtime/usr/. dev/usr/. moved
-rm --recursive runtime dev
+cp --recursive --archive runtime/usr/. verify/usr/. dev/usr/. moved
+rm --recursive runtime verify dev
 library=$(find "$work/moved" -name libmayfly.so)
-for file in moved/bin/mayfly "$library"; do
+for file in moved/bin/mayfly "$library" "$(find moved -name libmayfly-verify.so)"; do
   succeeds readelf --dynamic "$file"
   says_not 'RPATH|RUNPATH'
 done
@@ -79,6 +84,10 @@ flags=$(pkg-config --cflags mayfly p11-kit-1)
 # shellcheck disable=SC2086
 succeeds cc $flags -o program program.c
 succeeds ./program
+printf '#include <mayfly/proof.h>\nint main(void) { return 0; }\n' > relying.c
+# shellcheck disable=SC2046
+succeeds cc -o relying relying.c -Wl,--no-as-needed $(pkg-config --cflags --libs mayfly-verify)
+succeeds env LD_LIBRARY_PATH="$(pkg-config --variable=libdir mayfly-verify)" ./relying
 module=$(pkg-config --variable=module mayfly)
 [[ $(realpath -- "$module") == "$library" ]] || fail "mayfly.pc names the module $module"
 cat > CMakeLists.txt << END
@@ -86,6 +95,9 @@ cmake_minimum_required(VERSION 3.25)
 project(program C)
 find_package(mayfly 0.1 REQUIRED)
 get_target_property(folders mayfly::headers INTERFACE_INCLUDE_DIRECTORIES)
+if(NOT TARGET mayfly::verify)
+  message(FATAL_ERROR "there is no mayfly::verify")
+endif()
 if(NOT EXISTS \${mayfly_MODULE} OR NOT EXISTS \${folders}/mayfly/mayfly.h)
   message(FATAL_ERROR "\${mayfly_MODULE} \${folders}")
 endif()

@@ -93,8 +93,10 @@ void RoffPage::prose(std::string_view text) {
 
 void RoffPage::item(std::string_view term, std::string_view value, std::string_view text) {
   raw(".TP");
-  raw("\\fB" + roff_text(term) + "\\fR" +
-      (value.empty() ? "" : " \\fI" + roff_text(value) + "\\fR"));
+  std::string head = term.empty() ? "" : "\\fB" + roff_text(term) + "\\fR";
+  if (!term.empty() && !value.empty()) head += ' ';
+  if (!value.empty()) head += "\\fI" + roff_text(value) + "\\fR";
+  raw(head);
   raw(roff_text(text));
 }
 

@@ -1,5 +1,5 @@
 # Debian packages, by `cpack -G DEB`; tools/package does it. mayfly has the component runtime,
-# libmayfly-dev the component dev. What only a Debian package has is in debian/; stage.cmake puts it
+# libmayfly-verify0 the component verify, libmayfly-dev the component dev. What only a Debian package has is in debian/; stage.cmake puts it
 # in.
 set(debian ${CMAKE_CURRENT_SOURCE_DIR}/debian)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${debian}/changelog)
@@ -16,7 +16,7 @@ set(CPACK_VERBATIM_VARIABLES ON)
 set(CPACK_PACKAGE_NAME mayfly)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
-set(CPACK_COMPONENTS_ALL runtime dev)
+set(CPACK_COMPONENTS_ALL runtime verify dev)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/stage.cmake)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
@@ -60,26 +60,24 @@ set(CPACK_COMPONENT_DEV_DESCRIPTION
 mayfly gives each task of an agent a PKCS#11 token of its own, whose keys are
 destroyed with the task.
 
-This package has the header of its vendor interface, by which a program opens
-and ends tasks in the module libmayfly.so, for pkg-config and CMake.")
+This package has the headers of its vendor interface, by which a program opens
+and ends tasks in the module libmayfly.so, and of the library for relying
+parties, for pkg-config and CMake.")
 
 # A library that programs link to is named for the version of its interface.
-if(TARGET mayfly_verify)
-  get_target_property(interface mayfly_verify SOVERSION)
-  list(APPEND CPACK_COMPONENTS_ALL verify)
-  set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
-  set(CPACK_DEBIAN_VERIFY_PACKAGE_NAME libmayfly-verify${interface})
-  set(CPACK_DEBIAN_VERIFY_PACKAGE_SECTION libs)
-  set(CPACK_DEBIAN_VERIFY_PACKAGE_SHLIBDEPS ON)
-  string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", ${CPACK_DEBIAN_VERIFY_PACKAGE_NAME}"
-    " (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
-  set(CPACK_COMPONENT_VERIFY_DESCRIPTION
+get_target_property(interface mayfly_verifier SOVERSION)
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+set(CPACK_DEBIAN_VERIFY_PACKAGE_NAME libmayfly-verify${interface})
+set(CPACK_DEBIAN_VERIFY_PACKAGE_SECTION libs)
+set(CPACK_DEBIAN_VERIFY_PACKAGE_SHLIBDEPS ON)
+string(APPEND CPACK_DEBIAN_DEV_PACKAGE_DEPENDS ", ${CPACK_DEBIAN_VERIFY_PACKAGE_NAME}"
+  " (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
+set(CPACK_COMPONENT_VERIFY_DESCRIPTION
 "PKCS#11 keys that live as long as their task - library for relying parties
 mayfly gives each task of an agent a PKCS#11 token of its own, whose keys are
 destroyed with the task.
 
 This package has the library that verifies what such keys signed, for programs
 that rely on it and need nothing else of mayfly.")
-endif()
 
 include(CPack)
