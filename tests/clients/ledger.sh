@@ -47,9 +47,9 @@ test_answers_questions() {
 
 test_is_covered_and_exported() {
   keep_a_ledger
-  run_example checkpoint
+  run_example '<!-- test: checkpoint -->'
   says '^covers +1 records of example.org/mayfly/host1$'
-  run_example export
+  run_example '<!-- test: export -->'
   [[ $(wc -l < messages) == $(cat "$LEDGER"/*.jsonl | wc -l) ]] || fail "messages: $(cat messages)"
   grep --quiet '^<110>1 .* mayfly [0-9]* signature \[mayfly@32473 task="invoice-4711" ' messages ||
     fail "messages: $(cat messages)"
