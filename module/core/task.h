@@ -66,6 +66,10 @@ struct TaskStatus {
 class TaskObserver {
  public:
   virtual ~TaskObserver() = default;
+  /// A key pair was made, which nobody has yet.
+  virtual void key_made(const PublicKey& /*key*/) noexcept {}
+  /// A key pair can't be used any more, before the task's end.
+  virtual void key_destroyed(const PublicKey& /*key*/) noexcept {}
   /// @param cause  A final state.
   virtual void task_ended(TaskState cause) noexcept = 0;
 };
@@ -234,6 +238,8 @@ class Task {
   bool move_to(TaskState next) noexcept;
   /// Whether the PIN was the grant that the task awaits, and the task goes on under it.
   bool check_grant(ByteView pin);
+  /// The observers, as they are now.
+  [[nodiscard]] std::vector<std::shared_ptr<TaskObserver>> observers() const;
   /// Destroys a key that was made and that nobody gets.
   void discard(SessionKey& key) noexcept;
 

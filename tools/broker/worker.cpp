@@ -31,6 +31,7 @@
 #include "tools/broker/connection_set.h"
 #include "tools/broker/control_channel.h"
 #include "tools/broker/end_notice.h"
+#include "tools/broker/key_notice.h"
 #include "tools/broker/memory_limit.h"
 #include "tools/broker/p11kit_door.h"
 #include "tools/broker/registry_news.h"
@@ -103,7 +104,8 @@ struct Setup {
   std::string policy;  ///< as RunRequest::policy
   uid_t user = geteuid();
   FirstConnection first{};
-  std::shared_ptr<TaskBook> book{};  ///< null: as the configuration says
+  std::shared_ptr<TaskBook> book{};   ///< null: as the configuration says
+  std::shared_ptr<KeyNotice> keys{};  ///< null where nobody publishes them
   std::function<std::shared_ptr<Task>(TaskTable&)> open_task;
 };
 
@@ -150,6 +152,7 @@ Setup setup_of(const WorkerOrders& orders, ControlChannel& channel) {
   setup.book = std::make_shared<ReportingBook>(
       channel, orders.plan.serial,
       [config = setup.config] { return open_books(config, BookUpkeep::calls).all; });
+  if (setup.config.status.has_list()) setup.keys = std::make_shared<KeyNotice>(channel);
   for (const Descriptor* kept : {&setup.p11kit, &setup.agents, &setup.first.socket}) {
     set_close_on_exec(kept->number(), true);
   }
@@ -194,6 +197,7 @@ class Worker {
   Library library_;
   std::shared_ptr<Task> task_;
   std::shared_ptr<EndNotice> ended_ = std::make_shared<EndNotice>();
+  const std::shared_ptr<KeyNotice> keys_;  // null where nobody publishes them
   Descriptor deadline_;
   ConnectionSet connections_;
   ChildTasks children_;
@@ -217,12 +221,14 @@ Worker::Worker(Setup setup, ControlChannel& channel)
       first_(std::move(setup.first)),
       library_(open_library(setup.config, setup.policy, std::move(setup.book))),
       task_(setup.open_task(library_.tasks())),
+      keys_(std::move(setup.keys)),
       deadline_(make_boot_timer(task_->deadline())),
       connections_({.connections = library_.config().limits.max_connections, .user = setup.user}),
       children_(library_.tasks(), library_.config().limits.max_sessions, connections_, setup.user),
       p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
       agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions, children_) {
   task_->add_observer(ended_);
+  if (keys_ != nullptr) task_->add_observer(keys_);
   if (library_.book() != nullptr) {
     registry_ = std::make_unique<RegistryNews>(library_.book(), library_.config().registry.lease);
   }

@@ -11,6 +11,7 @@
 #include "tools/serve/control_socket.h"
 #include "tools/serve/job_threads.h"
 #include "tools/serve/served_tasks.h"
+#include "tools/serve/task_opener.h"
 
 namespace mayfly::serve {
 
@@ -20,10 +21,13 @@ class EndedTasks;
 /// loop never waits.
 class ControlCommands {
  public:
-  /// @param registry  Null for none. All outlive the commands, and the loop runs no function of
+  /// @param registry  Null for none.
+  /// @param liveness  Null where nothing is published. All outlive the commands, and the loop runs
+  /// no function of
   ///                  theirs after them.
   ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook& book, Registry* registry,
-                  JobThreads& openings, JobThreads& queries, ServedTasks& tasks);
+                  JobThreads& openings, JobThreads& queries, ServedTasks& tasks,
+                  Liveness* liveness);
   ControlCommands(const ControlCommands&) = delete;
   ControlCommands& operator=(const ControlCommands&) = delete;
 
@@ -42,13 +46,14 @@ class ControlCommands {
  private:
   void dispatch(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void open(const Caller& caller, const ControlRequest& request, const Answer& answer);
-  void opened(TaskPlan plan, uid_t user, const Answer& answer);
+  void opened(RecordedTask recorded, uid_t user, const Answer& answer);
   void close(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void list(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void show(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void revoke(const Caller& caller, const ControlRequest& request, const Answer& answer);
   [[nodiscard]] std::vector<std::string> find(const Caller& caller,
                                               const ControlRequest& request) const;
+  [[nodiscard]] nlohmann::json where_listed(const ServedTask& task) const;
   [[nodiscard]] bool is_operator(const Caller& caller) const;
 
   EventLoop& loop_;
@@ -58,6 +63,7 @@ class ControlCommands {
   JobThreads& opening_jobs_;
   JobThreads& queries_;
   ServedTasks& tasks_;
+  Liveness* const liveness_;
   std::atomic<bool> is_stopping_{false};  // openings that wait for their turn look at it
   std::size_t openings_ = 0;
   EventLoop::Function opening_over_ = [] {};

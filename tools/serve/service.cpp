@@ -53,7 +53,9 @@ std::shared_ptr<const AcceptedConfig> read_config(const std::filesystem::path& f
                                        "serve needs a device");
   }
   for (const PinSource* source :
-       {&config.device.pin_source, config.login.pin_source ? &*config.login.pin_source : nullptr}) {
+       {&config.device.pin_source, config.login.pin_source ? &*config.login.pin_source : nullptr,
+        config.status.has_list() && config.issuer.pin_source ? &*config.issuer.pin_source
+                                                             : nullptr}) {
     if (source == nullptr || source->kind != PinSource::Kind::descriptor) continue;
     throw Error(CKR_GENERAL_ERROR, file.string() +
                                        ": a pin-source is a descriptor, which is good for one "
@@ -69,7 +71,9 @@ void require_same_foundations(const Config& before, const Config& after) {
   for (const ConfigKey& key : config_keys()) {
     const bool is_fixed = key.table == "device" || key.table == "tpm" || key.table == "registry" ||
                           key.table == "grants" || key.table == "approval" ||
-                          key.table == "broker" || key.full_name() == "serve.socket";
+                          key.table == "broker" || key.table == "status" ||
+                          (key.table == "issuer" && before.status.has_list()) ||
+                          key.full_name() == "serve.socket";
     if (!is_fixed || key.show(before) == key.show(after)) continue;
     throw Error(
         CKR_GENERAL_ERROR,
@@ -133,6 +137,7 @@ class Service {
   broker::SignalQueue signals_;
   const Books books_;
   Sweeper sweeper_;
+  const std::unique_ptr<Liveness> liveness_;  // null where nothing is published
   ServedTasks tasks_;
   ControlCommands commands_;
   // These go first: what their threads do uses the rest.
@@ -151,10 +156,13 @@ Service::Service(std::shared_ptr<const AcceptedConfig> accepted)
     : accepted_(std::move(accepted)),
       books_(open_books(accepted_->config, BookUpkeep::thread)),
       sweeper_(loop_, current_),
-      tasks_(loop_, *books_.all, current_, sweeper_),
+      liveness_(accepted_->config.status.has_list()
+                    ? std::make_unique<Liveness>(loop_, accepted_->config)
+                    : nullptr),
+      tasks_(loop_, *books_.all, current_, sweeper_, liveness_.get()),
       commands_(loop_, current_, *books_.all,
                 books_.registry == nullptr ? nullptr : &books_.registry->registry(), openings_,
-                queries_, tasks_),
+                queries_, tasks_, liveness_.get()),
       openings_(kOpeningThreads),
       queries_(kQueryThreads) {
   if (books_.registry != nullptr) keep_in_touch();
