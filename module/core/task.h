@@ -21,6 +21,7 @@
 #include "core/session_key.h"
 #include "core/task_origin.h"
 #include "core/task_policy.h"
+#include "core/use_meter.h"
 #include "device/device.h"
 
 namespace mayfly {
@@ -168,6 +169,9 @@ class Task {
     return now < deadline();
   }
 
+  /// Shared with the tasks below.
+  [[nodiscard]] UseMeter& meter() const noexcept { return *meter_; }
+
   /// Begins the task's ledger. To be called before others see the task, or never.
   /// @throws Error CKR_FUNCTION_FAILED when it can't be written.
   void keep_ledger(const LedgerPlace& place);
@@ -248,6 +252,7 @@ class Task {
   std::unique_ptr<const TaskPlan> confined_;  // written once, before terms_ points to it
   std::atomic<const TaskPlan*> terms_{&plan_};
   const std::shared_ptr<Task> parent_;
+  const std::shared_ptr<UseMeter> meter_;
   const std::unique_ptr<Login> login_;
   const std::unique_ptr<TaskKeeper> keeper_;
   Device& device_;

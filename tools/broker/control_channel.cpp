@@ -28,7 +28,7 @@ struct Header {
 
 bool is_known(std::uint8_t kind) noexcept {
   return kind >= static_cast<std::uint8_t>(MessageKind::ready) &&
-         kind <= static_cast<std::uint8_t>(MessageKind::key_destroyed);
+         kind <= static_cast<std::uint8_t>(MessageKind::used);
 }
 
 bool wait_at_channel(const Descriptor& socket, short events,

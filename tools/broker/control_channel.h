@@ -31,6 +31,7 @@ enum class MessageKind : std::uint8_t {
   /// worker of `mayfly serve`: a key was made in its task; text is the public key as a JWK
   key_made = 13,
   key_destroyed = 14,  ///< the same: it was destroyed; text is the JWK's thumbprint
+  used = 15,           ///< the same: how much its task was used so far; text as use_report.h says
 };
 
 /// One message. What its kind does not mention is zero or empty.

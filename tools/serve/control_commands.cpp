@@ -121,7 +121,7 @@ class Ending : public std::enable_shared_from_this<Ending> {
 
 ControlCommands::ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook& book,
                                  Registry* registry, JobThreads& openings, JobThreads& queries,
-                                 ServedTasks& tasks, Liveness* liveness)
+                                 ServedTasks& tasks, Liveness* liveness, Metrics& metrics)
     : loop_(loop),
       config_(std::move(config)),
       book_(book),
@@ -129,7 +129,8 @@ ControlCommands::ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook
       opening_jobs_(openings),
       queries_(queries),
       tasks_(tasks),
-      liveness_(liveness) {}
+      liveness_(liveness),
+      metrics_(metrics) {}
 
 bool ControlCommands::is_operator(const Caller& caller) const {
   return serve::is_operator(config_()->config.serve, caller.peer);
@@ -150,6 +151,7 @@ void ControlCommands::handle(const Caller& caller, std::string_view text, const 
   try {
     dispatch(caller, request, answer);
   } catch (const tools::Failure& failure) {
+    if (request.verb == Verb::open) metrics_.opening_refused();
     answer(refusal(failure.status(), failure.what()));
   }
 }
@@ -201,6 +203,7 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
       --openings_;
       if (const auto* const refused = std::get_if<OpeningRefused>(&result)) {
         tasks_.give_back(user, id);
+        metrics_.opening_refused();
         answer(refusal(refused->status, refused->why));
       } else {
         opened(std::get<RecordedTask>(result), user, answer);
@@ -228,6 +231,7 @@ void ControlCommands::opened(RecordedTask recorded, uid_t user, const Answer& an
   } catch (const std::exception& error) {
     book_.record(failure);
     log::error("task " + failure.id + " could not be opened: " + error.what());
+    metrics_.opening_refused();
     answer(refusal(tools::kSystem, error.what()));
   }
 }

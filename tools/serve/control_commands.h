@@ -26,8 +26,8 @@ class ControlCommands {
   /// no function of
   ///                  theirs after them.
   ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook& book, Registry* registry,
-                  JobThreads& openings, JobThreads& queries, ServedTasks& tasks,
-                  Liveness* liveness);
+                  JobThreads& openings, JobThreads& queries, ServedTasks& tasks, Liveness* liveness,
+                  Metrics& metrics);
   ControlCommands(const ControlCommands&) = delete;
   ControlCommands& operator=(const ControlCommands&) = delete;
 
@@ -64,6 +64,7 @@ class ControlCommands {
   JobThreads& queries_;
   ServedTasks& tasks_;
   Liveness* const liveness_;
+  Metrics& metrics_;
   std::atomic<bool> is_stopping_{false};  // openings that wait for their turn look at it
   std::size_t openings_ = 0;
   EventLoop::Function opening_over_ = [] {};

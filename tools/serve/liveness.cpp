@@ -67,10 +67,13 @@ Liveness::Liveness(EventLoop& loop, const Config& config)
     : loop_(loop),
       uri_(config.status.uri),
       ttl_(config.status.ttl),
-      list_file_(config.status.folder / "status.jwt"),
-      keys_file_(config.status.folder / "keys.json"),
-      signing_(config.file) {
-  check_folder(config.status.folder);
+      folder_(config.status.folder),
+      list_file_(folder_ / "status.jwt"),
+      keys_file_(folder_ / "keys.json"),
+      signing_(config.file) {}
+
+void Liveness::begin() {
+  check_folder(folder_);
   try {
     write(content());
   } catch (...) {

@@ -28,12 +28,15 @@ namespace mayfly::serve {
 /// All functions are the loop's; signing and writing are done by a thread.
 class Liveness {
  public:
-  /// Says that nothing lives, whatever was said before, and returns when that is done.
   /// @param config  Must have a status list.
-  /// @throws Error, std::system_error if no list can be signed, or the folder not be written.
   Liveness(EventLoop& loop, const Config& config);
   Liveness(const Liveness&) = delete;
   Liveness& operator=(const Liveness&) = delete;
+
+  /// Says that nothing lives, whatever was said before, and returns when that is done. To be called
+  /// before anything is told.
+  /// @throws Error, std::system_error if no list can be signed, or the folder not be written.
+  void begin();
 
   [[nodiscard]] const std::string& uri() const noexcept { return uri_; }
 
@@ -87,6 +90,7 @@ class Liveness {
   EventLoop& loop_;
   const std::string uri_;
   const std::chrono::seconds ttl_;
+  const std::filesystem::path folder_;
   const std::string list_file_;
   const std::string keys_file_;
   std::unordered_map<std::string, Living> living_;  // by serial

@@ -9,6 +9,7 @@
 #include "base/json_reader.h"
 #include "base/jwk.h"
 #include "base/log.h"
+#include "tools/broker/use_report.h"
 #include "tools/serve/caller.h"
 
 namespace mayfly::serve {
@@ -33,6 +34,7 @@ ServedTask::ServedTask(const TaskSurroundings& surroundings, TaskPlan plan, uid_
       place_(place),
       sockets_(surroundings.place, plan_.serial, user) {
   listen();
+  surroundings_.metrics.task_opened();
   deadline_ =
       surroundings_.loop.at(plan_.deadline, [this] { end(TaskState::expired, std::string()); });
 }
@@ -112,6 +114,9 @@ void ServedTask::hear(const Message& message) {
     case MessageKind::key_destroyed:
       hear_key(message);
       break;
+    case MessageKind::used:
+      hear_use(message.text);
+      break;
     case MessageKind::ended:
       if (work_->told_end) work_->told_end->pending = message.pending;
       break;
@@ -122,6 +127,8 @@ void ServedTask::hear(const Message& message) {
 
 void ServedTask::hear_move(const Message& message) {
   if (message.state == TaskState::active) {
+    if (state_ != TaskState::open) return;
+    surroundings_.metrics.task_moved(state_, TaskState::active);
     state_ = TaskState::active;
     surroundings_.book.record({plan_.serial, plan_.id, TaskState::active});
     return;
@@ -135,6 +142,10 @@ void ServedTask::hear_move(const Message& message) {
 
 /// Keys are for others to know, as long as they live.
 void ServedTask::hear_key(const Message& message) {
+  const std::ptrdiff_t more = message.kind == MessageKind::key_made ? 1 : -1;
+  if (keys_ + more < 0) return;
+  keys_ += more;
+  surroundings_.metrics.keys_changed(more);
   Liveness* const liveness = surroundings_.liveness;
   if (liveness == nullptr) return;
   if (message.kind == MessageKind::key_destroyed) {
@@ -146,6 +157,16 @@ void ServedTask::hear_key(const Message& message) {
     liveness->key_made(plan_.serial, read_jwk_key(jwk));
   } catch (const Error& error) {
     log::warn("a key of task " + plan_.id + " is not published", error);
+  }
+}
+
+void ServedTask::hear_use(const std::string& report) {
+  try {
+    const Use now = broker::parse_use(report);
+    surroundings_.metrics.used(use_, now);
+    use_ = now;
+  } catch (const Error& error) {
+    log::warn("what the worker of task " + plan_.id + " says of its use makes no sense", error);
   }
 }
 
@@ -208,6 +229,7 @@ void ServedTask::child_ended(int wait_status) {
 void ServedTask::record(const TaskEnd& end) {
   if (is_recorded_) return;
   is_recorded_ = true;
+  surroundings_.metrics.task_moved(state_, end.state);
   state_ = end.state;
   TaskMove move{plan_.serial, plan_.id, end.state, end.destroyed, end.pending};
   if (end.state == wanted_end_ || end.state == TaskState::lost) move.cause = cause_;
@@ -216,6 +238,8 @@ void ServedTask::record(const TaskEnd& end) {
 
 void ServedTask::finish(TaskEnd end) {
   is_finishing_ = true;
+  surroundings_.metrics.keys_changed(-keys_);
+  keys_ = 0;
   deadline_.stop();
   p11kit_.stop();
   agents_.stop();

@@ -13,6 +13,7 @@
 #include "tools/serve/accepted_config.h"
 #include "tools/serve/event_loop.h"
 #include "tools/serve/liveness.h"
+#include "tools/serve/metrics.h"
 #include "tools/serve/task_sockets.h"
 
 namespace mayfly::serve {
@@ -37,6 +38,7 @@ struct TaskSurroundings {
   std::string place;  ///< the folder of the tasks' folders
   CurrentConfig config;
   Liveness* liveness = nullptr;  ///< null where nothing is published
+  Metrics& metrics;
   /// A worker of the task was started, whose end child_ended() is to be told.
   std::function<void(ServedTask& task, pid_t process)> worker_started;
   /// Told once, as the last thing.
@@ -92,6 +94,7 @@ class ServedTask {
   void hear(const broker::Message& message);
   void hear_move(const broker::Message& message);
   void hear_key(const broker::Message& message);
+  void hear_use(const std::string& report);
   void let_worker_end();
   void hide();
   void when_hidden(Liveness::Told told);
@@ -114,6 +117,9 @@ class ServedTask {
   EventLoop::Timer deadline_;
   BootClock::time_point no_start_before_{};
   std::unique_ptr<Work> work_;
+  // As the workers told; a worker that ends takes its part along.
+  std::ptrdiff_t keys_ = 0;
+  Use use_;
 };
 
 }  // namespace mayfly::serve

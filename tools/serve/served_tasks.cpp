@@ -23,7 +23,7 @@ std::size_t descriptor_limit() {
 }  // namespace
 
 ServedTasks::ServedTasks(EventLoop& loop, TaskBook& book, CurrentConfig config, Sweeper& sweeper,
-                         Liveness* liveness)
+                         Liveness* liveness, Metrics& metrics)
     : loop_(loop),
       config_(std::move(config)),
       sweeper_(sweeper),
@@ -34,6 +34,7 @@ ServedTasks::ServedTasks(EventLoop& loop, TaskBook& book, CurrentConfig config, 
           folder_.path().string(),
           config_,
           liveness,
+          metrics,
           [this](ServedTask& task, pid_t process) { workers_[process] = task.plan().serial; },
           [this](ServedTask& task, const TaskEnd& end) { forget(task, end); }} {}
 
@@ -122,7 +123,9 @@ void ServedTasks::wait_for_children() {
 
 /// The task has ended.
 void ServedTasks::forget(ServedTask& task, const TaskEnd& end) {
-  if (end.unconfirmed || end.pending > 0) sweeper_.sweep();
+  if (end.unconfirmed || end.pending > 0) {
+    sweeper_.sweep(std::max<std::size_t>(end.pending, 1));
+  }
   const std::string& serial = task.plan().serial;
   ids_.erase({task.user(), task.plan().id});
   std::vector<OnEnd> waiting;

@@ -29,7 +29,7 @@ class ServedTasks {
   /// @param sweeper   Clears up after workers that could not; outlives the tasks.
   /// @param liveness  Tells others which tasks live; null where nobody does. Outlives them, too.
   ServedTasks(EventLoop& loop, TaskBook& book, CurrentConfig config, Sweeper& sweeper,
-              Liveness* liveness);
+              Liveness* liveness, Metrics& metrics);
   ServedTasks(const ServedTasks&) = delete;
   ServedTasks& operator=(const ServedTasks&) = delete;
 

@@ -24,6 +24,7 @@
 #include "tools/serve/accepted_config.h"
 #include "tools/serve/control_commands.h"
 #include "tools/serve/control_place.h"
+#include "tools/serve/http_server.h"
 #include "tools/serve/service_manager.h"
 
 namespace mayfly::serve {
@@ -122,6 +123,7 @@ class Service {
  private:
   [[nodiscard]] Descriptor take_control_socket();
   void keep_in_touch();
+  void serve_http(ListenAddress address);
   void take_signals();
   void reload();
   void begin_to_stop();
@@ -136,6 +138,7 @@ class Service {
   EventLoop loop_;
   broker::SignalQueue signals_;
   const Books books_;
+  Metrics metrics_;
   Sweeper sweeper_;
   const std::unique_ptr<Liveness> liveness_;  // null where nothing is published
   ServedTasks tasks_;
@@ -145,6 +148,7 @@ class Service {
   JobThreads queries_;
   std::unique_ptr<broker::RegistryThread> registry_thread_;
   std::optional<ControlSocket> control_;
+  std::optional<HttpServer> http_;
   EventLoop::Watch signal_watch_;
   EventLoop::Timer watchdog_;
   EventLoop::Timer stop_limit_;
@@ -155,14 +159,14 @@ class Service {
 Service::Service(std::shared_ptr<const AcceptedConfig> accepted)
     : accepted_(std::move(accepted)),
       books_(open_books(accepted_->config, BookUpkeep::thread)),
-      sweeper_(loop_, current_),
+      sweeper_(loop_, current_, metrics_),
       liveness_(accepted_->config.status.has_list()
                     ? std::make_unique<Liveness>(loop_, accepted_->config)
                     : nullptr),
-      tasks_(loop_, *books_.all, current_, sweeper_, liveness_.get()),
+      tasks_(loop_, *books_.all, current_, sweeper_, liveness_.get(), metrics_),
       commands_(loop_, current_, *books_.all,
                 books_.registry == nullptr ? nullptr : &books_.registry->registry(), openings_,
-                queries_, tasks_, liveness_.get()),
+                queries_, tasks_, liveness_.get(), metrics_),
       openings_(kOpeningThreads),
       queries_(kQueryThreads) {
   if (books_.registry != nullptr) keep_in_touch();
@@ -175,7 +179,17 @@ Service::Service(std::shared_ptr<const AcceptedConfig> accepted)
       [this](const Caller& caller, std::string_view text, const ControlSocket::Answer& answer) {
         commands_.handle(caller, text, answer);
       });
+  // Not before it is sure that no other broker has this place.
+  if (liveness_ != nullptr) liveness_->begin();
+  if (const auto& listen = accepted_->config.status.listen) serve_http(*listen);
   signal_watch_ = loop_.watch(signals_.descriptor(), [this] { take_signals(); });
+}
+
+void Service::serve_http(ListenAddress address) {
+  http_.emplace(loop_, address, liveness_ == nullptr ? nullptr : &liveness_->published(),
+                [this] { return metrics_.text(); });
+  address.port = http_->port();
+  log::info("serving HTTP at " + address.text());
 }
 
 /// With the registry.
@@ -194,7 +208,9 @@ void Service::keep_in_touch() {
     });
   };
   listener.inherited = [this](const TakenOver& left) {
-    loop_.post([this, broker = left.broker.id] { sweeper_.sweep_after(broker); });
+    loop_.post([this, broker = left.broker.id, keys = left.stored_keys.size()] {
+      sweeper_.sweep_after(broker, keys);
+    });
   };
   registry_thread_ = std::make_unique<broker::RegistryThread>(
       books_.registry, accepted_->config.registry.lease, std::move(listener));

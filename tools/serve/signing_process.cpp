@@ -15,7 +15,7 @@ namespace mayfly::serve {
 namespace {
 
 // For a start, with a login to an HSM, and a signature. Whoever ends a task waits for it.
-constexpr std::chrono::seconds kSigningTime{8};
+constexpr std::chrono::seconds kSigningTime{5};
 
 }  // namespace
 

@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "integration/serve/listed_broker.h"
+#include "tools/serve/line_socket.h"
+#include "tools/serve/signing_process.h"
 
 namespace mayfly::test {
 namespace {
@@ -100,6 +102,7 @@ TEST_F(ServeLiveness, AfterAKilledBrokerNothingSeemsToLive) {
   }
   EXPECT_TRUE(home_.seems_alive(place)) << "else the rest shows nothing";
   const ServedBroker next(home_);
+  static_cast<void>(next.list());  // it answers, so that it has begun
   EXPECT_FALSE(home_.seems_alive(place));
   EXPECT_EQ(home_.published_keys(), 0);
 }
@@ -148,6 +151,63 @@ TEST_F(ServeLiveness, ABrokerThatCanNotSignDoesNotStart) {
   EXPECT_NE(broker.wait().value_or(0), 0);
   EXPECT_THAT(broker.errors(), HasSubstr("issuer-key.pem"));
   EXPECT_FALSE(std::filesystem::exists(home_.list_file()));
+}
+
+/// The process that signs lists, met as the broker meets it.
+class Signing : public testing::Test {
+ protected:
+  Signing() {
+    auto [ours, theirs] = serve::LineSocket::make_pair();
+    const std::string parent = std::to_string(getpid());
+    process_ = fork();
+    if (process_ == 0) {
+      const int socket = dup(theirs.descriptor());  // not closed by exec
+      execl(MAYFLY_PROGRAM, "mayfly", "status", "sign-lists", "--socket",
+            std::to_string(socket).c_str(), "--broker", parent.c_str(), "--config",
+            home_.config_file().c_str(), nullptr);
+      _exit(99);
+    }
+    socket_ = std::move(ours);
+  }
+  ~Signing() override {
+    socket_.close();
+    EXPECT_EQ(waitpid(process_, nullptr, 0), process_) << "it ends with the broker's end";
+  }
+
+  std::string ask(const std::string& line) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    EXPECT_TRUE(socket_.send(line, deadline));
+    return socket_.receive(serve::kMostSigningLine, deadline).value_or("no answer");
+  }
+
+  /// A request for a list of one task.
+  static std::string request(std::uint64_t issued_at, std::uint64_t expires) {
+    serve::ListRequest request{issued_at, expires, credential::StatusList(1)};
+    request.list.set(0, credential::Status::valid);
+    return request.text();
+  }
+
+  ListedHome home_;
+  serve::LineSocket socket_;
+  pid_t process_ = -1;
+};
+
+TEST_F(Signing, OnlyListsOfNowAreSignedAndNoneThatLiveLong) {
+  const std::uint64_t now = unix_now_s();
+  EXPECT_TRUE(ask(request(now, now + 60)).starts_with("ey"));
+  for (const std::string& refused : {
+           request(now - 3600, now + 30),    // of an hour ago
+           request(now + 3600, now + 3630),  // of the future, when its tasks may have ended
+           request(now, now + 3600),
+           std::string("{}"),
+           std::string(R"({"iat":1,"exp":2,"lst":"eNrbuRgAAhcBXQ","cnf":{}})"),
+           std::string(R"({"iss":"spiffe://agents.example","sub":"spiffe://agents.example/x"})"),
+           std::string("\xff\xfe"),
+           std::string(),
+       }) {
+    EXPECT_TRUE(ask(refused).starts_with("!")) << refused;
+  }
+  EXPECT_TRUE(ask(request(now, now + 60)).starts_with("ey")) << "it goes on";
 }
 
 }  // namespace
