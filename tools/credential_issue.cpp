@@ -25,6 +25,7 @@
 #include "tools/key_choice.h"
 #include "tools/live_key.h"
 #include "tools/new_files.h"
+#include "tools/serve/control_client.h"
 #include "tools/task_door.h"
 #include "tools/utc_text.h"
 
@@ -82,6 +83,31 @@ Credential make_x509(const IssueOptions& options, const Config& config, const Li
   return made;
 }
 
+/// Where the task stands in the status list of the broker that serves it. Only that broker says
+/// when the task has ended, so nobody else's word counts.
+std::optional<credential::StatusReference> find_place(const Config& config, const LiveKey& live) {
+  if (!config.status.has_list()) return std::nullopt;
+  auto broker = serve::ControlClient::connect(config.serve.socket);
+  nlohmann::json tasks = nlohmann::json::array();
+  try {
+    serve::ControlRequest request;
+    request.verb = serve::Verb::show;
+    request.serial = live.serial;
+    if (broker) tasks = broker->ask(request).at("tasks");
+  } catch (const Failure& failure) {
+    if (failure.status() != kNoInput) throw;  // it serves other tasks
+  }
+  for (const auto& task : tasks) {
+    if (!task.contains("status_list")) continue;
+    const auto& place = task.at("status_list");
+    return credential::StatusReference{place.at("uri"), place.at("idx")};
+  }
+  log::warn("task \"" + printable_utf8(live.task_id) + "\" (serial " + live.serial +
+            ") stands in no status list: it is not one of the broker at " +
+            config.serve.socket.string());
+  return std::nullopt;
+}
+
 Credential make_wit(const Config& config, const LiveKey& live, Issuer& issuer) {
   const auto algorithm = jws_algorithm_of(live.key.public_key.spec());
   if (!algorithm) throw Error(CKR_ARGUMENTS_BAD, "the key is of a kind that makes no proofs");
@@ -96,7 +122,7 @@ Credential make_wit(const Config& config, const LiveKey& live, Issuer& issuer) {
       live.task_id,
       live.serial,
       live.deadline_unix_s,
-      std::nullopt};
+      find_place(config, live)};
   Credential made;
   made.text = credential::issue_wit(wit, "", *issuer.key, live.now_unix_s) + "\n";
   made.what = "workload identity token " + wit.id;

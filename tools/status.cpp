@@ -12,6 +12,7 @@
 #include "tools/duration_option.h"
 #include "tools/failure.h"
 #include "tools/issuer_key.h"
+#include "tools/sign_lists.h"
 #include "tools/whole_file.h"
 
 namespace mayfly::tools {
@@ -90,6 +91,7 @@ void add_status(CLI::App& app, int& status) {
   CLI::App* command =
       app.add_subcommand("status", "Status lists, by which others know which tasks go on");
   command->require_subcommand(1);
+  add_sign_lists(*command, status);
   const auto options = std::make_shared<StatusOptions>();
   CLI::App* list = command->add_subcommand("list", "Sign a Token Status List");
   list->footer(

@@ -76,6 +76,7 @@ class Loader {
     check_grants();
     check_approval();
     check_issuer();
+    check_status();
     return std::move(config_);
   }
 
@@ -95,6 +96,7 @@ class Loader {
   void check_grants() const;
   void check_approval() const;
   void check_issuer() const;
+  void check_status() const;
   [[nodiscard]] const Entry* find(std::string_view full_name) const;
 
   const std::filesystem::path& file_;
@@ -385,6 +387,38 @@ void Loader::check_issuer() const {
     fail(place,
          " names a key, but issuer.certificate is missing; add certificate = "
          "\"issuer.pem\" under [issuer]");
+  }
+}
+
+void Loader::check_status() const {
+  static constexpr std::chrono::seconds kShortest(2);
+  static constexpr std::chrono::hours kLongest(1);
+  const StatusConfig& status = config_.status;
+  const auto fail = [&](std::string_view blamed, const std::string& message) {
+    const Entry* entry = find(blamed);
+    fail_at(file_, entry == nullptr ? 1 : entry->line(), std::string(blamed) + message);
+  };
+  if (status.ttl < kShortest || status.ttl > kLongest) {
+    fail("status.ttl", " is " + format_duration(status.ttl) + "; choose 2s to 1h");
+  }
+  if (status.listen && !status.listen->is_loopback() && !status.listen_to_others) {
+    fail("status.listen",
+         " is no address of this machine alone, and what is served there has no TLS and no login; "
+         "take 127.0.0.1, or set listen-to-others = true under [status]");
+  }
+  if (status.folder.empty() != status.uri.empty()) {
+    fail(status.folder.empty() ? "status.uri" : "status.folder",
+         " stands alone; a status list needs both folder and uri under [status]");
+  }
+  if (!status.has_list()) return;
+  if (config_.issuer.trust_domain.empty()) {
+    fail("status.folder",
+         " is set, but there is no issuer, who signs status lists; fill in [issuer]");
+  }
+  if (!config_.registry.is_there()) {
+    fail("status.folder",
+         " is set, but registry.file is missing, where tasks have the numbers that stand in the "
+         "list; add file = \"/var/lib/mayfly/registry.db\" under [registry]");
   }
 }
 

@@ -187,6 +187,32 @@ struct ServeConfig {
   std::size_t max_tasks_per_user = 10'000;               ///< serve.tasks-per-user
 };
 
+/// Where a server listens.
+struct ListenAddress {
+  std::string host;        ///< an IPv4 or IPv6 address, without brackets
+  std::uint16_t port = 0;  ///< 0: any that is free
+  bool is_ipv6 = false;
+
+  /// Whether only processes of this machine reach it.
+  [[nodiscard]] bool is_loopback() const noexcept;
+  /// As it is written: "127.0.0.1:9464", "[::1]:9464".
+  [[nodiscard]] std::string text() const;
+  /// Nothing for what is no numeric address with a port.
+  [[nodiscard]] static std::optional<ListenAddress> parse(std::string_view text);
+};
+
+/// [status]: how others learn from `mayfly serve` which tasks go on, and how the broker is.
+struct StatusConfig {
+  std::filesystem::path folder;         ///< status.folder: empty for no list
+  std::string uri;                      ///< status.uri
+  std::chrono::seconds ttl{30};         ///< status.ttl
+  std::optional<ListenAddress> listen;  ///< status.listen: nothing for no server
+  bool listen_to_others = false;        ///< status.listen-to-others
+
+  /// Whether a status list is kept.
+  [[nodiscard]] bool has_list() const noexcept { return !folder.empty(); }
+};
+
 struct Config {
   std::filesystem::path file;  ///< where it was read from, absolute
 
@@ -205,6 +231,7 @@ struct Config {
   LogConfig log;
   BrokerConfig broker;
   ServeConfig serve;
+  StatusConfig status;
 
   /// The file that holds the configuration: `explicit_path` if not empty, else $MAYFLY_CONF, else
   /// the first that exists of $XDG_CONFIG_HOME/mayfly/mayfly.toml (~/.config without it) and

@@ -1,9 +1,9 @@
 #include "config/keys.h"
 
-#include <algorithm>
 #include <array>
 #include <optional>
 
+#include "config/show_value.h"
 #include "config/value.h"
 
 namespace mayfly {
@@ -19,60 +19,7 @@ constexpr std::string_view kOtherUsages = "off|unsaid";
 constexpr std::string_view kSyncs = "entry|interval|end";
 constexpr std::string_view kStorages = "session|stored";
 
-std::string show_text(std::string_view text) { return text.empty() ? "" : toml_text(text); }
-std::string show_bool(bool value) { return value ? "true" : "false"; }
-std::string show_duration(std::chrono::seconds value) { return toml_text(format_duration(value)); }
-
-std::string show_pin_source(const PinSource& source) {
-  if (source.value.empty()) return "";
-  return toml_text(source.kind == PinSource::Kind::command ? "command:" + source.value
-                                                           : source.describe());
-}
-
-std::string show_number(const std::optional<std::uint64_t>& value) {
-  return value ? std::to_string(*value) : "";
-}
-
-/// Names that are apart by ", ", as a list of texts.
-std::string show_names(std::string_view names) {
-  std::string list = "[";
-  while (!names.empty()) {
-    const std::size_t end = std::min(names.find(", "), names.size());
-    list += (list.size() == 1 ? "" : ", ") + toml_text(names.substr(0, end));
-    names.remove_prefix(std::min(end + 2, names.size()));
-  }
-  return list + "]";
-}
-
-template <typename Ids>
-std::string show_ids(const std::optional<Ids>& ids) {
-  if (!ids) return "";
-  std::string list = "[";
-  for (const auto id : *ids) list += (list.size() == 1 ? "" : ", ") + std::to_string(id);
-  return list + "]";
-}
-
-template <typename Ids>
-std::string show_some_ids(const Ids& ids) {
-  return ids.empty() ? "" : show_ids(std::optional<Ids>(ids));
-}
-
-/// The entry of a list separated by `|` that stands at `index`.
-std::string_view entry(std::string_view list, std::size_t index) {
-  for (; index > 0; --index) list.remove_prefix(list.find('|') + 1);
-  return list.substr(0, list.find('|'));
-}
-
-std::string show_variables(const std::map<std::string, std::string>& variables) {
-  if (variables.empty()) return "";
-  std::string text = "{";
-  for (const auto& [name, value] : variables) {
-    text += (text.size() == 1 ? " " : ", ") + name + " = " + toml_text(value);
-  }
-  return text + " }";
-}
-
-constexpr std::array<ConfigTable, 14> kTables = {{
+constexpr std::array<ConfigTable, 15> kTables = {{
     {"device", "What holds the keys: a token of a PKCS#11 module, or a TPM."},
     {"tpm", "Which TPM, and how keys in it are guarded. For device.type = \"tpm\"."},
     {"registry",
@@ -96,9 +43,12 @@ constexpr std::array<ConfigTable, 14> kTables = {{
      "`mayfly serve`, the broker of many tasks, and who may do what at its control socket. Root "
      "and "
      "the user that it runs as may do everything; who opened a task may end it."},
+    {"status",
+     "How others learn from `mayfly serve` which tasks go on ([Credentials](credentials.md)), and "
+     "how the broker itself is ([Operating](operating.md))."},
 }};
 
-constexpr std::array<ConfigKey, 68> kKeys = {{
+constexpr std::array<ConfigKey, 73> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -476,6 +426,40 @@ constexpr std::array<ConfigKey, 68> kKeys = {{
      "The most tasks of one user that are open at once.", "", false, KeyFor::any,
      [](Config& c, const Value& v) { c.serve.max_tasks_per_user = v.number(1, kMostOfAnything); },
      [](const Config& c) { return std::to_string(c.serve.max_tasks_per_user); }},
+    {"status", "folder", "path",
+     "The folder in which the broker keeps status.jwt, the status list of its tasks, and "
+     "keys.json, "
+     "the public keys that live in them. It must be there, and nobody else may write in it. Needs "
+     "status.uri, [issuer] and [registry]. Without it there is no list.",
+     "\"/var/lib/mayfly/status\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.status.folder = v.path(); },
+     [](const Config& c) { return show_text(c.status.folder.native()); }},
+    {"status", "uri", "http or https URI",
+     "The list's own name, by which credentials name it: where verifiers fetch it. Each broker has "
+     "one of its own.",
+     "\"https://status.example/1\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.status.uri = v.http_uri(); },
+     [](const Config& c) { return show_text(c.status.uri); }},
+    {"status", "ttl", "length of time, 2s to 1h",
+     "How long others may keep a list. It is signed anew twice in that time, and whenever a task "
+     "is "
+     "opened or ends.",
+     "", false, KeyFor::any, [](Config& c, const Value& v) { c.status.ttl = v.duration(); },
+     [](const Config& c) { return show_duration(c.status.ttl); }},
+    {"status", "listen", "ADDRESS:PORT",
+     "Where the broker serves both files, and /metrics for Prometheus, over HTTP; port 0 takes one "
+     "that is free. Without it there is no server.",
+     "\"127.0.0.1:9464\"", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.status.listen = v.listen_address(); },
+     [](const Config& c) {
+       return c.status.listen ? toml_text(c.status.listen->text()) : std::string();
+     }},
+    {"status", "listen-to-others", "true or false",
+     "Whether status.listen may be an address that other machines reach. There is no TLS and no "
+     "login.",
+     "", false, KeyFor::any,
+     [](Config& c, const Value& v) { c.status.listen_to_others = v.boolean(); },
+     [](const Config& c) { return show_bool(c.status.listen_to_others); }},
 }};
 
 }  // namespace

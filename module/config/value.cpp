@@ -152,6 +152,24 @@ std::string Value::postgresql_url() const {
   return url;
 }
 
+std::string Value::http_uri() const {
+  static constexpr std::size_t kLongest = 1024;
+  const std::string uri = text();
+  const std::size_t scheme = uri.find("://");
+  const bool is_ascii = std::ranges::all_of(uri, [](char c) { return c > ' ' && c <= '~'; });
+  if (!is_ascii || uri.size() > kLongest || scheme == uri.npos || scheme + 3 == uri.size() ||
+      (uri.substr(0, scheme) != "https" && uri.substr(0, scheme) != "http")) {
+    fail("is no URI of at most 1024 bytes with http or https; write \"https://HOST/PATH\"");
+  }
+  return uri;
+}
+
+ListenAddress Value::listen_address() const {
+  const auto address = ListenAddress::parse(text());
+  if (!address) fail("is no address with a port; write it in digits, such as \"127.0.0.1:9464\"");
+  return *address;
+}
+
 std::size_t Value::choice(std::string_view choices) const {
   const std::string_view text = string("a text");
   std::string listed;

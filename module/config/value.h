@@ -52,6 +52,10 @@ class Value {
   [[nodiscard]] std::string token_uri() const;
   /// A URL of a PostgreSQL database, without a password.
   [[nodiscard]] std::string postgresql_url() const;
+  /// A URI with http or https, of printable ASCII without spaces.
+  [[nodiscard]] std::string http_uri() const;
+  /// A numeric address with a port.
+  [[nodiscard]] ListenAddress listen_address() const;
   /// The place of the text among `choices`, which are separated by `|`.
   [[nodiscard]] std::size_t choice(std::string_view choices) const;
   /// A list of names of signing mechanisms.

@@ -1,6 +1,7 @@
 #include "core/signing.h"
 
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <optional>
 
@@ -28,12 +29,20 @@ struct Attempt {
 std::size_t ask_for_signature(const Task& task, SessionKey::Use& use, const Signing& signing,
                               ByteView input, ByteSpan out, Attempt& attempt) {
   const SignatureOperation& operation = signing.operation;
+  const auto sign = [&] {
+    return task.keeper().sign(use, {operation.scheme(), input, operation.mechanism().type}, out);
+  };
   attempt.made = true;  // until the contrary is known
   try {
-    return task.keeper().sign(use, {operation.scheme(), input, operation.mechanism().type}, out);
+    if (!task.meter().begin_signature()) return sign();
+    const auto begin = std::chrono::steady_clock::now();
+    const std::size_t size = sign();
+    task.meter().timed(std::chrono::steady_clock::now() - begin);
+    return size;
   } catch (const Error& error) {
     attempt.made = !is_refusal_to_sign(error.rv());
     attempt.key_lost = error.rv() == CKR_DEVICE_REMOVED;
+    task.meter().no_signature();
     throw;
   }
 }

@@ -39,11 +39,12 @@ Task::Task(TaskPlan plan, SlotId slot, std::unique_ptr<Login> login,
     : plan_(std::move(plan)),
       slot_(slot),
       parent_(std::move(parent)),
+      meter_(parent_ == nullptr ? std::make_shared<UseMeter>() : parent_->meter_),
       login_(std::move(login)),
       keeper_(std::move(keeper)),
       device_(device),
       owner_(owner),
-      ledger_(std::make_unique<TaskLedger>()),
+      ledger_(std::make_unique<TaskLedger>(*meter_)),
       quota_(plan_.policy.max_objects),
       objects_(quota_),
       generations_allowed_(plan_.policy.max_keys),
@@ -209,7 +210,10 @@ std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec)
     }
   }
   if (first) owner_.task_active(*this);
-  if (taken) return key;
+  if (taken) {
+    for (const auto& observer : observers()) observer->key_made(key->public_key());
+    return key;
+  }
   discard(*key);
   throw Error(CKR_DEVICE_REMOVED, "task " + id() + " ended while its key was being made");
 }
@@ -253,6 +257,7 @@ void Task::settle_signature(bool made) noexcept {
 Destruction Task::destroy(const std::shared_ptr<SessionKey>& key) noexcept {
   const Destruction result = key->destroy();
   ledger_->destroyed(*key, result);
+  for (const auto& observer : observers()) observer->key_destroyed(key->public_key());
   const std::scoped_lock lock(mutex_);
   keys_.erase(key);
   return result;
@@ -327,6 +332,15 @@ bool Task::is_over() const {
 void Task::wait_for_end() noexcept {
   std::unique_lock lock(mutex_);
   over_.wait(lock, [this] { return is_over_; });
+}
+
+std::vector<std::shared_ptr<TaskObserver>> Task::observers() const {
+  std::vector<std::shared_ptr<TaskObserver>> observers;
+  const std::scoped_lock lock(mutex_);
+  for (const auto& known : observers_) {
+    if (auto observer = known.lock()) observers.push_back(std::move(observer));
+  }
+  return observers;
 }
 
 void Task::add_observer(const std::shared_ptr<TaskObserver>& observer) {

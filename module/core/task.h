@@ -21,6 +21,7 @@
 #include "core/session_key.h"
 #include "core/task_origin.h"
 #include "core/task_policy.h"
+#include "core/use_meter.h"
 #include "device/device.h"
 
 namespace mayfly {
@@ -66,6 +67,10 @@ struct TaskStatus {
 class TaskObserver {
  public:
   virtual ~TaskObserver() = default;
+  /// A key pair was made, which nobody has yet.
+  virtual void key_made(const PublicKey& /*key*/) noexcept {}
+  /// A key pair can't be used any more, before the task's end.
+  virtual void key_destroyed(const PublicKey& /*key*/) noexcept {}
   /// @param cause  A final state.
   virtual void task_ended(TaskState cause) noexcept = 0;
 };
@@ -159,6 +164,9 @@ class Task {
   /// which is not behind theirs, is ahead.
   [[nodiscard]] bool alive(BootClock::time_point now = BootClock::now()) const noexcept;
 
+  /// Shared with the tasks below.
+  [[nodiscard]] UseMeter& meter() const noexcept { return *meter_; }
+
   /// Begins the task's ledger. To be called before others see the task, or never.
   /// @throws Error CKR_FUNCTION_FAILED when it can't be written.
   void keep_ledger(const LedgerPlace& place);
@@ -229,6 +237,8 @@ class Task {
   bool move_to(TaskState next) noexcept;
   /// Whether the PIN was the grant that the task awaits, and the task goes on under it.
   bool check_grant(ByteView pin);
+  /// The observers, as they are now.
+  [[nodiscard]] std::vector<std::shared_ptr<TaskObserver>> observers() const;
   /// Destroys a key that was made and that nobody gets.
   void discard(SessionKey& key) noexcept;
 
@@ -237,6 +247,7 @@ class Task {
   std::unique_ptr<const TaskPlan> confined_;  // written once, before terms_ points to it
   std::atomic<const TaskPlan*> terms_{&plan_};
   const std::shared_ptr<Task> parent_;
+  const std::shared_ptr<UseMeter> meter_;
   const std::unique_ptr<Login> login_;
   const std::unique_ptr<TaskKeeper> keeper_;
   Device& device_;

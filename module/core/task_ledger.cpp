@@ -78,7 +78,8 @@ BootClock::time_point latest_seal(BootClock::time_point deadline) {
 }  // namespace
 
 TaskLedger::TaskLedger(const LedgerPlace& place, const Task& task)
-    : chain_(std::make_unique<ledger::ChainWriter>(
+    : meter_(task.meter()),
+      chain_(std::make_unique<ledger::ChainWriter>(
           place.folder, ledger::ChainTask{task.id(), task.serial()}, place.sync)) {
   append(Event::open, canonical_json(open_data(task)));
 }
@@ -209,6 +210,7 @@ void TaskLedger::not_signed(const SignatureOperation& operation, ByteView input,
 }
 
 void TaskLedger::refused(const char* what, const Error& error) noexcept {
+  meter_.refused(error.rv());
   if (chain_ == nullptr || closed_) return;
   bool written = false;
   try {

@@ -16,6 +16,7 @@
 #include "core/ledger_key.h"
 #include "core/operation.h"
 #include "core/rate_limit.h"
+#include "core/use_meter.h"
 #include "ledger/chain_writer.h"
 
 namespace mayfly {
@@ -37,7 +38,8 @@ struct LedgerPlace {
 /// One that was made without a place writes nothing.
 class TaskLedger {
  public:
-  TaskLedger() = default;
+  /// @param meter  Counts refusals; outlives the ledger.
+  explicit TaskLedger(UseMeter& meter) : meter_(meter) {}
   /// Begins a chain with the task's opening.
   /// @throws Error CKR_FUNCTION_FAILED
   TaskLedger(const LedgerPlace& place, const Task& task);
@@ -101,6 +103,7 @@ class TaskLedger {
   void activate(const Task& task);
   void try_to_close(TaskState cause, const EndReport& report);
 
+  UseMeter& meter_;
   std::unique_ptr<ledger::ChainWriter> chain_;  // null: nothing is written
   mutable std::mutex activation_;               // held while the device makes key_
   std::unique_ptr<LedgerKey> key_;

@@ -301,9 +301,18 @@ stop_web_server() {
   rm -rf -- "$WORK/nginx" "$WORK/web"
 }
 
+# Ends a `mayfly serve` whose number is in broker.pid, and returns when it has ended.
+stop_broker() {
+  [[ -s $WORK/broker.pid ]] || return 0
+  kill "$(< "$WORK/broker.pid")"
+  while kill -0 "$(< "$WORK/broker.pid")" 2> /dev/null; do sleep 0.02; done
+  rm -- "$WORK/broker.pid"
+}
+
 remove_work_folder() {
   say_which_example_failed
   stop_web_server
+  stop_broker
   if [[ -s $WORK/tpm/pid ]]; then kill "$(< "$WORK/tpm/pid")"; fi
   rm -rf -- "$WORK"
 }

@@ -133,6 +133,58 @@ test_tokens() {
   refused '\(proof, expired\)' verify proof --no-replay-check --at "$(($(date +%s) + 61))"
 }
 
+# A verifier that fetches the status for each request accepts nothing from the moment on at which
+# `mayfly close` returns, not even with a proof that was made before.
+test_live_status() {
+  serve_with_status
+  eval "$(mayfly open --task demo)"
+  generate_ec ec 01
+  issue wit ec wit
+  mayfly issuer show --jwks > issuer.json
+  mayfly proof wpt --wit wit --url "$API" > proof
+  STATUS=http://$(sed -n 's/.*serving HTTP at //p' broker.log)/status.jwt
+  export STATUS
+  export -p > environment
+  succeeds replay live_verifier
+  : > accepted
+  (while times=$(replay live_verifier); do printf '%s\n' "$times" >> accepted; done) &
+  local replayer=$!
+  while [[ ! -s accepted ]]; do sleep 0.01; done
+  succeeds mayfly close --task demo
+  CLOSED=$(date +%s%N)
+  wait "$replayer"
+  read -r BEGUN LAST < <(tail --lines 1 accepted)
+  grep --quiet '(credential, revoked)' last.live_verifier ||
+    fail "refused for another reason: $(< last.live_verifier)"
+  expect_refusal_from_the_end_on live_verifier
+  # Without the look at the status, the same proof would still be accepted.
+  succeeds verify proof --no-replay-check
+  stop_broker
+}
+
+replay_to_live_verifier() {
+  curl --silent --show-error --fail --output "status.$BASHPID" "$STATUS"
+  mayfly token verify wit --keys issuer.json --wpt proof --url "$API" --no-replay-check \
+    --status "status.$BASHPID"
+}
+
+# `mayfly serve` with a status list, which ends with the test. The issuer's key is on its own token.
+serve_with_status() {
+  mkdir --mode=0755 status
+  sed --in-place \
+    -e "/^\[registry\]\$/a file = \"$WORK/registry.db\"" \
+    -e "/^\[serve\]\$/a socket = \"$WORK/control\"" \
+    -e "/^\[log\]\$/a level = \"info\"\\nfile = \"$WORK/broker.log\"" \
+    -e "/^\[status\]\$/a folder = \"$WORK/status\"\\nuri = \"https://status.example/1\"\\nlisten = \"127.0.0.1:0\"" \
+    "$MAYFLY_CONF"
+  "$MAYFLY_COMMAND" serve &
+  printf '%s\n' "$!" > broker.pid
+  while ! grep --quiet --no-messages 'serving tasks' broker.log; do
+    kill -0 "$(< broker.pid)" 2> /dev/null || fail 'the broker does not start'
+    sleep 0.05
+  done
+}
+
 # After the deadline, which nobody waits out here, the certificates are refused for their dates as
 # well, with whatever key.
 test_dates() {

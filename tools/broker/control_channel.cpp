@@ -28,7 +28,15 @@ struct Header {
 
 bool is_known(std::uint8_t kind) noexcept {
   return kind >= static_cast<std::uint8_t>(MessageKind::ready) &&
-         kind <= static_cast<std::uint8_t>(MessageKind::revoked);
+         kind <= static_cast<std::uint8_t>(MessageKind::used);
+}
+
+bool wait_at_channel(const Descriptor& socket, short events,
+                     std::chrono::steady_clock::time_point deadline) noexcept {
+  using std::chrono::milliseconds;
+  pollfd entry{socket.number(), events, 0};
+  const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+  return poll(&entry, 1, static_cast<int>(std::max(left, milliseconds(0)).count())) > 0;
 }
 
 }  // namespace
@@ -90,11 +98,16 @@ std::optional<Message> ControlChannel::receive() {
   return message;
 }
 
+bool ControlChannel::send_by(std::chrono::steady_clock::time_point deadline,
+                             const Message& message) noexcept {
+  while (!send(message)) {
+    if (errno != EAGAIN || !wait_at_channel(socket_, POLLOUT, deadline)) return false;
+  }
+  return true;
+}
+
 bool ControlChannel::wait(std::chrono::steady_clock::time_point deadline) const noexcept {
-  using std::chrono::milliseconds;
-  pollfd entry{socket_.number(), POLLIN, 0};
-  const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
-  return poll(&entry, 1, static_cast<int>(std::max(left, milliseconds(0)).count())) > 0;
+  return wait_at_channel(socket_, POLLIN, deadline);
 }
 
 }  // namespace mayfly::broker

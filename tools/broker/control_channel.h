@@ -29,6 +29,10 @@ enum class MessageKind : std::uint8_t {
   /// and pending say the rest
   moved = 11,
   revoked = 12,  ///< worker: somebody has ended the task through the registry; pending as above
+  /// worker of `mayfly serve`: a key was made in its task; text is the public key as a JWK
+  key_made = 13,
+  key_destroyed = 14,  ///< the same: it was destroyed; text is the JWK's thumbprint
+  used = 15,           ///< the same: how much its task was used so far; text as use_report.h says
 };
 
 /// One message. What its kind does not mention is zero or empty.
@@ -61,6 +65,8 @@ class ControlChannel {
 
   /// False if the other side is gone, or does not read.
   bool send(const Message& message) noexcept;
+  /// The same, but waits for room as long as the other side does not read.
+  bool send_by(std::chrono::steady_clock::time_point deadline, const Message& message) noexcept;
 
   /// The next message, waiting for it; nothing if the other side is gone.
   /// @throws Error CKR_GENERAL_ERROR for bytes that are no message.

@@ -32,10 +32,12 @@
 #include "tools/broker/connection_set.h"
 #include "tools/broker/control_channel.h"
 #include "tools/broker/end_notice.h"
+#include "tools/broker/key_notice.h"
 #include "tools/broker/memory_limit.h"
 #include "tools/broker/p11kit_door.h"
 #include "tools/broker/registry_news.h"
 #include "tools/broker/reporting_book.h"
+#include "tools/broker/use_report.h"
 #include "tools/broker/worker_orders.h"
 #include "tools/configuration.h"
 #include "tools/exit_status.h"
@@ -49,10 +51,11 @@ using std::chrono::steady_clock;
 // Between attempts to destroy what the device owes: the first, doubled each time that none is gone.
 constexpr milliseconds kFirstRetry{1'000};
 constexpr milliseconds kLongestRetry{60'000};
-constexpr milliseconds kLookForOwed{15'000};  // between looks whether it owes something
-constexpr milliseconds kHangUpTime{5'000};    // for calls under way when the task has ended
-constexpr milliseconds kNoRoomPause{100};     // when no descriptor is left for a connection
-constexpr std::size_t kOrderedArguments = 3;  // as ordered_worker_strings() gives them
+constexpr milliseconds kLookForOwed{15'000};    // between looks whether it owes something
+constexpr milliseconds kHangUpTime{5'000};      // for calls under way when the task has ended
+constexpr milliseconds kBetweenReports{5'000};  // of how much the task is used
+constexpr milliseconds kNoRoomPause{100};       // when no descriptor is left for a connection
+constexpr std::size_t kOrderedArguments = 3;    // as ordered_worker_strings() gives them
 
 template <typename Number>
 bool parse(const std::string& text, Number& number) {
@@ -104,7 +107,8 @@ struct Setup {
   std::string policy;  ///< as RunRequest::policy
   uid_t user = geteuid();
   FirstConnection first{};
-  std::shared_ptr<TaskBook> book{};  ///< null: as the configuration says
+  std::shared_ptr<TaskBook> book{};   ///< null: as the configuration says
+  std::shared_ptr<KeyNotice> keys{};  ///< null where nobody publishes them
   std::function<std::shared_ptr<Task>(TaskTable&)> open_task;
 };
 
@@ -151,6 +155,8 @@ Setup setup_of(const WorkerOrders& orders, ControlChannel& channel) {
   setup.book = std::make_shared<ReportingBook>(
       channel, orders.plan.serial,
       [config = setup.config] { return open_books(config, BookUpkeep::calls).all; });
+  if (setup.config.status.has_list() || setup.config.status.listen)
+    setup.keys = std::make_shared<KeyNotice>(channel);
   for (const Descriptor* kept : {&setup.p11kit, &setup.agents, &setup.first.socket}) {
     set_close_on_exec(kept->number(), true);
   }
@@ -184,6 +190,7 @@ class Worker {
   void clear_up() noexcept;
   void report_end(MessageKind kind);
   void look_after_owed() noexcept;
+  void report_use() noexcept;
   [[nodiscard]] int pause() const noexcept;
   bool obey();
   void end();
@@ -195,6 +202,7 @@ class Worker {
   Library library_;
   std::shared_ptr<Task> task_;
   std::shared_ptr<EndNotice> ended_ = std::make_shared<EndNotice>();
+  const std::shared_ptr<KeyNotice> keys_;  // null where nobody publishes them
   Descriptor deadline_;
   ConnectionSet connections_;
   ChildTasks children_;
@@ -207,6 +215,8 @@ class Worker {
   std::optional<BootClock::time_point> next_child_;  // whose deadline comes first
   steady_clock::time_point next_look_ = steady_clock::now() + kLookForOwed;
   log::LimitedLog log_;
+  Use reported_use_;
+  steady_clock::time_point next_report_ = steady_clock::now() + kBetweenReports;
   bool no_room_ = false;  // whether to leave the socket alone for a moment
   TaskState end_state_ = TaskState::closed;
 };
@@ -218,12 +228,14 @@ Worker::Worker(Setup setup, ControlChannel& channel)
       first_(std::move(setup.first)),
       library_(open_library(setup.config, setup.policy, std::move(setup.book))),
       task_(setup.open_task(library_.tasks())),
+      keys_(std::move(setup.keys)),
       deadline_(make_boot_timer(task_->deadline())),
       connections_({.connections = library_.config().limits.max_connections, .user = setup.user}),
       children_(library_.tasks(), library_.config().limits.max_sessions, connections_, setup.user),
       p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
       agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions, children_) {
   task_->add_observer(ended_);
+  if (keys_ != nullptr) task_->add_observer(keys_);
   if (library_.book() != nullptr) {
     registry_ = std::make_unique<RegistryNews>(library_.book(), library_.config().registry.lease);
   }
@@ -275,12 +287,14 @@ void Worker::serve() {
     }
     next_child_ = children_.expire_due(BootClock::now());
     look_after_owed();
+    if (keys_ != nullptr && steady_clock::now() >= next_report_) report_use();
   }
 }
 
 int Worker::pause() const noexcept {
   if (no_room_) return static_cast<int>(kNoRoomPause.count());
-  auto left = std::chrono::ceil<milliseconds>(next_look_ - steady_clock::now());
+  const auto next = keys_ == nullptr ? next_look_ : std::min(next_look_, next_report_);
+  auto left = std::chrono::ceil<milliseconds>(next - steady_clock::now());
   if (next_child_) {
     // The clock of poll(2) stands still while the machine sleeps; after that it looks again soon.
     left = std::min(left, std::chrono::ceil<milliseconds>(*next_child_ - BootClock::now()));
@@ -360,6 +374,21 @@ void Worker::look_after_owed() noexcept {
   next_look_ = steady_clock::now() + (owed_ == 0 ? kLookForOwed : retry_pause_);
 }
 
+/// For those who watch the broker.
+void Worker::report_use() noexcept {
+  next_report_ = steady_clock::now() + kBetweenReports;
+  const Use use = task_->meter().read();
+  if (use == reported_use_) return;
+  try {
+    Message message;
+    message.kind = MessageKind::used;
+    message.text = to_json(use);
+    if (channel_.send(message)) reported_use_ = use;
+  } catch (const std::exception& error) {
+    log::warn("the broker could not be told how much the task is used", error);
+  }
+}
+
 /// False if the task shall end.
 bool Worker::obey() {
   const std::optional<Message> message = channel_.receive();
@@ -375,6 +404,7 @@ void Worker::end() {
   children_.close();
   library_.tasks().end_all(end_state_);
   const bool quiet = connections_.shut_down(kHangUpTime);
+  if (keys_ != nullptr) report_use();
   Message message;
   message.kind = MessageKind::ended;
   message.pending = library_.device().retry_pending();

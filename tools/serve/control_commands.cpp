@@ -1,6 +1,7 @@
 #include "tools/serve/control_commands.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/json_reader.h"
@@ -9,7 +10,6 @@
 #include "tools/failure.h"
 #include "tools/serve/answers.h"
 #include "tools/serve/ordered_tasks.h"
-#include "tools/serve/task_opener.h"
 
 namespace mayfly::serve {
 namespace {
@@ -73,6 +73,12 @@ class Ending : public std::enable_shared_from_this<Ending> {
                  self->waiting_for_.erase(plan.serial);
                  self->ended_.add(plan, end);
                  self->done_.insert(plan.serial);
+                 if (end.may_seem_alive) {
+                   self->ended_.add_problem(
+                       "the files in status.folder could be neither replaced nor removed, and say "
+                       "that task " +
+                       plan.id + " goes on; remove them");
+                 }
                  self->settle();
                });
   }
@@ -121,14 +127,17 @@ class Ending : public std::enable_shared_from_this<Ending> {
 }  // namespace
 
 ControlCommands::ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook& book,
-                                 RegistryBook* registered, const Jobs& jobs, ServedTasks& tasks)
+                                 RegistryBook* registered, const Jobs& jobs, ServedTasks& tasks,
+                                 Liveness* liveness, Metrics& metrics)
     : loop_(loop),
       config_(std::move(config)),
       book_(book),
       registered_(registered),
       registry_(registered == nullptr ? nullptr : &registered->registry()),
       jobs_(jobs),
-      tasks_(tasks) {}
+      tasks_(tasks),
+      liveness_(liveness),
+      metrics_(metrics) {}
 
 bool ControlCommands::is_operator(const Caller& caller) const {
   return serve::is_operator(config_()->config.serve, caller.peer);
@@ -149,6 +158,7 @@ void ControlCommands::handle(const Caller& caller, std::string_view text, const 
   try {
     dispatch(caller, request, answer);
   } catch (const tools::Failure& failure) {
+    if (request.verb == Verb::open) metrics_.opening_refused();
     answer(refusal(failure.status(), failure.what()));
   }
 }
@@ -192,15 +202,18 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
   }
   ++openings_;
   jobs_.openings.add([this, accepted, caller, request, user, answer] {
-    auto result = is_stopping_ ? OpeningResult(being_stopped())
-                               : open_task(*accepted, book_, request, caller, user);
+    auto result = is_stopping_
+                      ? OpeningResult(being_stopped())
+                      : open_task(*accepted, book_, liveness_ == nullptr ? nullptr : registry_,
+                                  request, caller, user);
     loop_.post([this, result = std::move(result), id = request.task, user, answer] {
       --openings_;
       if (const auto* const refused = std::get_if<OpeningRefused>(&result)) {
         tasks_.give_back(user, id);
+        metrics_.opening_refused();
         answer(refusal(refused->status, refused->why));
       } else {
-        opened(std::get<TaskPlan>(result), user, answer);
+        opened(std::get<RecordedTask>(result), user, answer);
       }
       opening_over_();
     });
@@ -208,20 +221,24 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
 }
 
 /// A task has been recorded, and is to appear now.
-void ControlCommands::opened(TaskPlan plan, uid_t user, const Answer& answer) {
+void ControlCommands::opened(RecordedTask recorded, uid_t user, const Answer& answer) {
+  TaskPlan& plan = recorded.plan;
   TaskMove failure{plan.serial, plan.id, TaskState::closed};
   failure.cause = "it could not be opened after all";
   try {
-    const ServedTask& task = tasks_.add(std::move(plan), user);
+    const ServedTask& task = tasks_.add(std::move(plan), user, recorded.number);
     json description = describe(task);
     description["status"] = 0;
     description["p11_kit_address"] = broker::p11kit_address(task.sockets().socket_path());
     log::info("task " + task.plan().id + " opened for user " + std::to_string(user) +
               ", token serial " + task.plan().serial);
-    answer(text_of(description));
+    if (liveness_ == nullptr) return answer(text_of(description));
+    // Whoever has the answer can have a credential issued, which is looked up.
+    liveness_->when_published([answer, text = text_of(description)](bool) { answer(text); });
   } catch (const std::exception& error) {
     book_.record(failure);
     log::error("task " + failure.id + " could not be opened: " + error.what());
+    metrics_.opening_refused();
     answer(refusal(tools::kSystem, error.what()));
   }
 }
@@ -287,14 +304,21 @@ void ControlCommands::list(const Caller& caller, const ControlRequest& request,
   answer(text_of({{"status", 0}, {"tasks", std::move(tasks)}, {"more", more}, {"last", last}}));
 }
 
+/// Where a task stands in the status list, as credentials say it.
+json ControlCommands::where_listed(const ServedTask& task) const {
+  if (liveness_ == nullptr || !task.place()) return json::object();
+  return {{"status_list", {{"uri", liveness_->uri()}, {"idx", *task.place()}}}};
+}
+
 void ControlCommands::show(const Caller& caller, const ControlRequest& request,
                            const Answer& answer) {
   json here = json::array();
-  std::set<std::string> serials;
+  std::map<std::string, json> serials;  // with what the registry does not know
   for (const std::string& serial : find(caller, request)) {
     if (here.size() == kMostListed) break;
     here.push_back(describe(*tasks_.find(serial)));
-    serials.insert(serial);
+    here.back().update(where_listed(*tasks_.find(serial)));
+    serials.emplace(serial, where_listed(*tasks_.find(serial)));
   }
   const bool all = is_operator(caller);
   if (registry_ == nullptr || (!all && serials.empty())) {
@@ -311,7 +335,7 @@ void ControlCommands::show(const Caller& caller, const ControlRequest& request,
                                     .ended_too = true,
                                     .most = static_cast<std::uint32_t>(kMostListed)});
       } else {
-        for (const std::string& serial : serials) {
+        for (const auto& [serial, more] : serials) {
           for (TaskRecord& record : registry_->tasks({.serial = serial, .ended_too = true})) {
             records.push_back(std::move(record));
           }
@@ -320,6 +344,9 @@ void ControlCommands::show(const Caller& caller, const ControlRequest& request,
       json tasks = json::array();
       for (const TaskRecord& record : records) {
         json task = describe(record);
+        if (const auto more = serials.find(record.serial); more != serials.end()) {
+          task.update(more->second);
+        }
         task["transitions"] = json::array();
         for (const TaskTransition& transition : registry_->transitions(record.serial)) {
           task["transitions"].push_back(describe(transition));

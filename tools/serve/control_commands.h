@@ -11,6 +11,7 @@
 #include "tools/serve/control_socket.h"
 #include "tools/serve/job_threads.h"
 #include "tools/serve/served_tasks.h"
+#include "tools/serve/task_opener.h"
 
 namespace mayfly::serve {
 
@@ -27,10 +28,11 @@ class ControlCommands {
     JobThreads& revocations;
   };
 
-  /// @param registered  The book that is kept in a registry; null without one. All outlive the
-  ///                    commands, and the loop runs no function of theirs after them.
+  /// @param registered  The book that is kept in a registry; null without one.
+  /// @param liveness    Null where nothing is published. All outlive the commands, and the loop
+  ///                    runs no function of theirs after them.
   ControlCommands(EventLoop& loop, CurrentConfig config, TaskBook& book, RegistryBook* registered,
-                  const Jobs& jobs, ServedTasks& tasks);
+                  const Jobs& jobs, ServedTasks& tasks, Liveness* liveness, Metrics& metrics);
   ControlCommands(const ControlCommands&) = delete;
   ControlCommands& operator=(const ControlCommands&) = delete;
 
@@ -49,7 +51,7 @@ class ControlCommands {
  private:
   void dispatch(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void open(const Caller& caller, const ControlRequest& request, const Answer& answer);
-  void opened(TaskPlan plan, uid_t user, const Answer& answer);
+  void opened(RecordedTask recorded, uid_t user, const Answer& answer);
   void close(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void list(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void show(const Caller& caller, const ControlRequest& request, const Answer& answer);
@@ -57,6 +59,7 @@ class ControlCommands {
   std::string owe(RevocationOrdered revocation, const std::exception& why);
   [[nodiscard]] std::vector<std::string> find(const Caller& caller,
                                               const ControlRequest& request) const;
+  [[nodiscard]] nlohmann::json where_listed(const ServedTask& task) const;
   [[nodiscard]] bool is_operator(const Caller& caller) const;
 
   EventLoop& loop_;
@@ -66,6 +69,8 @@ class ControlCommands {
   Registry* const registry_;
   const Jobs jobs_;
   ServedTasks& tasks_;
+  Liveness* const liveness_;
+  Metrics& metrics_;
   std::atomic<bool> is_stopping_{false};  // openings that wait for their turn look at it
   std::size_t openings_ = 0;
   EventLoop::Function opening_over_ = [] {};

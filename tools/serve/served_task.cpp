@@ -6,7 +6,10 @@
 #include <system_error>
 #include <utility>
 
+#include "base/json_reader.h"
+#include "base/jwk.h"
 #include "base/log.h"
+#include "tools/broker/use_report.h"
 #include "tools/serve/caller.h"
 
 namespace mayfly::serve {
@@ -23,12 +26,15 @@ constexpr std::chrono::seconds kStartPause{1};
 
 }  // namespace
 
-ServedTask::ServedTask(const TaskSurroundings& surroundings, TaskPlan plan, uid_t user)
+ServedTask::ServedTask(const TaskSurroundings& surroundings, TaskPlan plan, uid_t user,
+                       std::optional<std::uint64_t> place)
     : surroundings_(surroundings),
       plan_(std::move(plan)),
       user_(user),
+      place_(place),
       sockets_(surroundings.place, plan_.serial, user) {
   listen();
+  surroundings_.metrics.task_opened();
   deadline_ =
       surroundings_.loop.at(plan_.deadline, [this] { end(TaskState::expired, std::string()); });
 }
@@ -105,6 +111,13 @@ void ServedTask::hear(const Message& message) {
     case MessageKind::moved:
       if (message.text.starts_with(plan_.serial)) hear_move(message);
       break;
+    case MessageKind::key_made:
+    case MessageKind::key_destroyed:
+      hear_key(message);
+      break;
+    case MessageKind::used:
+      hear_use(message.text);
+      break;
     case MessageKind::ended:
       if (work_->told_end) work_->told_end->pending = message.pending;
       break;
@@ -117,6 +130,8 @@ void ServedTask::hear_move(const Message& message) {
   const std::string_view key = std::string_view(message.text).substr(plan_.serial.size());
   if (ledger_key_.empty()) ledger_key_ = parse_hex(key).value_or(Bytes());
   if (message.state == TaskState::active) {
+    if (state_ != TaskState::open) return;
+    surroundings_.metrics.task_moved(state_, TaskState::active);
     state_ = TaskState::active;
     TaskMove move{plan_.serial, plan_.id, TaskState::active};
     move.ledger_key = ledger_key_;
@@ -125,8 +140,51 @@ void ServedTask::hear_move(const Message& message) {
   }
   if (!is_final(message.state) || work_->told_end) return;
   work_->told_end = TaskEnd{message.state, message.destroyed, message.pending};
-  record(*work_->told_end);
+  hide();
+  when_hidden([this, end = *work_->told_end](bool) { record(end); });
   if (!wanted_end_) let_worker_end();
+}
+
+/// Keys are for others to know, as long as they live.
+void ServedTask::hear_key(const Message& message) {
+  const std::ptrdiff_t more = message.kind == MessageKind::key_made ? 1 : -1;
+  if (keys_ + more < 0) return;
+  keys_ += more;
+  surroundings_.metrics.keys_changed(more);
+  Liveness* const liveness = surroundings_.liveness;
+  if (liveness == nullptr) return;
+  if (message.kind == MessageKind::key_destroyed) {
+    return liveness->key_destroyed(plan_.serial, message.text);
+  }
+  try {
+    const nlohmann::json json = parse_json(message.text, message.text.size());
+    JsonObject jwk(json, "the key");
+    liveness->key_made(plan_.serial, read_jwk_key(jwk));
+  } catch (const Error& error) {
+    log::warn("a key of task " + plan_.id + " is not published", error);
+  }
+}
+
+void ServedTask::hear_use(const std::string& report) {
+  try {
+    const Use now = broker::parse_use(report);
+    surroundings_.metrics.used(use_, now);
+    use_ = now;
+  } catch (const Error& error) {
+    log::warn("what the worker of task " + plan_.id + " says of its use makes no sense", error);
+  }
+}
+
+/// Has others see that the task does not live any more.
+void ServedTask::hide() {
+  if (surroundings_.liveness != nullptr) surroundings_.liveness->ending(plan_.serial);
+}
+
+/// What says that the task has ended is said when others see it. These functions are called in
+/// their order, the last of them before the task goes.
+void ServedTask::when_hidden(Liveness::Told told) {
+  if (surroundings_.liveness == nullptr) return told(true);
+  surroundings_.liveness->when_published(std::move(told));
 }
 
 void ServedTask::let_worker_end() {
@@ -138,9 +196,10 @@ void ServedTask::let_worker_end() {
 }
 
 void ServedTask::end(TaskState state, const std::string& cause) {
-  if (wanted_end_ || (work_ != nullptr && work_->told_end)) return;
+  if (is_finishing_ || wanted_end_ || (work_ != nullptr && work_->told_end)) return;
   wanted_end_ = state;
   cause_ = cause;
+  hide();
   if (work_ == nullptr) {
     finish({state});
   } else {
@@ -175,6 +234,7 @@ void ServedTask::child_ended(int wait_status) {
 void ServedTask::record(const TaskEnd& end) {
   if (is_recorded_) return;
   is_recorded_ = true;
+  surroundings_.metrics.task_moved(state_, end.state);
   state_ = end.state;
   TaskMove move{plan_.serial, plan_.id, end.state, end.destroyed, end.pending};
   if (end.state == wanted_end_ || end.state == TaskState::lost) move.cause = cause_;
@@ -182,12 +242,23 @@ void ServedTask::record(const TaskEnd& end) {
   surroundings_.book.record(move);
 }
 
-void ServedTask::finish(const TaskEnd& end) {
-  record(end);
+void ServedTask::finish(TaskEnd end) {
+  is_finishing_ = true;
+  surroundings_.metrics.keys_changed(-keys_);
+  keys_ = 0;
   deadline_.stop();
   p11kit_.stop();
   agents_.stop();
   sockets_.remove();
+  hide();
+  when_hidden([this, end](bool is_true) mutable {
+    end.may_seem_alive = !is_true;
+    tell_end(end);
+  });
+}
+
+void ServedTask::tell_end(const TaskEnd& end) {
+  record(end);
   log::info("task " + plan_.id + " ended (" + to_string(end.state) + "), " +
             std::to_string(end.destroyed) + " keys destroyed" +
             (end.pending == 0 ? std::string()

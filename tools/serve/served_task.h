@@ -12,6 +12,8 @@
 #include "tools/broker/worker_process.h"
 #include "tools/serve/accepted_config.h"
 #include "tools/serve/event_loop.h"
+#include "tools/serve/liveness.h"
+#include "tools/serve/metrics.h"
 #include "tools/serve/task_sockets.h"
 
 namespace mayfly::serve {
@@ -23,6 +25,8 @@ struct TaskEnd {
   std::size_t pending = 0;    ///< key pairs that the device still owes
   /// Whether nobody was left to say what became of its keys.
   bool unconfirmed = false;
+  /// Whether a file may still say that it lives, since it could be neither replaced nor removed.
+  bool may_seem_alive = false;
 };
 
 class ServedTask;
@@ -33,6 +37,8 @@ struct TaskSurroundings {
   TaskBook& book;
   std::string place;  ///< the folder of the tasks' folders
   CurrentConfig config;
+  Liveness* liveness = nullptr;  ///< null where nothing is published
+  Metrics& metrics;
   /// A worker of the task was started, whose end child_ended() is to be told.
   std::function<void(ServedTask& task, pid_t process)> worker_started;
   /// Told once, as the last thing.
@@ -46,14 +52,17 @@ class ServedTask {
  public:
   /// Lets the task's sockets appear.
   /// @param user  Whose processes may connect.
+  /// @param place  In the status list, where there is one.
   /// @param surroundings  Outlive the task.
   /// @throws tools::Failure, std::system_error
-  ServedTask(const TaskSurroundings& surroundings, TaskPlan plan, uid_t user);
+  ServedTask(const TaskSurroundings& surroundings, TaskPlan plan, uid_t user,
+             std::optional<std::uint64_t> place);
   ServedTask(const ServedTask&) = delete;
   ServedTask& operator=(const ServedTask&) = delete;
 
   [[nodiscard]] const TaskPlan& plan() const noexcept { return plan_; }
   [[nodiscard]] uid_t user() const noexcept { return user_; }
+  [[nodiscard]] std::optional<std::uint64_t> place() const noexcept { return place_; }
   [[nodiscard]] TaskState state() const noexcept { return state_; }
   [[nodiscard]] const TaskSockets& sockets() const noexcept { return sockets_; }
 
@@ -84,24 +93,34 @@ class ServedTask {
   void hear();
   void hear(const broker::Message& message);
   void hear_move(const broker::Message& message);
+  void hear_key(const broker::Message& message);
+  void hear_use(const std::string& report);
   void let_worker_end();
-  void finish(const TaskEnd& end);
+  void hide();
+  void when_hidden(Liveness::Told told);
+  void finish(TaskEnd end);
+  void tell_end(const TaskEnd& end);
   void record(const TaskEnd& end);
 
   const TaskSurroundings& surroundings_;
   const TaskPlan plan_;
   const uid_t user_;
+  const std::optional<std::uint64_t> place_;
   TaskState state_ = TaskState::open;
   std::optional<TaskState> wanted_end_;
   std::string cause_;
-  Bytes ledger_key_;          // as TaskMove's, once the worker has told it
-  bool is_recorded_ = false;  // that it has ended
+  Bytes ledger_key_;           // as TaskMove's, once the worker has told it
+  bool is_recorded_ = false;   // that it has ended
+  bool is_finishing_ = false;  // all that is left is that others see it
   TaskSockets sockets_;
   EventLoop::Watch p11kit_;
   EventLoop::Watch agents_;
   EventLoop::Timer deadline_;
   BootClock::time_point no_start_before_{};
   std::unique_ptr<Work> work_;
+  // As the workers told; a worker that ends takes its part along.
+  std::ptrdiff_t keys_ = 0;
+  Use use_;
 };
 
 }  // namespace mayfly::serve

@@ -22,7 +22,8 @@ std::size_t descriptor_limit() {
 
 }  // namespace
 
-ServedTasks::ServedTasks(EventLoop& loop, TaskBook& book, CurrentConfig config, Sweeper& sweeper)
+ServedTasks::ServedTasks(EventLoop& loop, TaskBook& book, CurrentConfig config, Sweeper& sweeper,
+                         Liveness* liveness, Metrics& metrics)
     : loop_(loop),
       config_(std::move(config)),
       sweeper_(sweeper),
@@ -32,6 +33,8 @@ ServedTasks::ServedTasks(EventLoop& loop, TaskBook& book, CurrentConfig config, 
           book,
           folder_.path().string(),
           config_,
+          liveness,
+          metrics,
           [this](ServedTask& task, pid_t process) { workers_[process] = task.plan().serial; },
           [this](ServedTask& task, const TaskEnd& end) { forget(task, end); }} {}
 
@@ -69,13 +72,14 @@ void ServedTasks::give_back(uid_t user, const std::string& id) noexcept {
   if (found != ids_.end() && found->second.empty()) ids_.erase(found);
 }
 
-const ServedTask& ServedTasks::add(TaskPlan plan, uid_t user) {
+const ServedTask& ServedTasks::add(TaskPlan plan, uid_t user, std::optional<std::uint64_t> place) {
   const std::string serial = plan.serial;
   const std::string id = plan.id;
   try {
-    auto task = std::make_shared<ServedTask>(surroundings_, std::move(plan), user);
+    auto task = std::make_shared<ServedTask>(surroundings_, std::move(plan), user, place);
     const ServedTask& added = *tasks_.emplace(serial, std::move(task)).first->second;
     ids_.at({user, id}) = serial;
+    if (place && surroundings_.liveness != nullptr) surroundings_.liveness->opened(serial, *place);
     return added;
   } catch (...) {
     tasks_.erase(serial);
@@ -129,7 +133,9 @@ void ServedTasks::wait_for_children() {
 
 /// The task has ended.
 void ServedTasks::forget(ServedTask& task, const TaskEnd& end) {
-  if (end.unconfirmed || end.pending > 0) sweeper_.sweep();
+  if (end.unconfirmed || end.pending > 0) {
+    sweeper_.sweep(std::max<std::size_t>(end.pending, 1));
+  }
   const std::string& serial = task.plan().serial;
   ids_.erase({task.user(), task.plan().id});
   std::vector<OnEnd> waiting;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <unordered_map>
@@ -25,8 +26,10 @@ namespace mayfly::serve {
 /// ServedTasks holds the open tasks, and whose child is which process.
 class ServedTasks {
  public:
-  /// @param sweeper  Clears up after workers that could not; outlives the tasks.
-  ServedTasks(EventLoop& loop, TaskBook& book, CurrentConfig config, Sweeper& sweeper);
+  /// @param sweeper   Clears up after workers that could not; outlives the tasks.
+  /// @param liveness  Tells others which tasks live; null where nobody does. Outlives them, too.
+  ServedTasks(EventLoop& loop, TaskBook& book, CurrentConfig config, Sweeper& sweeper,
+              Liveness* liveness, Metrics& metrics);
   ServedTasks(const ServedTasks&) = delete;
   ServedTasks& operator=(const ServedTasks&) = delete;
 
@@ -38,8 +41,9 @@ class ServedTasks {
   void give_back(uid_t user, const std::string& id) noexcept;
 
   /// Lets a task appear whose ID was reserved, and which was recorded.
+  /// @param place  In the status list, where there is one.
   /// @throws tools::Failure, std::system_error, std::bad_alloc; the ID is given back then.
-  const ServedTask& add(TaskPlan plan, uid_t user);
+  const ServedTask& add(TaskPlan plan, uid_t user, std::optional<std::uint64_t> place);
 
   /// A task that is open, or is ending; null for none.
   [[nodiscard]] const ServedTask* find(const std::string& serial) const;

@@ -25,6 +25,7 @@
 #include "tools/serve/accepted_config.h"
 #include "tools/serve/control_commands.h"
 #include "tools/serve/control_place.h"
+#include "tools/serve/http_server.h"
 #include "tools/serve/service_manager.h"
 
 namespace mayfly::serve {
@@ -55,7 +56,9 @@ std::shared_ptr<const AcceptedConfig> read_config(const std::filesystem::path& f
                                        "serve needs a device");
   }
   for (const PinSource* source :
-       {&config.device.pin_source, config.login.pin_source ? &*config.login.pin_source : nullptr}) {
+       {&config.device.pin_source, config.login.pin_source ? &*config.login.pin_source : nullptr,
+        config.status.has_list() && config.issuer.pin_source ? &*config.issuer.pin_source
+                                                             : nullptr}) {
     if (source == nullptr || source->kind != PinSource::Kind::descriptor) continue;
     throw Error(CKR_GENERAL_ERROR, file.string() +
                                        ": a pin-source is a descriptor, which is good for one "
@@ -71,7 +74,9 @@ void require_same_foundations(const Config& before, const Config& after) {
   for (const ConfigKey& key : config_keys()) {
     const bool is_fixed = key.table == "device" || key.table == "tpm" || key.table == "registry" ||
                           key.table == "grants" || key.table == "approval" ||
-                          key.table == "broker" || key.full_name() == "serve.socket";
+                          key.table == "broker" || key.table == "status" ||
+                          (key.table == "issuer" && before.status.has_list()) ||
+                          key.full_name() == "serve.socket";
     if (!is_fixed || key.show(before) == key.show(after)) continue;
     throw Error(
         CKR_GENERAL_ERROR,
@@ -120,6 +125,7 @@ class Service {
  private:
   [[nodiscard]] Descriptor take_control_socket();
   void keep_in_touch();
+  void serve_http(ListenAddress address);
   void take_signals();
   void reload();
   void begin_to_stop();
@@ -134,7 +140,9 @@ class Service {
   EventLoop loop_;
   broker::SignalQueue signals_;
   const Books books_;
+  Metrics metrics_;
   Sweeper sweeper_;
+  const std::unique_ptr<Liveness> liveness_;  // null where nothing is published
   ServedTasks tasks_;
   ControlCommands commands_;
   // These go first: what their threads do uses the rest.
@@ -143,6 +151,7 @@ class Service {
   JobThreads revocations_;
   std::unique_ptr<broker::RegistryThread> registry_thread_;
   std::optional<ControlSocket> control_;
+  std::optional<HttpServer> http_;
   EventLoop::Watch signal_watch_;
   EventLoop::Timer watchdog_;
   EventLoop::Timer stop_limit_;
@@ -153,10 +162,13 @@ class Service {
 Service::Service(std::shared_ptr<const AcceptedConfig> accepted)
     : accepted_(std::move(accepted)),
       books_(open_books(accepted_->config, BookUpkeep::thread)),
-      sweeper_(loop_, current_),
-      tasks_(loop_, *books_.all, current_, sweeper_),
+      sweeper_(loop_, current_, metrics_),
+      liveness_(accepted_->config.status.has_list()
+                    ? std::make_unique<Liveness>(loop_, accepted_->config)
+                    : nullptr),
+      tasks_(loop_, *books_.all, current_, sweeper_, liveness_.get(), metrics_),
       commands_(loop_, current_, *books_.all, books_.registry.get(),
-                {openings_, queries_, revocations_}, tasks_),
+                {openings_, queries_, revocations_}, tasks_, liveness_.get(), metrics_),
       openings_(kOpeningThreads),
       queries_(kQueryThreads),
       revocations_(kRevocationThreads) {
@@ -172,7 +184,17 @@ Service::Service(std::shared_ptr<const AcceptedConfig> accepted)
       });
   // Its workers leave that to it: each would look through the whole folder.
   queries_.add([accepted = accepted_] { tell_abandoned_ledgers(accepted->config); });
+  // Not before it is sure that no other broker has this place.
+  if (liveness_ != nullptr) liveness_->begin();
+  if (const auto& listen = accepted_->config.status.listen) serve_http(*listen);
   signal_watch_ = loop_.watch(signals_.descriptor(), [this] { take_signals(); });
+}
+
+void Service::serve_http(ListenAddress address) {
+  http_.emplace(loop_, address, liveness_ == nullptr ? nullptr : &liveness_->published(),
+                [this] { return metrics_.text(); });
+  address.port = http_->port();
+  log::info("serving HTTP at " + address.text());
 }
 
 /// With the registry.
@@ -191,7 +213,9 @@ void Service::keep_in_touch() {
     });
   };
   listener.inherited = [this](const TakenOver& left) {
-    loop_.post([this, broker = left.broker.id] { sweeper_.sweep_after(broker); });
+    loop_.post([this, broker = left.broker.id, keys = left.stored_keys.size()] {
+      sweeper_.sweep_after(broker, keys);
+    });
   };
   registry_thread_ = std::make_unique<broker::RegistryThread>(
       books_.registry, accepted_->config.registry.lease, std::move(listener));

@@ -13,11 +13,19 @@ constexpr std::chrono::seconds kLastRetry{60};
 
 }  // namespace
 
-void Sweeper::sweep() {
-  if (config_()->config.device.stored_keys) want({});
+void Sweeper::sweep(std::size_t keys) {
+  if (config_()->config.device.stored_keys) want({}, keys);
 }
 
-void Sweeper::want(const std::string& broker) {
+void Sweeper::tell_survivors() const {
+  std::size_t keys = 0;
+  for (const auto& [broker, count] : survivors_) keys += count;
+  metrics_.keys_survive(keys);
+}
+
+void Sweeper::want(const std::string& broker, std::size_t keys) {
+  survivors_[broker] += keys;
+  tell_survivors();
   if (std::ranges::find(wanted_, broker) == wanted_.end()) wanted_.push_back(broker);
   pause_ = {};
   start();
@@ -46,6 +54,9 @@ void Sweeper::has_ended(int wait_status) {
   log::info("what " +
             (running_for_.empty() ? std::string("dead workers") : "broker " + running_for_) +
             " may have left on the device is destroyed");
+  // What was told of since it began is looked at again.
+  if (std::ranges::find(wanted_, running_for_) == wanted_.end()) survivors_.erase(running_for_);
+  tell_survivors();
   if (!running_for_.empty()) swept_after_(running_for_);
   start();
 }

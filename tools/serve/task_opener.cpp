@@ -7,6 +7,7 @@
 #include "compose/policies.h"
 #include "core/task_opening.h"
 #include "tools/failure.h"
+#include "tools/serve/liveness.h"
 
 namespace mayfly::serve {
 namespace {
@@ -61,14 +62,33 @@ TaskPlan plan_and_record(const AcceptedConfig& accepted, TaskBook& book,
   return planned.plan;
 }
 
+/// The number of a task that was just recorded. A task without one could not be told to have ended.
+std::uint64_t number_of(const TaskPlan& plan, Registry& registry, TaskBook& book) {
+  try {
+    const auto records = registry.tasks({.serial = plan.serial});
+    if (records.size() == 1 && records.front().number <= Liveness::kMostPlaces) {
+      return records.front().number;
+    }
+    throw Error(CKR_FUNCTION_FAILED,
+                "the registry gives the task no number that has a place in a status list");
+  } catch (...) {
+    TaskMove end{plan.serial, plan.id, TaskState::closed};
+    end.cause = "it could not be opened after all";
+    book.record(end);
+    throw;
+  }
+}
+
 }  // namespace
 
-OpeningResult open_task(const AcceptedConfig& accepted, TaskBook& book,
+OpeningResult open_task(const AcceptedConfig& accepted, TaskBook& book, Registry* numbers,
                         const ControlRequest& request, const Caller& caller, uid_t user) {
   OpeningRefused refused;
   std::string reason;
   try {
-    return plan_and_record(accepted, book, request, caller, user);
+    RecordedTask task{plan_and_record(accepted, book, request, caller, user), {}};
+    if (numbers != nullptr) task.number = number_of(task.plan, *numbers, book);
+    return task;
   } catch (const tools::Failure& failure) {
     refused = {failure.status(), failure.what()};
     reason = failure.what();

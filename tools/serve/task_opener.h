@@ -1,11 +1,13 @@
 // Opening a task for somebody who asks at the control socket.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <optional>
 #include <variant>
 
 #include "core/task.h"
 #include "core/task_book.h"
+#include "registry/registry.h"
 #include "tools/exit_status.h"
 #include "tools/serve/accepted_config.h"
 #include "tools/serve/caller.h"
@@ -19,12 +21,19 @@ struct OpeningRefused {
   std::string why;  ///< for who asked: it does not say what is wrong with a grant
 };
 
-using OpeningResult = std::variant<TaskPlan, OpeningRefused>;
+/// A task that is planned and recorded.
+struct RecordedTask {
+  TaskPlan plan;
+  std::optional<std::uint64_t> number;  ///< in the registry, if it was asked for
+};
+
+using OpeningResult = std::variant<RecordedTask, OpeningRefused>;
 
 /// Plans and records a task. It may wait for the registry.
+/// @param numbers  Where the task's number is to be found out; null if nobody needs it.
 /// @param user  For whom.
 [[nodiscard]] OpeningResult open_task(const AcceptedConfig& accepted, TaskBook& book,
-                                      const ControlRequest& request, const Caller& caller,
-                                      uid_t user);
+                                      Registry* numbers, const ControlRequest& request,
+                                      const Caller& caller, uid_t user);
 
 }  // namespace mayfly::serve

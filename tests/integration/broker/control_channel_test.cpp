@@ -2,6 +2,7 @@
 #include "tools/broker/control_channel.h"
 
 #include <sys/socket.h>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -54,6 +55,22 @@ TEST(ControlChannel, WhatIsNoMessageIsRefused) {
               static_cast<ssize_t>(rubbish.size()));
     EXPECT_THROW(static_cast<void>(channel.receive()), Error) << rubbish.size();
   }
+}
+
+TEST(ControlChannel, WhatMustArriveWaitsForRoom) {
+  auto [left, right] = ControlChannel::make_pair();
+  Message message;
+  message.kind = MessageKind::key_destroyed;
+  std::size_t sent = 0;
+  while (left.send(message)) ++sent;  // until it is full
+  EXPECT_FALSE(left.send_by(steady_clock::now(), message));
+  std::thread reader([&] {
+    for (std::size_t i = 0; i <= sent; ++i) static_cast<void>(right.receive());
+  });
+  EXPECT_TRUE(left.send_by(steady_clock::now() + std::chrono::minutes(1), message));
+  reader.join();
+  right.close();
+  EXPECT_FALSE(left.send_by(steady_clock::now() + std::chrono::minutes(1), message));
 }
 
 TEST(ControlChannel, TheEndOfTheOtherSideIsNoticed) {

@@ -38,7 +38,7 @@ const char kPinSource[] = "pin-source = \"file:pin\"";
 
 const std::string kAllTables =
     "[device], [tpm], [registry], [task], [login], [policy], [grants], [approval], [issuer], "
-    "[ledger], [limits], [log], [broker], [serve]";
+    "[ledger], [limits], [log], [broker], [serve], [status]";
 const std::string kPinSourceKinds =
     "a pin-source says where the PIN is, not what it is; write file:PATH, fd:NUMBER, "
     "credential:NAME or command:PROGRAM ARGUMENTS";
@@ -365,6 +365,46 @@ std::vector<BadFile> issuers() {
   };
 }
 
+/// Status lists that nobody could sign, or find, and servers that the whole world would reach.
+std::vector<BadFile> status_lists() {
+  const std::string issuer =
+      "[issuer]\nkey-file = \"k.pem\"\ntrust-domain = \"a.example\"\ncertificate = \"c.pem\"\n";
+  const std::string list = "[status]\nfolder = \"s\"\nuri = \"https://a.example/1\"";
+  const auto status = [](const std::string& line) { return device_with("[status]\n" + line); };
+  return {
+      {"StatusWithoutUri", status("folder = \"s\""),
+       ":6: status.folder stands alone; a status list needs both folder and uri under [status]"},
+      {"StatusWithoutFolder", status("uri = \"https://a.example/1\""),
+       ":6: status.uri stands alone; a status list needs both folder and uri under [status]"},
+      {"StatusWithoutIssuer", device_with(list),
+       ":6: status.folder is set, but there is no issuer, who signs status lists; fill in "
+       "[issuer]"},
+      {"StatusWithoutRegistry", device_with(issuer + list),
+       ":10: status.folder is set, but registry.file is missing, where tasks have the numbers that "
+       "stand in the list; add file = \"/var/lib/mayfly/registry.db\" under [registry]"},
+      {"StatusUriOfAnotherKind", status("uri = \"ftp://a.example/1\""),
+       ":6: status.uri is no URI of at most 1024 bytes with http or https; write "
+       "\"https://HOST/PATH\""},
+      {"StatusTtlTooShort", status("ttl = \"1s\""), ":6: status.ttl is 1s; choose 2s to 1h"},
+      {"StatusTtlTooLong", status("ttl = \"2h\""), ":6: status.ttl is 2h; choose 2s to 1h"},
+      {"ListenWithoutPort", status("listen = \"127.0.0.1\""),
+       ":6: status.listen is no address with a port; write it in digits, such as "
+       "\"127.0.0.1:9464\""},
+      {"ListenByName", status("listen = \"localhost:9464\""),
+       ":6: status.listen is no address with a port; write it in digits, such as "
+       "\"127.0.0.1:9464\""},
+      {"ListenToPortTooLarge", status("listen = \"127.0.0.1:65536\""),
+       ":6: status.listen is no address with a port; write it in digits, such as "
+       "\"127.0.0.1:9464\""},
+      {"ListenToOthers", status("listen = \"0.0.0.0:9464\""),
+       ":6: status.listen is no address of this machine alone, and what is served there has no TLS "
+       "and no login; take 127.0.0.1, or set listen-to-others = true under [status]"},
+      {"ListenToOthersByMappedAddress", status("listen = \"[::ffff:127.0.0.1]:9464\""),
+       ":6: status.listen is no address of this machine alone, and what is served there has no TLS "
+       "and no login; take 127.0.0.1, or set listen-to-others = true under [status]"},
+  };
+}
+
 /// The first error in the file counts, not the first in the alphabet.
 std::vector<BadFile> order_of_lines() {
   return {
@@ -387,6 +427,7 @@ std::string name_of(const testing::TestParamInfo<BadFile>& bad) { return bad.par
 INSTANTIATE_TEST_SUITE_P(UnknownNames, BadFileTest, testing::ValuesIn(unknown_names()), name_of);
 INSTANTIATE_TEST_SUITE_P(Registries, BadFileTest, testing::ValuesIn(registries()), name_of);
 INSTANTIATE_TEST_SUITE_P(Issuers, BadFileTest, testing::ValuesIn(issuers()), name_of);
+INSTANTIATE_TEST_SUITE_P(StatusLists, BadFileTest, testing::ValuesIn(status_lists()), name_of);
 INSTANTIATE_TEST_SUITE_P(MissingKeys, BadFileTest, testing::ValuesIn(missing_keys()), name_of);
 INSTANTIATE_TEST_SUITE_P(KeysOfAnotherDevice, BadFileTest,
                          testing::ValuesIn(keys_of_another_device()), name_of);

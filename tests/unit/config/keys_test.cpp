@@ -82,6 +82,11 @@ const std::map<std::string, std::string>& other_values() {
       {"serve.operators", "[1002, 1003]"},
       {"serve.operator-groups", "[52]"},
       {"serve.tasks-per-user", "5"},
+      {"status.folder", "\"/var/lib/mayfly/status\""},
+      {"status.uri", "\"https://status.example/1\""},
+      {"status.ttl", "\"10s\""},
+      {"status.listen", "\"[::1]:9464\""},
+      {"status.listen-to-others", "true"},
   };
   return kValues;
 }
