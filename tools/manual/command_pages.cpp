@@ -19,7 +19,8 @@ struct Meaning {
 constexpr std::array kExitStatuses = {
     Meaning{"0", "all is well"},
     Meaning{"1",
-            "`doctor` found something that does not work, `attest verify` or `token verify` "
+            "`doctor` found something that does not work, an attack of `drill` succeeded or broke "
+            "off, `attest verify` or `token verify` "
             "something that does not hold"},
     Meaning{"2", "the command line makes no sense"},
     Meaning{"64", "a task ID is empty, too long, or holds control characters"},
