@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "compose/registry_book.h"
 #include "core/task_book.h"
 #include "registry/registry.h"
 #include "tools/serve/control_request.h"
