@@ -98,8 +98,8 @@ class ExportState {
   explicit ExportState(const std::string& path) : path_(path) {
     if (path.empty() || access(path.c_str(), F_OK) != 0) return;
     try {
-      const nlohmann::json json = parse_json(read_whole_file(path, kMaxStateFile), kMaxStateFile);
-      JsonObject state(json, "the state");
+      const nlohmann::json parsed = parse_json(read_whole_file(path, kMaxStateFile), kMaxStateFile);
+      JsonObject state(parsed, "the state");
       state.require_format("mayfly-export", 1);
       const nlohmann::json& done = state.at("exported");
       state.finish();
@@ -120,8 +120,8 @@ class ExportState {
   /// Chains that are not there any more are forgotten.
   void save() const {
     if (path_.empty()) return;
-    const nlohmann::json json = {{"exported", next_}, {"format", "mayfly-export"}, {"version", 1}};
-    replace_file(path_, as_bytes(json.dump() + "\n"));
+    const nlohmann::json state = {{"exported", next_}, {"format", "mayfly-export"}, {"version", 1}};
+    replace_file(path_, as_bytes(state.dump() + "\n"));
   }
 
  private:

@@ -144,7 +144,7 @@ void print_text(const std::vector<ShownChain>& chains) {
 void print_json(const std::vector<ShownChain>& chains) {
   nlohmann::json list = nlohmann::json::array();
   for (const ShownChain& chain : chains) {
-    nlohmann::json json = chain_json(chain.file, chain.found);
+    nlohmann::json object = chain_json(chain.file, chain.found);
     nlohmann::json entries = nlohmann::json::array();
     for (const ledger::Entry& entry : chain.entries) {
       entries.push_back({{"n", entry.number},
@@ -153,8 +153,8 @@ void print_json(const std::vector<ShownChain>& chains) {
                          {"data", entry.data},
                          {"text", entry_text(entry)}});
     }
-    json["shown"] = std::move(entries);
-    list.push_back(std::move(json));
+    object["shown"] = std::move(entries);
+    list.push_back(std::move(object));
   }
   std::cout << nlohmann::json({{"chains", list}}).dump(2) << '\n';
 }
