@@ -19,7 +19,7 @@ test_page_examples() {
 
 follow_page() {
   make_message file
-  run_example 'or for one'
+  run_example '# p11-kit'
   run_example 'Inside of a task'
   says '^mayfly: p11-kit-client\.so$'
   says 'token: demo$'
