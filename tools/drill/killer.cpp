@@ -89,13 +89,17 @@ Outcome kill_client(const Ground& ground) {
   if (client < 0) throw NotTried("no process can be made");
   if (client == 0) {
     // A process of its own, with a library of its own.
-    static_cast<void>(module.initialize());
-    static_cast<void>(Session(module, ground, module.slot()).generate());
-    raise(SIGSTOP);
+    try {
+      static_cast<void>(module.initialize());
+      static_cast<void>(Session(module, ground, module.slot()).generate());
+      raise(SIGSTOP);
+    } catch (const std::exception&) {  // which is told by the exit
+    }
     _exit(0);
   }
   int status = 0;
   waitpid(client, &status, WUNTRACED);
+  if (!WIFSTOPPED(status)) throw std::runtime_error("the client made no key");
   const CK_ULONG before = keys();
   kill(client, SIGKILL);
   waitpid(client, &status, 0);

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sstream>
 #include <stdexcept>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -75,6 +76,16 @@ std::vector<pid_t> children_of(pid_t process) {
   std::vector<pid_t> children;
   for (pid_t child = 0; stream >> child;) children.push_back(child);
   return children;
+}
+
+/// Sends a signal to a process that may be dead by now, and its number another's.
+void send(const Descriptor& process, int signal) noexcept {
+  syscall(SYS_pidfd_send_signal, process.number(), signal, nullptr, 0);
+}
+
+bool is_dead(const Descriptor& process, std::chrono::milliseconds within) noexcept {
+  pollfd entry{process.number(), POLLIN, 0};
+  return poll(&entry, 1, static_cast<int>(within.count())) > 0;
 }
 
 /// The letter for the state of a process or a thread (proc(5), field 3 of stat); 0 if there is
@@ -148,10 +159,9 @@ TaskRun::TaskRun(const Ground& ground, const std::string& task, const Options& o
 TaskRun::~TaskRun() {
   input_.reset();
   // One that is stopped can't end.
-  for (const pid_t process : {worker_, supervisor_, guardian_}) {
-    if (process > 0) kill(process, SIGCONT);
-  }
+  for (const Descriptor& process : below_) send(process, SIGCONT);
   if (guardian_ > 0) {
+    kill(guardian_, SIGCONT);
     kill(guardian_, SIGTERM);
     if (!is_over(kGrace)) {
       kill(guardian_, SIGKILL);
@@ -160,10 +170,8 @@ TaskRun::~TaskRun() {
     }
   }
   // They may have more to do than who was killed.
-  for (const pid_t process : {supervisor_, worker_}) {
-    if (process > 0 && !dies(process, kGrace)) {
-      kill(process, SIGKILL);
-    }
+  for (const Descriptor& process : below_) {
+    if (!is_dead(process, kGrace)) send(process, SIGKILL);
   }
 }
 
@@ -175,6 +183,9 @@ void TaskRun::find_processes() {
     }
   }
   if (worker_ < 0) throw NotTried("the processes of mayfly run can't be told apart here");
+  for (const pid_t process : {supervisor_, worker_}) {
+    below_.emplace_back(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+  }
 }
 
 void TaskRun::end() {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 #include "base/descriptor.h"
 #include "tools/drill/ground.h"
@@ -53,6 +54,7 @@ class TaskRun {
   pid_t supervisor_ = -1;
   pid_t worker_ = -1;
   pid_t command_ = -1;
+  std::vector<Descriptor> below_;  // the same as pidfds: a number may soon be another's
   Descriptor input_;
   std::filesystem::path door_;
 };

@@ -215,18 +215,33 @@ Names open_to(const std::map<std::string, Names>& safeguards, const Names& off) 
 /// some minutes.
 bool thorough() { return rounds() > 200; }
 
+/// Attacks that need more than one safeguard, of which each alone is enough to let them through:
+/// the first is the one that they are listed with.
+const std::map<std::string, Names> kAlsoOpenTo = {
+    // What a killed process leaves to the others to end, is left on the device without this.
+    {"device-cleanup", {"kill-the-command", "kill-the-guardian", "kill-the-supervisor"}},
+    // A command that has the guardian's channel keeps the supervisor from noticing its death.
+    {"inherited-descriptors", {"kill-the-guardian"}},
+    // Who is given all handles is given those of private keys.
+    {"one-tasks-handles", {"use-after-logout"}},
+    // The end of a connection is the end of its sessions.
+    {"session-end", {"kill-a-client"}},
+};
+
 /// Makes all attacks that the safeguards that are left keep out, a few at a time: some of those
 /// that are off make every task slow to end.
 void expect_others_held(const Drilled& drilled, const std::map<std::string, Names>& safeguards,
                         const Names& off) {
   static constexpr std::size_t kAtATime = 12;
+  const auto also = kAlsoOpenTo.find(joined(off));
+  const Names open = also == kAlsoOpenTo.end() ? Names() : also->second;
   Names others;
   for (const auto& [attack, needed] : safeguards) {
-    if (!std::ranges::includes(off, needed)) others.insert(attack);
+    const bool kept_out = !std::ranges::includes(off, needed) && !open.contains(attack);
+    if (kept_out) others.insert(attack);
     if (others.size() < kAtATime && attack != safeguards.rbegin()->first) continue;
     const Findings findings = drilled.drill(MAYFLY_SWITCHABLE_COMMAND, others, joined(off));
     EXPECT_THAT(findings.with("broken"), IsEmpty()) << findings.story();
-    EXPECT_THAT(findings.with("unclear"), IsEmpty()) << findings.story();
     others.clear();
   }
 }
