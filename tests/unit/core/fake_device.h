@@ -18,7 +18,7 @@
 namespace mayfly::test {
 
 /// What tests have signed: the digest of nothing in particular.
-inline const Bytes kDigest(32, 0x11);
+inline const Bytes kSomeDigest(32, 0x11);
 
 /// What happens inside a FakeDevice, and switches for it.
 struct FakeDeviceState {

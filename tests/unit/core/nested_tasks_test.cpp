@@ -13,6 +13,7 @@ namespace mayfly {
 namespace {
 
 using namespace std::chrono_literals;
+using test::kSomeDigest;
 
 class NestedTasksTest : public ::testing::Test {
  protected:
@@ -32,7 +33,7 @@ class NestedTasksTest : public ::testing::Test {
       const auto pair =
           session->generate_key_pair(CKM_EC_KEY_PAIR_GEN, test::p256_public_template(), {});
       std::array<std::uint8_t, 64> out{};
-      sign_prepared(session->token(), {CKM_ECDSA, {}}, pair.private_key, kDigest, out);
+      sign_prepared(session->token(), {CKM_ECDSA, {}}, pair.private_key, kSomeDigest, out);
     });
   }
 
@@ -162,7 +163,7 @@ TEST_F(NestedTasksTest, MakeNothingMoreOnceTheOneAboveHasEnded) {
   // The end waits for the key of the first below; that of the second is to be destroyed yet.
   std::array<std::uint8_t, 64> out{};
   EXPECT_NE(test::answer_of([&] {
-              sign_prepared(session->token(), {CKM_ECDSA, {}}, pair.private_key, kDigest, out);
+              sign_prepared(session->token(), {CKM_ECDSA, {}}, pair.private_key, kSomeDigest, out);
             }),
             CKR_OK);
   EXPECT_EQ(test::answer_of([&] { generate(next); }), CKR_DEVICE_REMOVED);

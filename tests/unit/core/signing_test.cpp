@@ -12,7 +12,7 @@
 namespace mayfly {
 namespace {
 
-using test::kDigest;
+using test::kSomeDigest;
 
 class SignPreparedTest : public testing::Test {
  protected:
@@ -45,7 +45,7 @@ class SignPreparedTest : public testing::Test {
 
 TEST_F(SignPreparedTest, SignsADigestOfTheMechanismsHashAndNothingElse) {
   const ObjectHandle key = make_key();
-  EXPECT_EQ(sign({CKM_ECDSA_SHA256, {}}, key, kDigest), CKR_OK);
+  EXPECT_EQ(sign({CKM_ECDSA_SHA256, {}}, key, kSomeDigest), CKR_OK);
   EXPECT_TRUE(is_written());
   for (const std::size_t size : {0U, 31U, 33U, 48U}) {
     EXPECT_EQ(sign({CKM_ECDSA_SHA256, {}}, key, Bytes(size, 1)), CKR_DATA_LEN_RANGE) << size;
@@ -66,17 +66,17 @@ TEST_F(SignPreparedTest, RefusesWhatCSignInitRefuses) {
   const ObjectHandle key = make_key();
   const ObjectHandle narrow_key = make_key(narrow);
   const ObjectHandle idle_key = make_key(idle);
-  EXPECT_EQ(sign({CKM_ECDSA, {}}, narrow_key, kDigest), CKR_OK);
-  EXPECT_EQ(sign({CKM_ECDSA_SHA256, {}}, narrow_key, kDigest), CKR_KEY_FUNCTION_NOT_PERMITTED);
-  EXPECT_EQ(sign({CKM_ECDSA, {}}, idle_key, kDigest), CKR_KEY_FUNCTION_NOT_PERMITTED);
-  EXPECT_EQ(sign({CKM_RSA_PKCS, {}}, key, kDigest), CKR_KEY_TYPE_INCONSISTENT);
-  EXPECT_EQ(sign({CKM_EDDSA, {}}, key, kDigest), CKR_MECHANISM_INVALID);
-  EXPECT_EQ(sign({CKM_SHA256, {}}, key, kDigest), CKR_MECHANISM_INVALID);
-  EXPECT_EQ(sign({CKM_ECDSA, {}}, ObjectHandle{key.value + 1'000}, kDigest),
+  EXPECT_EQ(sign({CKM_ECDSA, {}}, narrow_key, kSomeDigest), CKR_OK);
+  EXPECT_EQ(sign({CKM_ECDSA_SHA256, {}}, narrow_key, kSomeDigest), CKR_KEY_FUNCTION_NOT_PERMITTED);
+  EXPECT_EQ(sign({CKM_ECDSA, {}}, idle_key, kSomeDigest), CKR_KEY_FUNCTION_NOT_PERMITTED);
+  EXPECT_EQ(sign({CKM_RSA_PKCS, {}}, key, kSomeDigest), CKR_KEY_TYPE_INCONSISTENT);
+  EXPECT_EQ(sign({CKM_EDDSA, {}}, key, kSomeDigest), CKR_MECHANISM_INVALID);
+  EXPECT_EQ(sign({CKM_SHA256, {}}, key, kSomeDigest), CKR_MECHANISM_INVALID);
+  EXPECT_EQ(sign({CKM_ECDSA, {}}, ObjectHandle{key.value + 1'000}, kSomeDigest),
             CKR_KEY_HANDLE_INVALID);
   const auto halves =
       session->generate_key_pair(CKM_EC_KEY_PAIR_GEN, test::p256_public_template(), Attributes{});
-  EXPECT_EQ(sign({CKM_ECDSA, {}}, halves.public_key, kDigest), CKR_KEY_HANDLE_INVALID);
+  EXPECT_EQ(sign({CKM_ECDSA, {}}, halves.public_key, kSomeDigest), CKR_KEY_HANDLE_INVALID);
 }
 
 TEST_F(SignPreparedTest, WhatHappensDuringASignatureDecidesWhetherItIsGivenOut) {
@@ -103,7 +103,7 @@ TEST_F(SignPreparedTest, WhatHappensDuringASignatureDecidesWhetherItIsGivenOut) 
     const ObjectHandle key = make_key(wanted);
     if (test.expected == CKR_USER_NOT_LOGGED_IN) session->login(as_bytes("any"));
     device.state.on_sign = test.meanwhile;
-    EXPECT_EQ(sign({CKM_ECDSA, {}}, key, kDigest), test.expected) << test.what;
+    EXPECT_EQ(sign({CKM_ECDSA, {}}, key, kSomeDigest), test.expected) << test.what;
     EXPECT_EQ(is_written(), test.expected == CKR_OK) << test.what;
     device.state.on_sign = nullptr;
   }
@@ -112,9 +112,9 @@ TEST_F(SignPreparedTest, WhatHappensDuringASignatureDecidesWhetherItIsGivenOut) 
 TEST_F(SignPreparedTest, AnEndedTaskSignsNothingAndALostKeyEndsIt) {
   const ObjectHandle key = make_key();
   device.state.lose_keys = true;
-  EXPECT_EQ(sign({CKM_ECDSA, {}}, key, kDigest), CKR_DEVICE_REMOVED);
+  EXPECT_EQ(sign({CKM_ECDSA, {}}, key, kSomeDigest), CKR_DEVICE_REMOVED);
   EXPECT_EQ(task->state(), TaskState::lost);
-  EXPECT_EQ(sign({CKM_ECDSA, {}}, key, kDigest), CKR_SESSION_HANDLE_INVALID);
+  EXPECT_EQ(sign({CKM_ECDSA, {}}, key, kSomeDigest), CKR_SESSION_HANDLE_INVALID);
 }
 
 TEST(SignPreparedLogin, NeedsALoginWhereOneIsRequired) {
@@ -131,7 +131,7 @@ TEST(SignPreparedLogin, NeedsALoginWhereOneIsRequired) {
   const auto session = application.session(application.open_session(task->slot(), true));
   std::array<std::uint8_t, 64> out{};
   try {
-    sign_prepared(session->token(), {CKM_ECDSA, {}}, ObjectHandle{1}, kDigest, out);
+    sign_prepared(session->token(), {CKM_ECDSA, {}}, ObjectHandle{1}, kSomeDigest, out);
     ADD_FAILURE() << "signed";
   } catch (const Error& error) {
     EXPECT_EQ(error.rv(), CKR_USER_NOT_LOGGED_IN);

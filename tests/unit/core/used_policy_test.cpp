@@ -16,7 +16,7 @@
 namespace mayfly {
 namespace {
 
-using test::kDigest;
+using test::kSomeDigest;
 
 /// A task under a policy, and a key in it.
 class UsedPolicy {
@@ -31,7 +31,7 @@ class UsedPolicy {
   CK_RV sign(const std::shared_ptr<Session>& with) {
     std::array<std::uint8_t, 64> out{};
     return test::answer_of([&] {
-      sign_prepared(with->token(), {CKM_ECDSA, {}}, key, kDigest, out);
+      sign_prepared(with->token(), {CKM_ECDSA, {}}, key, kSomeDigest, out);
     });
   }
   CK_RV sign() { return sign(session); }
@@ -64,23 +64,23 @@ TEST(MaxSignatures, CountsEachSignatureAndNoQueryNorVerification) {
   for (int i = 0; i < 10; ++i) {
     session.sign_init(hashing, used.key);
     EXPECT_EQ(session.signature_size(), 64U);
-    session.sign_update(kDigest);
+    session.sign_update(kSomeDigest);
     EXPECT_TRUE(session.cancel(CKF_SIGN)) << "begun and given up";
   }
   session.sign_init(hashing, used.key);
-  session.sign_update(kDigest);
+  session.sign_update(kSomeDigest);
   EXPECT_EQ(session.sign_final(out), 64U);  // the first
   session.message_sign_init(hashing, used.key);
-  EXPECT_EQ(session.sign_message(kDigest, out), 64U);  // the second
+  EXPECT_EQ(session.sign_message(kSomeDigest, out), 64U);  // the second
   session.sign_message_begin();
-  session.sign_message_next(kDigest);
-  EXPECT_EQ(session.sign_message_last(kDigest, out), 64U);  // the third
+  session.sign_message_next(kSomeDigest);
+  EXPECT_EQ(session.sign_message_last(kSomeDigest, out), 64U);  // the third
   session.sign_message_begin();
   session.cancel_message(CKF_MESSAGE_SIGN);
   session.message_sign_final();
   EXPECT_EQ(used.task->state(), TaskState::active);
   session.sign_init({CKM_ECDSA, {}}, used.key);
-  EXPECT_EQ(session.sign(kDigest, out), 64U);  // the fourth
+  EXPECT_EQ(session.sign(kSomeDigest, out), 64U);  // the fourth
   EXPECT_EQ(used.task->state(), TaskState::exhausted);
 }
 
@@ -124,9 +124,9 @@ TEST(MaxSignatures, WhatIsRefusedBeforeTheDeviceIsAskedDoesNotCount) {
     });
   };
   EXPECT_EQ(sign(CKM_ECDSA, {}), CKR_DATA_LEN_RANGE);
-  EXPECT_EQ(sign(CKM_RSA_PKCS, kDigest), CKR_KEY_TYPE_INCONSISTENT);
+  EXPECT_EQ(sign(CKM_RSA_PKCS, kSomeDigest), CKR_KEY_TYPE_INCONSISTENT);
   EXPECT_EQ(used.task->state(), TaskState::active);
-  EXPECT_EQ(sign(CKM_ECDSA, kDigest), CKR_OK);
+  EXPECT_EQ(sign(CKM_ECDSA, kSomeDigest), CKR_OK);
 }
 
 TEST(MaxSignatures, OneThatWaitsForTheLastIsRefusedAndGetsItIfItComesToNothing) {
