@@ -36,13 +36,13 @@ void check_folder(const std::filesystem::path& folder) {
 std::string keys_json(const std::vector<std::shared_ptr<const credential::PublishedKey>>& keys) {
   std::size_t most = std::min(keys.size(), credential::kMaxKeySetKeys);
   std::vector<credential::PublishedKey> listed;
-  std::string json;
+  std::string key_set;
   do {
     listed.clear();
     for (std::size_t i = 0; i < most; ++i) listed.push_back(*keys[i]);
-    json = credential::key_set_json(listed);
+    key_set = credential::key_set_json(listed);
     most /= 2;
-  } while (json.size() > credential::kMaxKeySetSize);
+  } while (key_set.size() > credential::kMaxKeySetSize);
   if (listed.size() < keys.size()) {
     static log::LimitedLog log;
     log.warn([&] {
@@ -50,7 +50,7 @@ std::string keys_json(const std::vector<std::shared_ptr<const credential::Publis
              std::to_string(keys.size()) + " live; a set can't be larger";
     });
   }
-  return json;
+  return key_set;
 }
 
 /// False if it is still there.

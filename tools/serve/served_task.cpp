@@ -157,8 +157,8 @@ void ServedTask::hear_key(const Message& message) {
     return liveness->key_destroyed(plan_.serial, message.text);
   }
   try {
-    const nlohmann::json json = parse_json(message.text, message.text.size());
-    JsonObject jwk(json, "the key");
+    const nlohmann::json parsed = parse_json(message.text, message.text.size());
+    JsonObject jwk(parsed, "the key");
     liveness->key_made(plan_.serial, read_jwk_key(jwk));
   } catch (const Error& error) {
     log::warn("a key of task " + plan_.id + " is not published", error);

@@ -24,8 +24,8 @@ std::string ListRequest::text() const {
 }
 
 ListRequest ListRequest::parse(std::string_view text) {
-  const nlohmann::json json = parse_json(text, kMostSigningLine);
-  JsonObject object(json, "the request");
+  const nlohmann::json parsed = parse_json(text, kMostSigningLine);
+  JsonObject object(parsed, "the request");
   ListRequest request;
   request.issued_at = object.number("iat", kMaxJsonNumber);
   request.expires = object.number("exp", kMaxJsonNumber);
