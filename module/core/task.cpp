@@ -211,7 +211,7 @@ std::shared_ptr<SessionKey> Task::generate(KeyScope& scope, const KeySpec& spec)
   }
   if (first) owner_.task_active(*this);
   if (taken) {
-    for (const auto& observer : observers()) observer->key_made(key->public_key());
+    tell_each([&](TaskObserver& observer) { observer.key_made(key->public_key()); });
     return key;
   }
   discard(*key);
@@ -257,7 +257,7 @@ void Task::settle_signature(bool made) noexcept {
 Destruction Task::destroy(const std::shared_ptr<SessionKey>& key) noexcept {
   const Destruction result = key->destroy();
   ledger_->destroyed(*key, result);
-  for (const auto& observer : observers()) observer->key_destroyed(key->public_key());
+  tell_each([&](TaskObserver& observer) { observer.key_destroyed(key->public_key()); });
   const std::scoped_lock lock(mutex_);
   keys_.erase(key);
   return result;
@@ -334,13 +334,28 @@ void Task::wait_for_end() noexcept {
   over_.wait(lock, [this] { return is_over_; });
 }
 
-std::vector<std::shared_ptr<TaskObserver>> Task::observers() const {
-  std::vector<std::shared_ptr<TaskObserver>> observers;
-  const std::scoped_lock lock(mutex_);
-  for (const auto& known : observers_) {
-    if (auto observer = known.lock()) observers.push_back(std::move(observer));
+/// Takes no memory: what is gone is told of in any case.
+template <typename Tell>
+void Task::tell_each(const Tell& tell) const noexcept {
+  for (auto observer = observer_after(nullptr); observer != nullptr;
+       observer = observer_after(observer)) {
+    tell(*observer);
   }
-  return observers;
+}
+
+std::shared_ptr<TaskObserver> Task::observer_after(
+    const std::shared_ptr<TaskObserver>& last) const noexcept {
+  const std::scoped_lock lock(mutex_);
+  bool is_next = last == nullptr;
+  for (const auto& known : observers_) {
+    if (is_next) {
+      // No other is taken hold of: none may be given back, and perhaps end, under the lock.
+      if (auto observer = known.lock()) return observer;
+    } else {
+      is_next = !known.owner_before(last) && !last.owner_before(known);
+    }
+  }
+  return nullptr;
 }
 
 void Task::add_observer(const std::shared_ptr<TaskObserver>& observer) {

@@ -237,8 +237,11 @@ class Task {
   bool move_to(TaskState next) noexcept;
   /// Whether the PIN was the grant that the task awaits, and the task goes on under it.
   bool check_grant(ByteView pin);
-  /// The observers, as they are now.
-  [[nodiscard]] std::vector<std::shared_ptr<TaskObserver>> observers() const;
+  template <typename Tell>
+  void tell_each(const Tell& tell) const noexcept;
+  /// The observer after one that is alive; null after the last.
+  [[nodiscard]] std::shared_ptr<TaskObserver> observer_after(
+      const std::shared_ptr<TaskObserver>& last) const noexcept;
   /// Destroys a key that was made and that nobody gets.
   void discard(SessionKey& key) noexcept;
 
