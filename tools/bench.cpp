@@ -129,7 +129,7 @@ class Bench {
                                                "--way",     name};
       command.insert(command.end(), itself.begin(), itself.end());
       Bytes room(std::size_t{64} * 1024);
-      const std::size_t size = run(name, std::move(command), room);
+      const std::size_t size = run(std::move(command), room);
       return way_from(nlohmann::json::parse(as_text(ByteView(room).first(size))));
     } catch (const std::exception& error) {
       Way way;
@@ -147,7 +147,7 @@ class Bench {
         std::vector<std::string> command = run_command();
         command.emplace_back("/bin/true");
         Bytes room(1'024);
-        run("mayfly run", std::move(command), room);
+        run(std::move(command), room);
       });
     } catch (const std::exception& error) {
       way.problem = error.what();
@@ -158,7 +158,7 @@ class Bench {
     return {self_, "run", "--config", config_.file.string(), "--task", kTask, "--"};
   }
 
-  std::size_t run(const char* name, std::vector<std::string> command, ByteSpan room) const {
+  std::size_t run(std::vector<std::string> command, ByteSpan room) const {
     return run_program({std::string("the bench of ") + name,
                         std::move(command),
                         {},
