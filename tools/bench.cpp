@@ -159,12 +159,9 @@ class Bench {
   }
 
   std::size_t run(std::vector<std::string> command, ByteSpan room) const {
-    return run_program({std::string("the bench of ") + name,
-                        std::move(command),
-                        {},
-                        "figures",
-                        plan_of(options_).time * 4 + kPatience},
-                       room);
+    return run_program(
+        {"the program", std::move(command), {}, "figures", plan_of(options_).time * 4 + kPatience},
+        room);
   }
 
   const BenchOptions& options_;
