@@ -55,9 +55,10 @@ assert bars == sum(len(way["operations"]) for way in ways) == 14, bars
 END
   expect_empty_device
   # A way that can't be measured is told, and the others are measured all the same.
-  sed -i 's|^module = .*|module = "/nonexistent.so"|' "$DEVICE/mayfly.toml"
+  sed -i.good 's|^module = .*|module = "/nonexistent.so"|' "$DEVICE/mayfly.toml"
   refused '^device alone: .* exit status 72' mayfly bench --seconds 0.05
   says 'nonexistent.so can.t be loaded'
+  mv "$DEVICE/mayfly.toml.good" "$DEVICE/mayfly.toml"
 }
 
 run_test "$@"
