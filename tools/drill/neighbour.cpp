@@ -8,6 +8,7 @@
 #include <fstream>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
 #include <set>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -100,6 +101,10 @@ Outcome take_descriptors(const Ground& ground) {
 }
 
 Outcome inherit_descriptors(const Ground& ground) {
+  // What whoever drills has left open is his to pass on, and nothing of mayfly's.
+  if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+    throw std::system_error(errno, std::generic_category(), "close_range");
+  }
   const TaskRun run(ground, "drill");
   std::set<int> open;
   for (const auto& entry :
