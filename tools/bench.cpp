@@ -48,12 +48,6 @@ void set_variable(const char* name, const std::string& value) {
   if (setenv(name, value.c_str(), 1) != 0) throw Failure(kSystem, "no memory");
 }
 
-std::string own_library() {
-  const auto library = broker::find_own_library();
-  if (!library) throw Failure(kNotFound, "libmayfly.so is not there; install mayfly anew");
-  return library->string();
-}
-
 BenchToken device_token(const Config& config) {
   set_device_environment(config.device.environment);
   return {config.device.module.string(), config.device.token, config.device.pin_source.read(),
@@ -73,7 +67,7 @@ BenchToken token_in_process(const Config& config) {
   unsetenv("MAYFLY_SOCKET");
   set_variable("MAYFLY_CONF", config.file.string());
   set_variable("MAYFLY_TASK", kTask);
-  return task_token(config, own_library());
+  return task_token(config, broker::own_library());
 }
 
 /// Measures one way in this process, which is there for that alone.
@@ -86,9 +80,9 @@ Way measure_way(const BenchOptions& options, const Config& config) {
   } else if (options.way == kInProcess) {
     measure_token(plan, token_in_process(config), way);
     unsetenv("MAYFLY_TASK");
-    measure_tasks(plan, own_library(), way);
+    measure_tasks(plan, broker::own_library(), way);
   } else if (options.way == kOwnDoor) {
-    measure_token(plan, task_token(config, own_library()), way);
+    measure_token(plan, task_token(config, broker::own_library()), way);
   } else if (options.way == kP11Kit) {
     const char* const module = std::getenv("MAYFLY_PKCS11_MODULE");
     if (module == nullptr) throw Failure(kNotFound, "p11-kit-client.so is not there");

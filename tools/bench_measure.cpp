@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/pkcs11.h"
+#include "base/public_key.h"
 #include "device/pkcs11/token_search.h"
 #include "device/pkcs11/vendor_module.h"
 #include "tools/failure.h"
@@ -24,10 +25,6 @@ using Microseconds = std::chrono::duration<double, std::micro>;
 constexpr std::size_t kFewest = 3;
 constexpr std::size_t kMost = 5'000'000;  // of times that are kept
 constexpr CK_ULONG kSignatureRoom = 512;
-
-/// prime256v1 as CKA_EC_PARAMS has it (RFC 5480, section 2.1.1.1).
-constexpr std::array<CK_BYTE, 10> kP256 = {0x06, 0x08, 0x2a, 0x86, 0x48,
-                                           0xce, 0x3d, 0x03, 0x01, 0x07};
 
 struct KeyPair {
   CK_OBJECT_HANDLE public_key = CK_INVALID_HANDLE;
@@ -50,7 +47,8 @@ class KeyUser {
     CK_BBOOL no = CK_FALSE;
     CK_ULONG bits = 2048;
     std::array<CK_BYTE, 3> exponent = {1, 0, 1};
-    std::array<CK_BYTE, kP256.size()> curve = kP256;
+    const ByteView p256 = ec_params({CKK_EC, 256});
+    Bytes curve(p256.begin(), p256.end());
     std::string label = "mayfly bench";
     CK_ATTRIBUTE token{CKA_TOKEN, &on_token_, sizeof on_token_};
     CK_ATTRIBUTE name{CKA_LABEL, label.data(), label.size()};
@@ -150,6 +148,18 @@ class SigningThreads {
   std::exception_ptr problem_;
 };
 
+/// Makes a key, has it used, and destroys it, however that ends.
+void with_key(KeyUser& user, const std::function<void(const KeyPair&)>& use) {
+  const KeyPair pair = user.generate();
+  try {
+    use(pair);
+  } catch (...) {
+    user.destroy(pair);
+    throw;
+  }
+  user.destroy(pair);
+}
+
 }  // namespace
 
 Figures measure(std::chrono::milliseconds time, const std::function<void()>& once,
@@ -181,19 +191,12 @@ void measure_token(const BenchPlan& plan, BenchToken wanted, Way& way) {
     KeyPair pair;
     way.operations["generate"] = measure(
         plan.time, [&] { pair = user.generate(); }, [&] { user.destroy(pair); });
-    pair = user.generate();
-    try {
+    with_key(user, [&](const KeyPair& key) {
       way.operations["sign"] =
-          SigningThreads(module, token.slot, plan).measure_with(pair.private_key);
-    } catch (...) {
-      user.destroy(pair);
-      throw;
-    }
-    user.destroy(pair);
+          SigningThreads(module, token.slot, plan).measure_with(key.private_key);
+    });
     way.operations["cycle"] = measure(plan.time, [&] {
-      const KeyPair fresh = user.generate();
-      user.sign(fresh.private_key);
-      user.destroy(fresh);
+      with_key(user, [&](const KeyPair& fresh) { user.sign(fresh.private_key); });
     });
   }
   module.close();

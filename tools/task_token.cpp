@@ -19,13 +19,12 @@ namespace {
 
 /// The path of libmayfly.so, which will be a client of the worker behind the door.
 std::string client_library(const std::filesystem::path& door) {
-  const auto library = broker::find_own_library();
-  if (!library) throw Failure(kNotFound, "libmayfly.so is not there; install mayfly anew");
+  std::string library = broker::own_library();
   // Of a task in the process itself: they would contradict the socket.
   unsetenv("MAYFLY_TASK");
   unsetenv("MAYFLY_TTL");
   if (setenv("MAYFLY_SOCKET", door.c_str(), 1) != 0) throw Failure(kSystem, "no memory");
-  return library->string();
+  return library;
 }
 
 class TaskSigner : public Signer {

@@ -90,11 +90,12 @@ class Registry {
   /// @return false when the task had ended already.
   /// @throws Error CKR_ARGUMENTS_BAD for a task that is not known, and for a change that there is
   ///         not: to `open`, or from `active` to `active`.
-  virtual bool move_task(const TaskChange& change) = 0;
+  bool move_task(const TaskChange& change) { return move_tasks({change}) == 1; }
 
   /// The same for many tasks, all or none of them, for little more than one costs. Tasks that have
   /// ended already are left alone.
-  virtual void move_tasks(const std::vector<TaskChange>& changes) = 0;
+  /// @return how many changed.
+  virtual std::size_t move_tasks(const std::vector<TaskChange>& changes) = 0;
 
   /// Tasks in the order of their numbers.
   [[nodiscard]] virtual std::vector<TaskRecord> tasks(const TaskFilter& filter) = 0;

@@ -33,8 +33,7 @@ class SqlRegistry : public Registry {
   // sql_tasks.cpp
   void open_task(const NewTask& task, const std::optional<GrantUse>& grant,
                  const std::string& actor) final;
-  bool move_task(const TaskChange& change) final;
-  void move_tasks(const std::vector<TaskChange>& changes) final;
+  std::size_t move_tasks(const std::vector<TaskChange>& changes) final;
   [[nodiscard]] std::vector<TaskRecord> tasks(const TaskFilter& filter) final;
   [[nodiscard]] std::vector<TaskTransition> transitions(const std::string& serial) final;
   [[nodiscard]] std::vector<TaskRecord> children(const std::string& serial) final;

@@ -131,25 +131,20 @@ void SqlRegistry::open_task(const NewTask& task, const std::optional<GrantUse>& 
   });
 }
 
-bool SqlRegistry::move_task(const TaskChange& change) {
-  check(change);
-  bool moved = false;
-  database().transact(Access::write, [&](SqlTransaction& transaction) {
-    moved = move(transaction, change);
-    if (moved && is_final(change.to)) transaction.announce();
-  });
-  return moved;
-}
-
-void SqlRegistry::move_tasks(const std::vector<TaskChange>& changes) {
+std::size_t SqlRegistry::move_tasks(const std::vector<TaskChange>& changes) {
   for (const TaskChange& change : changes) check(change);
+  std::size_t moved = 0;
   database().transact(Access::write, [&](SqlTransaction& transaction) {
+    moved = 0;
     bool some_ended = false;
     for (const TaskChange& change : changes) {
-      if (move(transaction, change) && is_final(change.to)) some_ended = true;
+      if (!move(transaction, change)) continue;
+      ++moved;
+      some_ended = some_ended || is_final(change.to);
     }
     if (some_ended) transaction.announce();
   });
+  return moved;
 }
 
 std::vector<TaskRecord> SqlRegistry::tasks(const TaskFilter& filter) {

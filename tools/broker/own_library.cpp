@@ -2,6 +2,8 @@
 
 #include <system_error>
 
+#include "tools/failure.h"
+
 namespace mayfly::broker {
 
 namespace fs = std::filesystem;
@@ -27,6 +29,14 @@ std::optional<fs::path> find_own_library() {
     if (fs::exists(library, ignored)) return library;
   }
   return std::nullopt;
+}
+
+std::string own_library() {
+  const auto library = find_own_library();
+  if (!library) {
+    throw tools::Failure(tools::kNotFound, "libmayfly.so is not there; install mayfly anew");
+  }
+  return library->string();
 }
 
 }  // namespace mayfly::broker

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace mayfly::broker {
@@ -13,5 +14,9 @@ namespace mayfly::broker {
 
 /// libmayfly.so; nothing if it is in none of them.
 [[nodiscard]] std::optional<std::filesystem::path> find_own_library();
+
+/// The same for who can't do without.
+/// @throws tools::Failure kNotFound
+[[nodiscard]] std::string own_library();
 
 }  // namespace mayfly::broker

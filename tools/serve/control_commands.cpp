@@ -316,9 +316,11 @@ void ControlCommands::show(const Caller& caller, const ControlRequest& request,
   std::map<std::string, json> serials;  // with what the registry does not know
   for (const std::string& serial : find(caller, request)) {
     if (here.size() == kMostListed) break;
-    here.push_back(describe(*tasks_.find(serial)));
-    here.back().update(where_listed(*tasks_.find(serial)));
-    serials.emplace(serial, where_listed(*tasks_.find(serial)));
+    const ServedTask& task = *tasks_.find(serial);
+    json listed = where_listed(task);
+    here.push_back(describe(task));
+    here.back().update(listed);
+    serials.emplace(serial, std::move(listed));
   }
   const bool all = is_operator(caller);
   if (registry_ == nullptr || (!all && serials.empty())) {
@@ -404,7 +406,7 @@ void ControlCommands::revoke(const Caller& caller, const ControlRequest& request
     if (!ending->found_some() && is_of_some(request.target)) {
       ending->ended().add_problem(
           "no such task is open here; tasks below others are found only with a registry, see "
-          "registry.path");
+          "registry.file");
     }
     return ending->release();
   }
