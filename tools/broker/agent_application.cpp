@@ -73,7 +73,10 @@ void AgentApplication::end() noexcept {
 AgentApplication::Lane::Lane(std::shared_ptr<AgentApplication> application, int socket, bool first)
     : application_(std::move(application)), socket_(socket), first_(first) {
   const std::scoped_lock lock(application_->mutex_);
-  if (application_->ended_) throw Error(CKR_DEVICE_REMOVED, "the application has ended");
+  // As if it were not known any more: it is on its way out.
+  if (application_->ended_) {
+    throw Error(CKR_FUNCTION_REJECTED, "the application of that lane key has ended");
+  }
   application_->lanes_.push_back(socket_);
 }
 

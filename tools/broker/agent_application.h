@@ -51,7 +51,7 @@ class AgentApplication {
   class Lane {
    public:
     /// @param socket  Shut down when the application ends before the lane does.
-    /// @throws Error CKR_DEVICE_REMOVED if the application has ended.
+    /// @throws Error CKR_FUNCTION_REJECTED if the application has ended.
     Lane(std::shared_ptr<AgentApplication> application, int socket, bool first);
     ~Lane();
     Lane(const Lane&) = delete;

@@ -122,9 +122,10 @@ broker::Program run_program(const Ground& ground, const std::string& task,
     tools::write_new_file(file, as_bytes(grant));
     arguments.insert(arguments.end(), {"--grant", file.string()});
   }
+  // It executes nothing: the loader of a program has files of its own open.
   arguments.insert(arguments.end(), {"--", "/bin/sh", "-c",
-                                     "printf '%s %s\\n' \"$$\" \"$MAYFLY_SOCKET\"; exec cat "
-                                     "> /dev/null"});
+                                     "printf '%s %s\\n' \"$$\" \"$MAYFLY_SOCKET\"; "
+                                     "while read -r line; do :; done"});
   return program;
 }
 
