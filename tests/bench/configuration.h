@@ -7,7 +7,10 @@
 
 namespace mayfly::bench {
 
-/// Writes a mayfly.toml for the token, in the token's folder. @return its path.
-std::string write_configuration(const test::SoftHsmToken& token);
+/// Writes a configuration for the token, in the token's folder. @return its path.
+/// @param more  More tables, with newlines.
+std::string write_configuration(const test::SoftHsmToken& token,
+                                const std::string& file_name = "mayfly.toml",
+                                const std::string& more = "");
 
 }  // namespace mayfly::bench

@@ -24,7 +24,9 @@ void RatioReporter::Finalize() {
       const auto base = times_.find(pair.base + variant);
       if (base == times_.end()) continue;
       out << "  " << pair.name << variant << " : " << pair.base << variant << " = "
-          << time / base->second << "  (aim: at most " << pair.aim << ")\n";
+          << time / base->second;
+      if (pair.aim) out << "  (aim: at most " << *pair.aim << ")";
+      out << '\n';
     }
   }
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ class RatioReporter final : public benchmark::ConsoleReporter {
   struct Pair {
     std::string name;
     std::string base;
-    double aim;  ///< the ratio that is aimed at, at most
+    std::optional<double> aim;  ///< the ratio that is aimed at, at most
   };
   explicit RatioReporter(std::vector<Pair> pairs)
       : ConsoleReporter(OO_Tabular), pairs_(std::move(pairs)) {}
