@@ -1,14 +1,17 @@
 #include "ledger/chain_file.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/guarded_file.h"
+#include "base/random.h"
 
 namespace mayfly::ledger {
 namespace {
@@ -18,6 +21,27 @@ constexpr mode_t kFinished = S_IRUSR;
 
 // Something else of that name may be there by now: a pipe would wait for its other end.
 constexpr int kOpenAgain = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+/// A position for the descriptor of one file: random, and beyond all that others come to by
+/// reading or writing.
+off_t random_position() {
+  std::array<std::uint8_t, 5> bytes{};
+  fill_random(bytes, "the mark of a ledger's descriptor");
+  off_t position = 1;
+  for (const std::uint8_t byte : bytes) position = position << 8 | byte;
+  return position;
+}
+
+rlim_t most_of_a_file() noexcept {
+  rlimit limit{};
+#if defined(SYS_getrlimit) && defined(__LP64__)
+  // The C library asks for more than this, which takes twice the time.
+  const bool known = syscall(SYS_getrlimit, RLIMIT_FSIZE, &limit) == 0;
+#else
+  const bool known = getrlimit(RLIMIT_FSIZE, &limit) == 0;
+#endif
+  return known ? limit.rlim_cur : RLIM_INFINITY;
+}
 
 std::string why(int error) { return std::strerror(error); }
 
@@ -52,7 +76,7 @@ Descriptor open_folder(const std::filesystem::path& folder) {
 }
 
 ChainFile::ChainFile(const std::filesystem::path& folder, std::string_view serial)
-    : folder_(folder), path_(chain_path(folder, serial).string()) {
+    : folder_(folder), path_(chain_path(folder, serial).string()), mark_(random_position()) {
   const Descriptor opened = open_folder(folder);
   file_ = openat(opened.number(), file_name(serial).c_str(),
                  O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kBeingWritten);
@@ -61,7 +85,7 @@ ChainFile::ChainFile(const std::filesystem::path& folder, std::string_view seria
   }
   struct stat status {};
   // Whatever the umask of the process is.
-  if (fchmod(file_, kBeingWritten) != 0 || fstat(file_, &status) != 0) {
+  if (fchmod(file_, kBeingWritten) != 0 || fstat(file_, &status) != 0 || !mark(file_)) {
     const int error = errno;
     close(file_);
     refuse("can't be guarded: " + why(error));
@@ -82,9 +106,13 @@ std::optional<struct stat> ChainFile::examine(int number) const noexcept {
   return status;
 }
 
+bool ChainFile::mark(int number) const noexcept { return lseek(number, mark_, SEEK_SET) == mark_; }
+
+bool ChainFile::is_marked() const noexcept { return lseek(file_, 0, SEEK_CUR) == mark_; }
+
 void ChainFile::open_again() {
   file_ = open(path_.c_str(), O_WRONLY | O_APPEND | kOpenAgain);
-  if (file_ >= 0 && !examine(file_)) {
+  if (file_ >= 0 && !(examine(file_) && mark(file_))) {
     close(file_);
     file_ = -1;
   }
@@ -97,25 +125,26 @@ void ChainFile::refuse(const std::string& problem) const {
 
 void ChainFile::require_untouched() {
   if (damaged_) refuse("takes no more entries, since one could not be written; end the task");
-  std::optional<struct stat> status = examine(file_);
-  if (!status) {
-    open_again();
-    status = examine(file_);
-  }
+  const auto now = std::chrono::steady_clock::now();
+  const bool ours = is_marked();
+  if (ours && now < looked_ + kLookAgain) return;
+  if (!ours) open_again();
+  const std::optional<struct stat> status = examine(file_);
   if (!status || status->st_nlink == 0) {
     refuse("was removed while its task was open; end the task");
   }
   if (static_cast<std::uint64_t>(status->st_size) != size_) {
     refuse("was changed by somebody else while its task was open; end the task");
   }
+  looked_ = now;
 }
 
 void ChainFile::require_room(std::size_t size) const {
   // A write at the limit would raise SIGXFSZ, which ends most processes. Asked each time, since the
   // limit may come at any time.
-  rlimit limit{};
-  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
-  if (size > limit.rlim_cur || size_ > limit.rlim_cur - size) {
+  const rlim_t limit = most_of_a_file();
+  if (limit == RLIM_INFINITY) return;
+  if (size > limit || size_ > limit - size) {
     refuse("is as long as a file of this process may be; see: ulimit -f");
   }
 }
@@ -129,7 +158,9 @@ void ChainFile::append(std::string_view line) {
   require_room(line.size());
   ssize_t written = 0;
   do {
-    written = write(file_, line.data(), line.size());
+    // To the end, wherever that is, and without moving the descriptor's position: open(2), BUGS of
+    // pwrite(2).
+    written = pwrite(file_, line.data(), line.size(), 0);
   } while (written < 0 && errno == EINTR);
   const int error = written < 0 ? errno : ENOSPC;
   if (written == static_cast<ssize_t>(line.size())) {

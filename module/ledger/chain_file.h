@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -28,7 +29,8 @@ namespace mayfly::ledger {
 /// half of a line.
 ///
 /// A host that closes all descriptors, or uses their numbers for files of its own, finds nothing
-/// written there: the file is opened again.
+/// written there: the file is opened again. That is looked at before each line; whether somebody
+/// else changed or removed the file, every kLookAgain, since each look costs as much as the line.
 ///
 /// A file that is finished has mode 0400: that tells those who look for chains that are being
 /// written, or were left by a process that died, to pass over it.
@@ -37,6 +39,8 @@ namespace mayfly::ledger {
 /// wrong; how to mend it". No two may run at the same time, but sync() beside append().
 class ChainFile {
  public:
+  static constexpr std::chrono::milliseconds kLookAgain{100};
+
   /// @throws Error also when there is a file, or anything else, of that name.
   ChainFile(const std::filesystem::path& folder, std::string_view serial);
   ~ChainFile();
@@ -53,6 +57,9 @@ class ChainFile {
   /// takes no more lines.
   void sync();
 
+  /// Has the next append() look at the file, however short a time ago the last one did.
+  void look_again() noexcept { looked_ = {}; }
+
   /// No more lines. Leaves the descriptor open until the object goes.
   void finish() noexcept;
 
@@ -65,6 +72,9 @@ class ChainFile {
   [[noreturn]] void refuse(const std::string& problem) const;
   /// Whether a descriptor is the file's; what is known of the file then.
   [[nodiscard]] std::optional<struct stat> examine(int number) const noexcept;
+  /// Gives the file's descriptor a position that no other has.
+  [[nodiscard]] bool mark(int number) const noexcept;
+  [[nodiscard]] bool is_marked() const noexcept;
   void open_again();
   void require_untouched();
   void require_room(std::size_t size) const;
@@ -74,9 +84,11 @@ class ChainFile {
   const std::filesystem::path folder_;
   const std::string path_;
   std::atomic<int> file_{-1};  // not to be closed unseen: its number may be the host's by now
+  const off_t mark_;
   dev_t device_ = 0;
   ino_t inode_ = 0;
   std::uint64_t size_ = 0;
+  std::chrono::steady_clock::time_point looked_;  // when the file itself was last looked at
   bool name_synced_ = false;
   std::atomic<bool> damaged_{false};
 };

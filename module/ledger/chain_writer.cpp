@@ -100,6 +100,7 @@ void ChainWriter::close(std::string_view data, const Sign& sign) {
     const std::scoped_lock lock(mutex_);
     if (closed_) throw Error(CKR_FUNCTION_FAILED, "the task's ledger is closed");
     closed_ = true;
+    file_.look_again();
     write_entry(Event::end, data, now());
   }
   const auto finish = [this] {

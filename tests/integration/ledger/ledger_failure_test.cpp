@@ -3,12 +3,14 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "integration/ledger/ledger_home.h"
+#include "ledger/chain_file.h"
 #include "support/failure_of.h"
 
 namespace mayfly::test {
@@ -95,6 +97,7 @@ TEST_F(LedgerFailure, WhenItWasTakenAwayNothingIsSignedOrMadeAndTheTaskEnds) {
   ASSERT_EQ(sign(key).rv(), CKR_OK);
   const std::size_t before = living_keys();
   std::filesystem::remove_all(home_.folder());
+  std::this_thread::sleep_for(ledger::ChainFile::kLookAgain);
 
   const Error error = sign(key);
   EXPECT_EQ(error.rv(), CKR_FUNCTION_FAILED);
@@ -118,6 +121,7 @@ TEST_F(LedgerFailure, WhenSomebodyElseWroteIntoItNothingIsSigned) {
   ASSERT_EQ(sign(key).rv(), CKR_OK);
   const auto chain = home_.chains().at("task");
   std::ofstream(chain, std::ios::app) << "{}\n";
+  std::this_thread::sleep_for(ledger::ChainFile::kLookAgain);
   EXPECT_EQ(sign(key).rv(), CKR_FUNCTION_FAILED);
   EXPECT_FALSE(has_signature());
 }
@@ -129,6 +133,7 @@ TEST_F(LedgerFailure, ADestructionThatIsNotWrittenFailsAndIsWrittenLater) {
   const auto chain = home_.chains().at("task");
   const auto size = std::filesystem::file_size(chain);
   ASSERT_EQ(truncate(chain.c_str(), static_cast<off_t>(size) + 1), 0);
+  std::this_thread::sleep_for(ledger::ChainFile::kLookAgain);
   EXPECT_EQ(answer_of([&] { session_->destroy_object(key); }), CKR_FUNCTION_FAILED);
   EXPECT_EQ(living_keys(), 1U) << "the ledger's; the other is destroyed all the same";
   ASSERT_EQ(truncate(chain.c_str(), static_cast<off_t>(size)), 0);

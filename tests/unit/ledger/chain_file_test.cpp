@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -77,6 +78,17 @@ TEST_F(ChainFileTest, TakesNoMoreLinesOnceItWasRemoved) {
   ChainFile file(folder_.path(), kSerial);
   file.append("a\n");
   std::filesystem::remove_all(folder_.path());
+  std::this_thread::sleep_for(ChainFile::kLookAgain);
+  EXPECT_NE(problem_of([&] { file.append("b\n"); }).find("was removed"), std::string::npos);
+  EXPECT_NE(problem_of([&] { file.append("b\n"); }).find("was removed"), std::string::npos)
+      << "and at once the next time";
+}
+
+TEST_F(ChainFileTest, LooksAtOnceWhereItIsToldTo) {
+  ChainFile file(folder_.path(), kSerial);
+  file.append("a\n");
+  std::filesystem::remove_all(folder_.path());
+  file.look_again();
   EXPECT_NE(problem_of([&] { file.append("b\n"); }).find("was removed"), std::string::npos);
 }
 
@@ -85,6 +97,7 @@ TEST_F(ChainFileTest, TakesNoMoreLinesOnceSomebodyElseChangedIt) {
   file.append("a\n");
   file.append("b\n");
   ASSERT_EQ(truncate(chain_path(folder_.path(), kSerial).c_str(), 2), 0);
+  std::this_thread::sleep_for(ChainFile::kLookAgain);
   EXPECT_NE(problem_of([&] { file.append("c\n"); }).find("by somebody else"), std::string::npos);
   EXPECT_EQ(content(), "a\n");
 }

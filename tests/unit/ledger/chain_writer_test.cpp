@@ -143,6 +143,7 @@ TEST_P(ChainWriterOnce, GoesOnBehindAnEntryThatCouldNotBeWritten) {
   const auto file = ledger::chain_path(folder_.path(), sample_task().serial);
   const auto size = std::filesystem::file_size(file);
   ASSERT_EQ(truncate(file.c_str(), static_cast<off_t>(size) + 1), 0);
+  std::this_thread::sleep_for(ledger::ChainFile::kLookAgain);
   EXPECT_EQ(answer_of([&] { writer.append(Event::refusal, "{}"); }), CKR_FUNCTION_FAILED);
   ASSERT_EQ(truncate(file.c_str(), static_cast<off_t>(size)), 0);
   writer.append(Event::destruction, destruction_);
