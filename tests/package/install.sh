@@ -33,7 +33,9 @@ files_of runtime
 must_have usr/bin/mayfly pkcs11/libmayfly.so p11-kit/modules/mayfly.module \
   usr/lib/systemd/system/mayfly.{service,socket} usr/lib/systemd/system/mayfly-reap{,-at-boot}.service \
   usr/lib/{sysusers,tmpfiles}.d/mayfly.conf share/bash-completion/completions/mayfly _mayfly \
-  man1/mayfly{,-run,-serve}.1 man5/mayfly.toml.5 man7/libmayfly.7 examples/tpm.toml docs/running.md
+  man1/mayfly{,-run,-serve}.1 man5/mayfly.toml.5 man7/libmayfly.7 examples/tpm.toml docs/running.md \
+  usr/share/mayfly/approval/ask-at-terminal
+[[ -x runtime/usr/share/mayfly/approval/ask-at-terminal ]] || fail 'ask-at-terminal can not be run'
 says_not '\.(h|pc|cmake|a)$'
 
 install_component verify
