@@ -363,32 +363,4 @@ be_refused() {
   [[ ! -e refused.crt ]] || fail 'a certificate was given out'
 }
 
-# What docs/certificates.md shows, as it stands there.
-test_page_examples() {
-  PAGE=docs/certificates.md
-  run_example 'For a device that'
-  [[ -s new/issuer.pem ]] || fail 'mayfly init made no issuer'
-  run_example 'What others have to trust'
-  succeeds openssl x509 -in issuer.pem -noout
-  succeeds ssh-keygen -l -f issuer.pub
-  grep --quiet '"kty":"EC"' issuer.json || fail 'no key set'
-  start_web_server
-  in_task demo run_page_examples
-}
-
-run_page_examples() {
-  PAGE=docs/certificates.md
-  use_engine
-  generate_ec agent 01
-  run_example 'Inside of a task'
-  run_example 'A client takes key'
-  says '^hello'
-  USER=$(id -un)
-  run_example '## SSH'
-  write_server
-  mv agent-cert.pub ec-cert.pub
-  trust_issuer
-  succeeds log_in
-}
-
 run_test "$@"

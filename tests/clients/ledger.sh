@@ -1,9 +1,7 @@
 #!/bin/bash
-# The commands of docs/ledger.md, as they stand there, on the ledger of a task that a client used.
+# The ledger of a task that a client used.
 # shellcheck source=lib.sh
 source "$(dirname -- "$0")/lib.sh"
-
-PAGE=docs/ledger.md
 
 sign_a_document() {
   make_message document
@@ -25,37 +23,6 @@ keep_a_ledger() {
   mkdir bin
   ln -s "$MAYFLY_COMMAND" bin/mayfly
   PATH=$PWD/bin:$PATH
-}
-
-test_answers_questions() {
-  keep_a_ledger
-  run_example '<!-- test: verify -->'
-  says '^verdict +sealed$'
-  run_example '<!-- test: show -->'
-  says '^task +invoice-4711$'
-  says 'signed with [0-9a-f]{16}, CKM_ECDSA'
-  says '"cause": "closed"'
-  grep --quiet '<svg ' audit.html || fail 'the page has no timeline'
-  run_example '<!-- test: find -->'
-  says 'signed with'
-  run_example '<!-- test: key -->'
-  says '^verdict +sealed$'
-  says_not 'against nothing but itself'
-  run_example '<!-- test: chain -->'
-  says '^whole$'
-}
-
-test_is_covered_and_exported() {
-  keep_a_ledger
-  run_example '<!-- test: checkpoint -->'
-  says '^covers +1 records of example.org/mayfly/host1$'
-  run_example '<!-- test: export -->'
-  [[ $(wc -l < messages) == $(cat "$LEDGER"/*.jsonl | wc -l) ]] || fail "messages: $(cat messages)"
-  grep --quiet '^<110>1 .* mayfly [0-9]* signature \[mayfly@32473 task="invoice-4711" ' messages ||
-    fail "messages: $(cat messages)"
-  rm "$LEDGER"/*.jsonl
-  refused 'was taken away' mayfly audit verify --folder "$LEDGER" --checkpoint kept \
-    --checkpoint-key checkpoints.pem
 }
 
 test_catches_a_forger() {

@@ -237,11 +237,12 @@ start_tpm() {
   done
 }
 
-# make_server_certificate: a key and a certificate for localhost, server.key and server.pem.
+# make_server_certificate [NAME]: a key and a certificate for localhost, or for that name, server.key and
+# server.pem.
 make_server_certificate() {
   succeeds env --unset=OPENSSL_CONF openssl req -new -x509 -newkey ec \
-    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
-    -addext subjectAltName=DNS:localhost -days 1 -keyout server.key -out server.pem
+    -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=${1:-localhost}" \
+    -addext "subjectAltName=DNS:${1:-localhost}" -days 1 -keyout server.key -out server.pem
 }
 
 # start_tls_server CA [OPTIONS OF OPENSSL S_SERVER]: a TLS server on the socket $WORK/tls, or with
@@ -267,8 +268,16 @@ start_tls_server() {
 # issuer. It ends with the test.
 #   start_web_server [LINES OF ITS CONFIGURATION]
 start_web_server() {
-  make_server_certificate
   mayfly issuer show --certificate > issuer.pem
+  serve_web localhost "ssl_client_certificate $WORK/issuer.pem; ssl_verify_client on;
+    ${1:-ssl_session_tickets off; ssl_session_cache off;}
+    location / { return 200 \"hello \$ssl_client_s_dn\\n\"; }"
+}
+
+# serve_web NAME LINES: a web server of that name on the socket $WORK/web, with these lines of
+# configuration. It ends with the test.
+serve_web() {
+  make_server_certificate "$1"
   mkdir "$WORK/nginx"
   cat > nginx.conf << END
 pid $WORK/nginx/pid;
@@ -283,10 +292,7 @@ http {
     listen unix:$WORK/web ssl;
     ssl_certificate $WORK/server.pem;
     ssl_certificate_key $WORK/server.key;
-    ssl_client_certificate $WORK/issuer.pem;
-    ssl_verify_client on;
-    ${1:-ssl_session_tickets off; ssl_session_cache off;}
-    location / { return 200 "hello \$ssl_client_s_dn\n"; }
+    $2
   }
 }
 END
@@ -304,7 +310,7 @@ stop_web_server() {
 # Ends a `mayfly serve` whose number is in broker.pid, and returns when it has ended.
 stop_broker() {
   [[ -s $WORK/broker.pid ]] || return 0
-  kill "$(< "$WORK/broker.pid")"
+  kill "$(< "$WORK/broker.pid")" 2> /dev/null || true
   while kill -0 "$(< "$WORK/broker.pid")" 2> /dev/null; do sleep 0.02; done
   rm -- "$WORK/broker.pid"
 }
@@ -376,8 +382,21 @@ extract_example() {
     index($0, start) == 1 { found = 1 }
     found && /^```$/ { exit }
     inside { print }
-    found && /^```sh$/ { inside = 1; print page ":" NR >> run }' "$(page_file)" > "$WORK/example"
-  [[ -s $WORK/example ]] || fail "$PAGE has no example after: $1"
+    found && /^```sh$/ { inside = 1; print page ":" NR >> run }' "$(page_file)" > "$WORK/example.$$"
+  [[ -s $WORK/example.$$ ]] || fail "$PAGE has no example after: $1"
+}
+
+# example_of LANGUAGE TEXT: the first block in that language of the page $PAGE after the line that
+# begins with a text.
+example_of() {
+  local text
+  text=$(awk -v start="$2" -v fence="\`\`\`$1" '
+    index($0, start) == 1 { found = 1 }
+    found && inside && /^```$/ { exit }
+    inside { print }
+    found && $0 == fence { inside = 1 }' "$(page_file)")
+  [[ -n $text ]] || fail "$PAGE has nothing in $1 after: $2"
+  printf '%s\n' "$text"
 }
 
 page_file() {
@@ -390,24 +409,27 @@ run_example() {
   extract_example "$1"
   EXAMPLE=$1
   # Not before `||`: there, the shell would go on after a command that failed.
-  # shellcheck disable=SC1091
-  source "$WORK/example" < /dev/null > "$WORK/output" 2>&1
+  # shellcheck disable=SC1090
+  source "$WORK/example.$$" < /dev/null > "$WORK/output.$$" 2>&1
   EXAMPLE=
-  OUTPUT=$(< "$WORK/output")
+  OUTPUT=$(< "$WORK/output.$$")
 }
 
-# Every block of shell commands of the page $PAGE must have been run by now.
+# Every block of shell commands of the page $PAGE must have been run by now, or be marked by a line
+# right before it: <!-- not run: REASON -->
 expect_whole_page() {
   local missing
   missing=$(comm -13 <(sort -u "$WORK/examples") \
-    <(awk -v page="$PAGE" '/^```sh$/ { print page ":" NR }' "$(page_file)" | sort))
+    <(awk -v page="$PAGE" '
+        /^```sh$/ && before !~ /^<!-- not run: .* -->$/ { print page ":" NR }
+        { before = $0 }' "$(page_file)" | sort))
   [[ -z $missing ]] || fail "no test runs these examples: $missing"
 }
 
 # What the shell says when it ends in the middle of an example, whose redirection is then still there.
 say_which_example_failed() {
   if [[ -n ${EXAMPLE-} ]]; then
-    printf 'FAILED: the example of %s after: %s\n%s\n' "$PAGE" "$EXAMPLE" "$(< "$WORK/output")" \
+    printf 'FAILED: the example of %s after: %s\n%s\n' "$PAGE" "$EXAMPLE" "$(< "$WORK/output.$$")" \
       >&"$test_errors"
   fi
 }

@@ -18,6 +18,11 @@ expect_installed() {
   [[ ${seen#*:} == "$2"[!0-9]* ]] || fail "the page says $1 $2, but $seen is installed"
 }
 
+test_page_examples() {
+  run_example 'All commands run inside'
+  expect_whole_page
+}
+
 test_matrix() {
   local client package version doors test page folder
   folder=$(dirname -- "$(page_file)")

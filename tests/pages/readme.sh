@@ -1,14 +1,21 @@
 #!/bin/bash
-# The examples of README.md, as they stand there.
-# shellcheck source=lib.sh
-source "$(dirname -- "$0")/lib.sh"
+# shellcheck source=page.sh
+source "$(dirname -- "$0")/page.sh"
 
-test_examples() {
-  in_task invoice-4711 run_examples
+PAGE=README.md
+
+follow_page() {
+  (
+    # Nobody has set anything up yet.
+    unset MAYFLY_CONF
+    printf '#!/bin/sh\necho "the task is $MAYFLY_TASK_ID"\n' | program bin/COMMAND
+    run_example 'After that'
+    says '^the task is invoice-4711$'
+  )
+  in_task invoice-4711 follow_inside
 }
 
-run_examples() {
-  PAGE=README.md
+follow_inside() {
   make_message file
   run_example 'pkcs11-tool:'
   says 'Private Key Object; EC'
@@ -29,4 +36,4 @@ run_examples() {
   says '^jar verified\.$'
 }
 
-run_test "$@"
+follow "$@"
