@@ -8,6 +8,8 @@
 # shellcheck source=../clients/lib.sh
 source "$(dirname -- "$0")/../clients/lib.sh"
 
+# shellcheck disable=SC2034
+HEADERS=$(dirname -- "$TEST_SCRIPT")/../../include
 PAGE=docs/$(basename -- "$TEST_SCRIPT" .sh).md
 
 # program NAME: makes a program of what is on standard input.

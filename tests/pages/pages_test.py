@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 from functools import cache
 from pathlib import Path
@@ -126,6 +127,35 @@ class Commands(unittest.TestCase):
                     self.assertTrue(words[1].startswith(("-", "…")) or not subcommands(*command), where)
                 for option in re.findall(r"--[a-z][a-z0-9-]*", span.partition(" -- ")[0]):
                     self.assertIn(option, options_of(*command), where)
+
+
+class Configurations(unittest.TestCase):
+    def test_are_understood(self):
+        device = '[device]\nmodule = "/m.so"\ntoken = "pkcs11:token=t"\npin-source = "file:pin"\n'
+        read = 0
+        for page in PAGES:
+            for line, language, _, lines in blocks(page):
+                if language != "toml":
+                    continue
+                text = "\n".join(lines) + "\n"
+                # Groups must be there, or be numbers.
+                text = re.sub(r"^(.*groups = )\[.*\]$", r"\1[4001]", text, flags=re.M)
+                if "[device]" not in text:
+                    text += device
+                elif "module" not in text and "tpm" not in text:
+                    text = text.replace("[device]\n", device)
+                if "[status]" in text:  # which stands on these
+                    text += '[registry]\nfile = "/r.db"\n[issuer]\ntrust-domain = "a"\nkey-file = "/k"\n'
+                    text += 'certificate = "/c"\n'
+                with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+                    file.write(text)
+                    file.flush()
+                    # It reads the configuration, and then may find no broker and no registry.
+                    answer = subprocess.run([MAYFLY, "list", "--config", file.name], capture_output=True,
+                                            text=True, check=False)
+                self.assertNotEqual(answer.returncode, 78, f"{name_of(page)}:{line}: {answer.stderr}")
+                read += 1
+        self.assertGreater(read, 5)
 
 
 class Names(unittest.TestCase):

@@ -29,6 +29,7 @@ END
   run_example 'You need the issuer'
   run_example '## With mayfly'
   says '^subject +spiffe://example.org/task/demo/'
+  compile_program
   run_example '## With other tools'
   says '"sub":"spiffe://example.org/task/demo/'
 
@@ -38,6 +39,18 @@ END
     fail 'the token of a task that has ended is good'
   grep --quiet 'credential, revoked' answer || fail "another reason: $(< answer)"
   stop_broker
+}
+
+# The page's lines in a program; tests/clients/relying_party.c, which is nearly the same, is run.
+compile_program() {
+  {
+    printf '#include <stddef.h>\n#include <mayfly/verify.h>\nvoid serve(const char* subject);\n'
+    printf 'int verify(const char* jwk_set, const char* wit, const char* dpop);\n'
+    printf 'int verify(const char* jwk_set, const char* wit, const char* dpop) {\n'
+    example_of c '## In C'
+    printf 'return status;\n}\n'
+  } > program.c
+  succeeds cc -std=c11 -Wall -Wextra -Werror -I "$HEADERS" -c program.c
 }
 
 follow "$@"
