@@ -1,15 +1,13 @@
 // Whatever an agent sends to its worker's socket. After it, the connection must have ended, and
 // when the task has ended, the device must hold no key.
-#include <array>
 #include <signal.h>
-#include <sys/socket.h>
 
 #include "compose/library.h"
-#include "fuzz/await.h"
 #include "fuzz/finding.h"
 #include "fuzz/fuzzed_device.h"
 #include "fuzz/input.h"
 #include "fuzz/remote_client.h"
+#include "fuzz/socket_pair.h"
 #include "fuzz/worker_end.h"
 #include "tools/broker/connection_set.h"
 #include "tools/broker/p11kit_door.h"
@@ -29,12 +27,6 @@ struct Worker {
   broker::ConnectionSet connections{{.connections = 4}};
 };
 
-std::pair<Descriptor, Descriptor> make_pair() {
-  int ends[2];
-  require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "there are sockets");
-  return {Descriptor(ends[0]), Descriptor(ends[1])};
-}
-
 /// The first byte says whether the rest is a stream as it is, or messages with two bytes of length
 /// before each.
 void play(RemoteClient& client, Input& input) {
@@ -46,16 +38,10 @@ void play(RemoteClient& client, Input& input) {
   while (open && !input.empty()) open = client.call(input.piece(input.number(2)));
 }
 
-void await_end(broker::ConnectionSet& connections) {
-  std::array<pollfd, 1> entries{{{connections.finished(), POLLIN, 0}}};
-  require(await(entries), "a connection ends when the client has hung up");
-  connections.reap();
-}
-
 void serve(Worker& worker, Input& input) {
   const auto task = worker.library.tasks().open({"fuzzed", seconds(3600)});
   {
-    auto [ours, theirs] = make_pair();
+    auto [ours, theirs] = socket_pair(SOCK_STREAM);
     worker.connections.serve(std::move(theirs), worker.door);
     RemoteClient client(ours.number(), worker.connections.finished());
     play(client, input);

@@ -11,6 +11,7 @@
 #include "fuzz/finding.h"
 #include "fuzz/fuzzed_device.h"
 #include "fuzz/input.h"
+#include "fuzz/socket_pair.h"
 #include "fuzz/worker_end.h"
 #include "tools/broker/agent_door.h"
 #include "tools/broker/child_tasks.h"
@@ -136,21 +137,13 @@ void play(Agent& agent, Input& input) {
   }
 }
 
-void await_end(broker::ConnectionSet& connections) {
-  std::array<pollfd, 1> entries{{{connections.finished(), POLLIN, 0}}};
-  require(await(entries), "a connection ends when the agent has hung up");
-  connections.reap();
-}
-
 void serve(Worker& worker, Input& input) {
   const auto task = worker.library.tasks().open({"fuzzed", seconds(3600)});
   broker::ChildTasks children(worker.library.tasks(), 16, worker.connections);
   broker::AgentDoor door(worker.library.tasks(), task, 16, children);
-  int ends[2];
-  require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0, "there are sockets");
   {
-    const Descriptor ours(ends[0]);
-    worker.connections.serve(Descriptor(ends[1]), door);
+    auto [ours, theirs] = socket_pair(SOCK_SEQPACKET);
+    worker.connections.serve(std::move(theirs), door);
     Agent agent(ours.number(), worker.connections.finished());
     play(agent, input);
   }

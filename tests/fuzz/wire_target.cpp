@@ -6,6 +6,7 @@
 
 #include "fuzz/finding.h"
 #include "fuzz/input.h"
+#include "fuzz/socket_pair.h"
 #include "wire/protocol.h"
 #include "wire/seqpacket.h"
 
@@ -113,11 +114,9 @@ bool has_packet(int socket) {
 /// Each piece of the input is a packet.
 void play(Input& input) {
   const bool as_worker = input.flag();
-  int ends[2];
-  require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0, "there are sockets");
-  Descriptor theirs(ends[0]);
+  auto [theirs, end] = socket_pair(SOCK_SEQPACKET);
   constexpr std::chrono::minutes kLong{1};
-  wire::Seqpacket ours(Descriptor(ends[1]), {kLong, kLong},
+  wire::Seqpacket ours(std::move(end), {kLong, kLong},
                        as_worker ? wire::most_of_request : wire::most_of_answer);
   while (!input.empty()) {
     const ByteView packet = input.piece(input.number(2));

@@ -1,11 +1,22 @@
 // What must hold of a worker when its only client has gone.
 #pragma once
 
+#include <array>
+
 #include "compose/library.h"
+#include "fuzz/await.h"
 #include "fuzz/finding.h"
 #include "fuzz/fuzzed_device.h"
+#include "tools/broker/connection_set.h"
 
 namespace mayfly::test {
+
+/// Waits until the connection of a client that has hung up has ended.
+inline void await_end(broker::ConnectionSet& connections) {
+  std::array<pollfd, 1> entries{{{connections.finished(), POLLIN, 0}}};
+  require(await(entries), "a connection ends when the client has hung up");
+  connections.reap();
+}
 
 /// Checks the keys that are left, ends the task, and checks that none is.
 inline void check_worker_end(const Library& library, const FuzzedDevice& device, Task& task) {

@@ -71,7 +71,9 @@ TEST_P(AgentLimitsTest, ALongSignIsTakenOnlyWhereADeviceTakesMessages) {
   static_cast<void>(tasks.end_all(TaskState::closed));
 }
 
-INSTANTIATE_TEST_SUITE_P(WithMessages, AgentLimitsTest, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(Device, AgentLimitsTest, testing::Bool(), [](const auto& instance) {
+  return instance.param ? "TakesMessages" : "TakesDigests";
+});
 
 }  // namespace
 }  // namespace mayfly::broker

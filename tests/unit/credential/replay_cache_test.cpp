@@ -88,7 +88,10 @@ TEST_P(ReplayCaches, OfManyThatAskAtOnceOneIsFirst) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(InMemoryAndInAFile, ReplayCaches, testing::Bool());
+INSTANTIATE_TEST_SUITE_P(InMemoryAndInAFile, ReplayCaches, testing::Bool(),
+                         [](const auto& instance) {
+                           return instance.param ? "InMemory" : "InAFile";
+                         });
 
 TEST(FileReplayCache, IsSharedAndDoesNotGrowWithWhatHasEnded) {
   const TempFolder folder;

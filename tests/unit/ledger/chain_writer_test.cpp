@@ -54,7 +54,11 @@ TEST_P(ChainWriterTest, WritesAChainThatVerifies) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EachSync, ChainWriterTest,
-                         testing::Values(Sync::entry, Sync::interval, Sync::end));
+                         testing::Values(Sync::entry, Sync::interval, Sync::end),
+                         [](const auto& instance) {
+                           if (instance.param == Sync::entry) return "AtEntries";
+                           return instance.param == Sync::interval ? "AtIntervals" : "AtTheEnd";
+                         });
 
 class ChainWriterOnce : public ChainWriterTest {};
 INSTANTIATE_TEST_SUITE_P(Interval, ChainWriterOnce, testing::Values(Sync::interval));
