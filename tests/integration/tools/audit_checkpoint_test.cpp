@@ -7,10 +7,8 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
-#include "integration/tools/audit_status.h"
-#include "integration/tools/mayfly_sandbox.h"
+#include "integration/tools/audit_fixture.h"
 #include "ledger/chain_log.h"
-#include "support/sample_chain.h"
 
 namespace mayfly::test {
 namespace {
@@ -24,7 +22,7 @@ using Words = std::vector<std::string>;
 
 constexpr std::uint64_t kDayMs = 24 * 3'600'000;
 
-class AuditCheckpoint : public testing::Test {
+class AuditCheckpoint : public AuditFixture {
  protected:
   AuditCheckpoint() {
     fs::create_directory(folder());
@@ -62,10 +60,6 @@ class AuditCheckpoint : public testing::Test {
     return chain.seal(keys_.ledger, task).text();
   }
 
-  [[nodiscard]] Outcome audit(Words arguments) const {
-    arguments.insert(arguments.begin(), "audit");
-    return sandbox_.mayfly(arguments);
-  }
   [[nodiscard]] Outcome sign(const Words& more = {}) const {
     Words words = {"checkpoint",  "--folder", folder().string(),         "--key",
                    private_key(), "--origin", "example.org/mayfly/host1"};
@@ -89,8 +83,6 @@ class AuditCheckpoint : public testing::Test {
     return audit(words);
   }
 
-  const MayflySandbox sandbox_;
-  const ChainKeys keys_;
   const TestSigner key_{JwsAlgorithm::eddsa};
 };
 

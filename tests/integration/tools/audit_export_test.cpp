@@ -11,9 +11,7 @@
 
 #include "base/descriptor.h"
 #include "base/hash.h"
-#include "integration/tools/audit_status.h"
-#include "integration/tools/mayfly_sandbox.h"
-#include "support/sample_chain.h"
+#include "integration/tools/audit_fixture.h"
 
 namespace mayfly::test {
 namespace {
@@ -128,16 +126,11 @@ class Receiver {
   const Descriptor socket_;
 };
 
-class AuditExport : public testing::Test {
+class AuditExport : public AuditFixture {
  protected:
-  [[nodiscard]] std::string file(const std::string& name, const std::string& text) const {
-    const fs::path path = sandbox_.root() / name;
-    std::ofstream(path, std::ios::binary) << text;
-    return path.string();
-  }
   [[nodiscard]] Outcome do_export(Words arguments) const {
-    arguments.insert(arguments.begin(), {"audit", "export", "--format"});
-    return sandbox_.mayfly(arguments);
+    arguments.insert(arguments.begin(), {"export", "--format"});
+    return audit(std::move(arguments));
   }
   static Words lines_of(const std::string& text) {
     Words lines;
@@ -150,9 +143,6 @@ class AuditExport : public testing::Test {
     for (const std::string& line : lines_of(outcome.out)) messages.push_back(parse(line));
     return messages;
   }
-
-  const MayflySandbox sandbox_;
-  const ChainKeys keys_;
 };
 
 TEST_F(AuditExport, WritesMessagesOfRfc5424) {

@@ -7,10 +7,8 @@
 
 #include "base/clock.h"
 #include "base/process_identity.h"
-#include "integration/tools/audit_status.h"
-#include "integration/tools/mayfly_sandbox.h"
+#include "integration/tools/audit_fixture.h"
 #include "registry/sqlite/sqlite_registry.h"
-#include "support/sample_chain.h"
 
 namespace mayfly::test {
 namespace {
@@ -22,7 +20,7 @@ using testing::Not;
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
 
-class AuditRegistry : public testing::Test {
+class AuditRegistry : public AuditFixture {
  protected:
   AuditRegistry() {
     fs::create_directory(folder());
@@ -72,8 +70,8 @@ class AuditRegistry : public testing::Test {
   }
 
   [[nodiscard]] Outcome verify(Words arguments = {}) const {
-    arguments.insert(arguments.begin(), {"audit", "verify"});
-    return sandbox_.mayfly(arguments);
+    arguments.insert(arguments.begin(), "verify");
+    return audit(std::move(arguments));
   }
 
   /// What is said of the only chain.
@@ -83,8 +81,6 @@ class AuditRegistry : public testing::Test {
     return Json::parse(verify(words).out).at("chains").at(0).at("registry");
   }
 
-  const MayflySandbox sandbox_;
-  const ChainKeys keys_;
   std::unique_ptr<Registry> registry_;
   BrokerRecord broker_;
 };

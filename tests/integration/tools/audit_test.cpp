@@ -9,9 +9,7 @@
 #include "base/clock.h"
 #include "base/process_identity.h"
 #include "base/task_binding.h"
-#include "integration/tools/audit_status.h"
-#include "integration/tools/mayfly_sandbox.h"
-#include "support/sample_chain.h"
+#include "integration/tools/audit_fixture.h"
 
 namespace mayfly::test {
 namespace {
@@ -29,25 +27,11 @@ std::size_t count_of(const std::string& text, const std::string& what) {
   return count;
 }
 
-class Audit : public testing::Test {
+class Audit : public AuditFixture {
  protected:
-  [[nodiscard]] std::string file(const std::string& name, const std::string& text) const {
-    const fs::path path = sandbox_.root() / name;
-    std::ofstream(path, std::ios::binary) << text;
-    return path.string();
-  }
-
-  [[nodiscard]] Outcome audit(Words arguments) const {
-    arguments.insert(arguments.begin(), "audit");
-    return sandbox_.mayfly(arguments);
-  }
-
   [[nodiscard]] std::string session_key() const {
     return to_hex(thumbprint(keys_.session.public_key()));
   }
-
-  const MayflySandbox sandbox_;
-  const ChainKeys keys_;
 };
 
 TEST_F(Audit, VerifiesASealedChain) {
