@@ -176,6 +176,20 @@ class Names(unittest.TestCase):
                     there = [*ROOT.glob(path), *ROOT.glob(f"{path}.h"), *BUILD.glob(path)]
                     self.assertTrue(there, f"{name_of(page)}: there is no {path}")
 
+    def test_of_folders_and_fuzzing_targets_are_all_told(self):
+        rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/contributing.md").read_text(), flags=re.M)
+        told = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+        for target in (ROOT / "tests/fuzz").glob("*_target.cpp"):
+            self.assertIn(target.name.removesuffix("_target.cpp"), told)
+        for folder in (ROOT / "tests").iterdir():
+            if folder.is_dir():
+                self.assertIn(f"tests/{folder.name}", told)
+
+    def test_of_subcommands_are_all_told(self):
+        readme = (ROOT / "README.md").read_text()
+        for command in subcommands():
+            self.assertRegex(readme, rf"`(mayfly )?{command}`")
+
     def test_of_links_are_there(self):
         for page in PAGES:
             for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
