@@ -11,6 +11,7 @@
 #include "tools/duration_option.h"
 #include "tools/failure.h"
 #include "tools/proof_request.h"
+#include "tools/status_fetch.h"
 #include "tools/token_evidence.h"
 #include "tools/utc_text.h"
 #include "tools/whole_file.h"
@@ -38,6 +39,8 @@ struct TokenOptions {
   ProofRequestOptions request;
   TokenEvidenceOptions evidence;
   std::string status_list;
+  std::string status_timeout = "10s";
+  std::string status_ca;
   std::string max_stale = "60s";
   std::string seen;
   std::string skew = "30s";
@@ -108,11 +111,16 @@ void check_proof_options(const CLI::App& command, const TokenOptions& options) {
 }
 
 void check_status_options(const CLI::App& command, const TokenOptions& options) {
-  if (!options.no_status) return;
-  for (const char* name : {"--status", "--max-stale"}) {
-    if (command.count(name) != 0) {
-      throw Failure(kUsage, std::string(name) + " does not go with --no-status");
+  const auto refuse_beside = [&](const char* chosen, std::initializer_list<const char*> others) {
+    for (const char* name : others) {
+      if (command.count(name) == 0) continue;
+      throw Failure(kUsage, std::string(name) + " does not go with " + chosen);
     }
+  };
+  if (options.no_status) {
+    refuse_beside("--no-status", {"--status", "--max-stale", "--status-timeout", "--status-ca"});
+  } else if (!options.status_list.empty()) {
+    refuse_beside("--status", {"--status-timeout", "--status-ca"});
   }
 }
 
@@ -154,16 +162,23 @@ std::string read_token(const std::string& path) {
   return text;
 }
 
+/// The status list that the command line names, else the one that the token names.
+std::string status_list_for(const TokenOptions& options, const credential::Wit& wit) {
+  if (!options.status_list.empty()) return read_token(options.status_list);
+  if (!wit.status) {
+    throw credential::Refused(credential::Part::credential, credential::Reason::no_status);
+  }
+  return fetch_status_list(
+      wit.status->uri,
+      {duration_option("--status-timeout", options.status_timeout), options.status_ca});
+}
+
 void check_status(const TokenOptions& options, const VerifiedCredential& verified,
                   const std::vector<credential::PublishedKey>& keys) {
   if (options.no_status) return;
-  if (options.status_list.empty()) {
-    throw Failure(kUsage,
-                  "name the status list that was fetched by --status, or say --no-status: then a "
-                  "credential is believed until it ends, though its task may have ended before");
-  }
-  verify_status(*verified.wit, read_token(options.status_list), keys, clock_of(options),
-                duration_option("--max-stale", options.max_stale));
+  const std::chrono::seconds max_stale = duration_option("--max-stale", options.max_stale);
+  const std::string list = status_list_for(options, *verified.wit);
+  verify_status(*verified.wit, list, keys, clock_of(options), max_stale);
 }
 
 void check_proof(const TokenOptions& options, const std::string& text,
@@ -299,7 +314,18 @@ void add_expectations(CLI::App& command, TokenOptions& options) {
       ->type_name("URI");
   command.add_option("--task", options.task, "Accept this task only")->type_name("ID");
   command
-      .add_option("--status", options.status_list, "The issuer's status list, as it was fetched")
+      .add_option("--status", options.status_list,
+                  "The issuer's status list, as it was fetched (default: it is fetched from where "
+                  "the token says)")
+      ->type_name("FILE");
+  command
+      .add_option("--status-timeout", options.status_timeout,
+                  "How long fetching the status list may take (default: 10s)")
+      ->type_name("TIME");
+  command
+      .add_option("--status-ca", options.status_ca,
+                  "Whom to trust for the status list's https, in PEM (default: whom this system "
+                  "trusts)")
       ->type_name("FILE");
   command
       .add_option("--max-stale", options.max_stale, "How old the status list may be (default: 60s)")

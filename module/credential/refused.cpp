@@ -11,7 +11,7 @@ struct ReasonRow {
   std::string_view text;
 };
 
-constexpr std::array<ReasonRow, 39> kReasons = {{
+constexpr std::array<ReasonRow, 40> kReasons = {{
     {Reason::too_long, "too-long", "it is longer than any such text"},
     {Reason::malformed, "malformed", "it is not written as it must be"},
     {Reason::header, "header", "its header is not one of such a token"},
@@ -45,6 +45,7 @@ constexpr std::array<ReasonRow, 39> kReasons = {{
     {Reason::wrong_nonce, "wrong-nonce", "it has not the nonce that was given out"},
     {Reason::replayed, "replayed", "it was seen before"},
     {Reason::no_status, "no-status", "it does not say where its status stands"},
+    {Reason::unreachable, "unreachable", "it could not be fetched"},
     {Reason::stale_status, "stale-status", "it is older than is allowed"},
     {Reason::other_list, "other-list", "it is not the list that the credential names"},
     {Reason::not_listed, "not-listed", "it ends before the credential's place"},

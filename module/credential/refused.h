@@ -52,6 +52,7 @@ enum class Reason {
   wrong_nonce,       ///< it has not the nonce that was given out
   replayed,          ///< it was seen before
   no_status,         ///< the credential says of no list that it stands there
+  unreachable,       ///< the list could not be fetched
   stale_status,      ///< the list is older than is allowed
   other_list,        ///< the list is another than the credential says
   not_listed,        ///< the list ends before the credential's place

@@ -36,7 +36,7 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_DEPENDS
   "p11-kit-modules, systemd | systemd-standalone-sysusers | systemd-sysusers")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_RECOMMENDS "libtss2-tcti-device0, softhsm2")
-set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS "jq, libpq5, opensc")
+set(CPACK_DEBIAN_RUNTIME_PACKAGE_SUGGESTS "jq, libcurl4, libpq5, opensc")
 set(CPACK_DEBIAN_RUNTIME_PACKAGE_CONTROL_EXTRA
   "${debian}/postinst;${debian}/prerm;${debian}/postrm")
 set(CPACK_COMPONENT_RUNTIME_DESCRIPTION

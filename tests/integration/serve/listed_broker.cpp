@@ -6,13 +6,13 @@
 
 namespace mayfly::test {
 
-ListedHome::ListedHome(const std::string& more)
+ListedHome::ListedHome(const std::string& more, const std::string& uri)
     : BrokerHome(serve_table() +
                  "[registry]\nfile = \"registry.db\"\n"
                  "[issuer]\ntrust-domain = \"agents.example\"\nkey-file = \"issuer-key.pem\"\n"
                  "certificate = \"issuer.pem\"\n"
                  "[status]\nfolder = \"status\"\nuri = \"" +
-                 std::string(kUri) + "\"\n" + more) {
+                 uri + "\"\n" + more) {
   EXPECT_EQ(mayfly({"issuer", "init"}).status, 0);
   keys_ = credential::parse_key_set(mayfly({"issuer", "show", "--jwks"}).out);
   std::filesystem::create_directory(list_folder());

@@ -16,7 +16,8 @@ class ListedHome : public BrokerHome {
   static constexpr const char* kUri = "https://status.example/1";
 
   /// @param more  Lines of the table [status].
-  explicit ListedHome(const std::string& more = "");
+  /// @param uri   What credentials call the list.
+  explicit ListedHome(const std::string& more = "", const std::string& uri = kUri);
 
   [[nodiscard]] std::filesystem::path list_folder() const { return folder() / "status"; }
   [[nodiscard]] std::filesystem::path list_file() const { return list_folder() / "status.jwt"; }
