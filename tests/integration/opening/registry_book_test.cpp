@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "registry/sqlite/connection.h"
 #include "registry/sqlite/sqlite_registry.h"
 #include "support/failure_of.h"
 #include "support/temp_folder.h"
@@ -117,6 +118,22 @@ TEST_F(RegistryBookTest, ARevocationThatIsOwedIsWrittenOnce) {
   ASSERT_EQ(orders.size(), 1U);
   EXPECT_EQ(orders[0].reason, "stolen");
   EXPECT_EQ(orders[0].actor, "operator");
+}
+
+TEST_F(RegistryBookTest, WhatCouldNotBeWrittenAMomentAgoIsWrittenAtTheClose) {
+  const auto path = folder.path() / "registry.db";
+  RegistryBook book(open_sqlite_registry(path, 100ms), config, BookUpkeep::calls);
+  open(book, kFirst);
+  {
+    sqlite::Connection other(path, std::chrono::steady_clock::now() + 60s);
+    other.run("BEGIN EXCLUSIVE");
+    book.record({kFirst, "task", TaskState::closed, 1, 0});
+    EXPECT_TRUE(book.owes());
+    other.run("ROLLBACK");
+  }
+  book.close();
+  EXPECT_EQ(task(kFirst).state, TaskState::closed);
+  EXPECT_TRUE(registry->brokers().empty());
 }
 
 TEST_F(RegistryBookTest, ABookThatIsClosedLeavesNoBrokerBehind) {
