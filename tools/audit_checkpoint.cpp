@@ -48,6 +48,17 @@ void require_extension(const ledger::Checkpoint& before, const ledger::ChainLog&
                     " records: it was changed; look at it before anything is signed again");
 }
 
+/// Before anything is looked at or written.
+/// @throws Failure kUsage
+void require_checkpoint_key(const PublicKey& key, const std::string& name) {
+  if (key.spec().type == CKK_EC_EDWARDS && key.spec().bits == 255) return;
+  throw Failure(kUsage,
+                "--key " + name + " is a key of the kind " + to_string(key.spec()) +
+                    ", but signed notes, which checkpoints are, take Ed25519 only. A TPM has none, "
+                    "and some HSMs neither; a key in a file will do, which whoever writes the "
+                    "ledgers can't read: openssl genpkey -algorithm ed25519 -out checkpoints.key");
+}
+
 /// The name for the next checkpoint.
 std::string origin_of(const AuditCheckpointOptions& options,
                       const std::optional<ledger::Checkpoint>& before) {
@@ -75,6 +86,7 @@ int run_audit_checkpoint(const AuditCheckpointOptions& options) {
   const std::filesystem::path folder = config ? ledger_folder(options.folder, *config)
                                               : ledger_folder(options.folder, options.config_file);
   const std::unique_ptr<Signer> signer = open_approver_key(options.key, config);
+  require_checkpoint_key(signer->public_key(), options.key.key);
   ledger::ChainLogFile file(folder);  // nobody else signs meanwhile
   const auto before = checkpoint_before(options, folder, signer->public_key());
   if (before) require_extension(*before, file.log(), folder);

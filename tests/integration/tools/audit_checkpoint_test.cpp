@@ -248,7 +248,12 @@ TEST_F(AuditCheckpoint, IsOfItsKeyAndItsOrigin) {
   EXPECT_EQ(audit(with_new_key).status, kOk);
   const TestSigner wrong_kind(JwsAlgorithm::es256);
   write(private_key(), wrong_kind.pem());
-  EXPECT_THAT(sign({"--new-key"}).err, HasSubstr("Ed25519"));
+  const std::uint64_t before = ledger::ChainLog::read(folder()).size();
+  add_chain('b');
+  EXPECT_EQ(sign({"--new-key"}).status, kUsage);
+  EXPECT_THAT(sign({"--new-key"}).err, HasSubstr("EC P-256, but"));
+  EXPECT_THAT(sign({"--new-key"}).err, HasSubstr("openssl genpkey -algorithm ed25519"));
+  EXPECT_EQ(ledger::ChainLog::read(folder()).size(), before) << "nothing is written";
   EXPECT_EQ(verify({kept}, {"FILE"}).status, kUsage);
   EXPECT_EQ(audit({"verify", "--folder", folder().string(), "--checkpoint", kept}).status, kUsage);
 }
