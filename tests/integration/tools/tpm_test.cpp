@@ -175,6 +175,27 @@ TEST_F(TpmToolsTest, EvidenceOfARunningTaskIsThereForTheAsking) {
   EXPECT_EQ(ask({"--task", "invoice-4711", "--key", "third"}).status, 66);
 }
 
+TEST_F(TpmToolsTest, TheLedgerOfARunIsVerified) {
+  ASSERT_EQ(init().status, 0);
+  const auto folder = sandbox_.root() / "ledger";
+  std::filesystem::create_directory(folder);
+  std::filesystem::permissions(folder, std::filesystem::perms::owner_all);
+  std::string text = read_file(config());
+  const std::string table = "\n[ledger]\n";
+  ASSERT_NE(text.find(table), text.npos);
+  text.insert(text.find(table) + table.size(), "folder = \"" + folder.string() + "\"\n");
+  std::ofstream(config()) << text;
+  {
+    const ServerProcess run = run_task("invoice-4711");
+    generate_in(run.address(), "first");
+  }
+  const Outcome found = sandbox_.mayfly({"audit", "verify", "--json"});
+  ASSERT_EQ(found.status, 0) << found.out << found.err;
+  const json chains = json::parse(found.out).at("chains");
+  ASSERT_EQ(chains.size(), 1U);
+  EXPECT_EQ(chains.at(0).at("verdict"), "sealed");
+}
+
 TEST_F(TpmToolsTest, AttestSaysWhyThereIsNoEvidence) {
   ASSERT_EQ(init().status, 0);
   {
