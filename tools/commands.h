@@ -36,6 +36,7 @@ void add_open(CLI::App& app, int& status);
 void add_policy(CLI::App& app, int& status);
 void add_proof(CLI::App& app, int& status);
 void add_reap(CLI::App& app, int& status);
+void add_registry(CLI::App& app, int& status);
 void add_revoke(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
 void add_serve(CLI::App& app, int& status);

@@ -64,6 +64,7 @@ int run(int argc, char** argv) {
   add_doctor(app, status);
   add_policy(app, status);
   add_reap(app, status);
+  add_registry(app, status);
   add_attest(app, status);
   add_grant(app, status);
   add_issuer(app, status);

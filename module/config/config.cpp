@@ -294,6 +294,12 @@ void Loader::check_login() const {
 }
 
 void Loader::check_registry() const {
+  static constexpr std::chrono::hours kShortestMemory(24);
+  if (config_.registry.keep < kShortestMemory) {
+    fail_at(file_, find("registry.keep")->line(),
+            "registry.keep is " + format_duration(config_.registry.keep) +
+                ", too short to look into what went wrong; choose 1d or more");
+  }
   const Entry* url = find("registry.url");
   const Entry* password = find("registry.password-source");
   if (url != nullptr && find("registry.file") != nullptr) {

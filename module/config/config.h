@@ -82,6 +82,7 @@ struct RegistryConfig {
   std::optional<PinSource> password_source;  ///< registry.password-source: for the url
   std::chrono::seconds lease{30};            ///< registry.lease
   std::chrono::seconds timeout{5};           ///< registry.timeout
+  std::chrono::seconds keep{std::chrono::days(90)};  ///< registry.keep
 
   [[nodiscard]] bool is_there() const noexcept { return !file.empty() || !url.empty(); }
 };

@@ -48,7 +48,7 @@ constexpr std::array<ConfigTable, 15> kTables = {{
      "how the broker itself is ([Operating](operating.md))."},
 }};
 
-constexpr std::array<ConfigKey, 73> kKeys = {{
+constexpr std::array<ConfigKey, 74> kKeys = {{
     {"device", "type", "\"pkcs11\" or \"tpm\"",
      "What kind of device it is. pkcs11: a token of a PKCS#11 module, which module, token and "
      "pin-source name. tpm: a TPM 2.0, which [tpm] describes.",
@@ -172,6 +172,12 @@ constexpr std::array<ConfigKey, 73> kKeys = {{
      "fails. Signatures never wait for it.",
      "", false, KeyFor::any, [](Config& c, const Value& v) { c.registry.timeout = v.duration(); },
      [](const Config& c) { return show_duration(c.registry.timeout); }},
+    {"registry", "keep", "length of time",
+     "How long ended tasks and what happened to them are remembered, 1d at least; so much longer "
+     "than it could be used again, a spent grant, too. A task is remembered as long as a key of it "
+     "may be left on a device, and until its ledger was removed by `mayfly audit purge`.",
+     "", false, KeyFor::any, [](Config& c, const Value& v) { c.registry.keep = v.duration(); },
+     [](const Config& c) { return show_duration(c.registry.keep); }},
     {"task", "ttl", "length of time",
      "How long a task lives when nothing else is asked for: a whole number with s, m, h or d.", "",
      false, KeyFor::any, [](Config& c, const Value& v) { c.task.ttl = v.duration(); },

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -133,10 +135,28 @@ class Registry {
 
   // House-keeping and news ---------------------------------------------------------------------
 
-  /// Forgets spent grants and tickets that are over, and tasks and brokers that ended longer ago
-  /// than `history` and of which no stored key is left. A part of it at a time.
+  /// Forgets tickets that are over, spent grants that could not be used again since `history`, and
+  /// brokers and revocations of longer ago than that of which no task is left. A part at a time.
   /// @return how many records went; 0 when all is done.
   virtual std::size_t purge(std::chrono::seconds history) = 0;
+
+  /// Tasks that ended longer ago than `history`, in the order of their ends: of which no stored key
+  /// is left, and no task below them is open. A page of them.
+  /// @param host   Only tasks of this host's brokers.
+  /// @param after  The last task of the page before; nothing for the first.
+  [[nodiscard]] virtual std::vector<TaskRecord> old_tasks(
+      const std::string& host, std::chrono::seconds history,
+      const std::optional<TaskRecord>& after) = 0;
+
+  /// How many of these each host has, those among them that old_tasks() leaves out.
+  [[nodiscard]] virtual std::map<std::string, std::uint64_t> old_tasks_by_host(
+      std::chrono::seconds history) = 0;
+
+  /// Forgets tasks, with all that happened to them: those that old_tasks() would give.
+  /// @param serials  At most as many as a page has.
+  /// @return how many went.
+  virtual std::size_t forget_tasks(const std::vector<std::string>& serials,
+                                   std::chrono::seconds history) = 0;
 
   /// @throws nothing because the registry can't be reached: the watch goes on trying.
   [[nodiscard]] virtual std::unique_ptr<Watch> watch() = 0;

@@ -50,6 +50,13 @@ class SqlRegistry : public Registry {
 
   // sql_purge.cpp
   std::size_t purge(std::chrono::seconds history) final;
+  [[nodiscard]] std::vector<TaskRecord> old_tasks(const std::string& host,
+                                                  std::chrono::seconds history,
+                                                  const std::optional<TaskRecord>& after) final;
+  [[nodiscard]] std::map<std::string, std::uint64_t> old_tasks_by_host(
+      std::chrono::seconds history) final;
+  std::size_t forget_tasks(const std::vector<std::string>& serials,
+                           std::chrono::seconds history) final;
 
  protected:
   [[nodiscard]] SqlDatabase& database() noexcept { return *database_; }

@@ -26,6 +26,7 @@
 #include "tools/serve/control_commands.h"
 #include "tools/serve/control_place.h"
 #include "tools/serve/http_server.h"
+#include "tools/serve/registry_upkeep.h"
 #include "tools/serve/service_manager.h"
 
 namespace mayfly::serve {
@@ -145,6 +146,7 @@ class Service {
   const std::unique_ptr<Liveness> liveness_;  // null where nothing is published
   ServedTasks tasks_;
   ControlCommands commands_;
+  std::optional<RegistryUpkeep> registry_upkeep_;
   // These go first: what their threads do uses the rest.
   JobThreads openings_;
   JobThreads queries_;
@@ -182,6 +184,10 @@ Service::Service(std::shared_ptr<const AcceptedConfig> accepted)
       [this](const Caller& caller, std::string_view text, const ControlSocket::Answer& answer) {
         commands_.handle(caller, text, answer);
       });
+  if (books_.registry != nullptr) {
+    registry_upkeep_.emplace(loop_, queries_, books_.registry, current_);
+    registry_upkeep_->begin();
+  }
   // Its workers leave that to it: each would look through the whole folder.
   queries_.add([accepted = accepted_] { tell_abandoned_ledgers(accepted->config); });
   // Not before it is sure that no other broker has this place.

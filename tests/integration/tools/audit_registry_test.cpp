@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/process_identity.h"
 #include "integration/tools/audit_fixture.h"
+#include "registry/sqlite/connection.h"
 #include "registry/sqlite/sqlite_registry.h"
 
 namespace mayfly::test {
@@ -190,6 +191,30 @@ TEST_F(AuditRegistry, KnowsAChainByItsNameWhereNobodyNamesIt) {
   const Outcome found = verify();
   EXPECT_EQ(found.status, kNotSealed);
   EXPECT_THAT(found.out, HasSubstr("tampered"));
+}
+
+TEST_F(AuditRegistry, ForgetsATaskOnlyWhenItsChainWasPurged) {
+  ChainText chain(1'700'000'000'000);  // long ago
+  chain.add(ledger::Event::open, open_data())
+      .add(ledger::Event::active, active_data(keys_))
+      .add(ledger::Event::end, end_data());
+  write(chain_file(), chain.seal(keys_.ledger).text());
+  record(TaskState::closed, ledger_key());
+  sqlite::Connection(registry_file(), std::chrono::steady_clock::now() + std::chrono::seconds(60))
+      .run("UPDATE task SET opened = opened - 8000000000, ended = ended - 8000000000");
+  const auto forget = [&] { return sandbox_.mayfly({"registry", "purge"}).out; };
+  EXPECT_THAT(forget(), HasSubstr("1 tasks stay for their ledgers"));
+  EXPECT_EQ(verify().status, kOk) << "the registry still knows the chain's key";
+
+  fs::rename(chain_file(), chain_file() + ".gone");
+  EXPECT_THAT(forget(), HasSubstr("1 tasks stay for their ledgers"));
+  EXPECT_THAT(verify().out, HasSubstr("is missing")) << "as long as it was not purged";
+
+  fs::rename(chain_file() + ".gone", chain_file());
+  ASSERT_THAT(sandbox_.mayfly({"audit", "purge", "--older", "1d"}).out, HasSubstr("1 removed"));
+  EXPECT_THAT(forget(), HasSubstr("1 tasks and"));
+  EXPECT_THAT(forget(), HasSubstr("0 tasks and"));
+  EXPECT_THAT(verify().out, Not(HasSubstr("is missing")));
 }
 
 }  // namespace

@@ -137,6 +137,8 @@ std::vector<BadFile> registries() {
        ":6: registry.url" + no_password},
       {"RegistryUrlWithPasswordOfAKey", start + "url = \"postgres://h?sslpassword=s3cret\"\n",
        ":6: registry.url" + no_password},
+      {"RegistryForgetsAtOnce", start + "keep = \"1h\"\n",
+       ":6: registry.keep is 1h, too short to look into what went wrong; choose 1d or more"},
       {"RegistryLeaseNumber", start + "lease = 30\n",
        ":6: registry.lease must be a length of time in quotes, not a whole number; put it in "
        "quotes"},

@@ -34,6 +34,7 @@ const std::map<std::string, std::string>& other_values() {
       {"registry.password-source", "\"credential:db\""},
       {"registry.lease", "\"9s\""},
       {"registry.timeout", "\"1s\""},
+      {"registry.keep", "\"30d\""},
       {"task.ttl", "\"1m\""},
       {"task.max-ttl", "\"36h\""},
       {"login.required", "true"},

@@ -1,0 +1,63 @@
+// What the registry of a broker forgets, and what it keeps.
+#include <gmock/gmock.h>
+
+#include "integration/serve/served_broker.h"
+#include "registry/sqlite/connection.h"
+
+namespace mayfly::test {
+namespace {
+
+using testing::HasSubstr;
+
+class ServeRegistryUpkeep : public testing::Test {
+ protected:
+  /// As if all tasks that have ended had done so long ago.
+  void age_tasks() const {
+    sqlite::Connection registry(home_.folder() / "registry.db",
+                                std::chrono::steady_clock::now() + std::chrono::seconds(60));
+    static_cast<void>(
+        registry.run("UPDATE task SET opened = opened - 8000000000, ended = ended - 8000000000"));
+  }
+  [[nodiscard]] std::vector<std::string> known(const ServedBroker& broker) const {
+    std::vector<std::string> tasks;
+    for (const auto& task : broker.ask({"list", "--all"})) tasks.push_back(task.at("task"));
+    return tasks;
+  }
+
+  const BrokerHome home_{serve_table() + "[registry]\nfile = \"registry.db\"\n"};
+};
+
+TEST_F(ServeRegistryUpkeep, ABrokerForgetsWhatEndedLongAgo) {
+  {
+    ServedBroker broker(home_);
+    static_cast<void>(broker.open("old"));
+    ASSERT_EQ(broker.mayfly({"close", "--task", "old"}).status, 0);
+    static_cast<void>(broker.open("killed"));
+    EXPECT_EQ(broker.stop(), 0);
+    age_tasks();
+  }
+  const ServedBroker broker(home_);
+  static_cast<void>(broker.open("new"));
+  EXPECT_TRUE(eventually([&] { return known(broker) == std::vector<std::string>{"new"}; }));
+  EXPECT_TRUE(eventually([&] {
+    return home_.log().find("the registry has forgotten 2 old tasks") != std::string::npos;
+  }));
+}
+
+TEST_F(ServeRegistryUpkeep, ThePersonWhoAsksIsToldWhatWent) {
+  const ServedBroker broker(home_);
+  static_cast<void>(broker.open("old"));
+  ASSERT_EQ(broker.mayfly({"close", "--task", "old"}).status, 0);
+  const Outcome kept = broker.mayfly({"registry", "purge"});
+  EXPECT_EQ(kept.status, 0) << kept.err;
+  EXPECT_THAT(kept.out, HasSubstr("0 tasks and "));
+  EXPECT_EQ(known(broker), std::vector<std::string>{"old"});
+  static_cast<void>(broker.open("open"));
+  age_tasks();
+  EXPECT_THAT(broker.mayfly({"registry", "purge", "--older", "100d"}).out, HasSubstr("0 tasks"));
+  EXPECT_THAT(broker.mayfly({"registry", "purge"}).out, HasSubstr("1 tasks"));
+  EXPECT_EQ(known(broker), std::vector<std::string>{"open"});
+}
+
+}  // namespace
+}  // namespace mayfly::test
