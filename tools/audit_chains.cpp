@@ -1,12 +1,11 @@
 #include "tools/audit_chains.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <iostream>
+#include <memory>
 
 #include "base/process_identity.h"
 #include "base/task_binding.h"
+#include "ledger/chain_stream.h"
 #include "tools/failure.h"
 
 namespace mayfly::tools {
@@ -33,14 +32,13 @@ nlohmann::json keys_json(const ledger::ChainSummary& summary) {
 ledger::Verification verify_file(const std::string& path, const ledger::Expectations& expected,
                                  const ledger::EntryListener& listener) {
   if (path == "-") return ledger::verify_chain(std::cin, expected, listener);
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  static_cast<void>(file.peek());  // a folder opens, and fails at the first read
-  if (file.bad() || !file.is_open()) {
-    throw Failure(kNoInput, path + " can't be read: " + std::strerror(errno));
+  std::unique_ptr<ledger::ChainStream> file;
+  try {
+    file = std::make_unique<ledger::ChainStream>(path);
+  } catch (const Error& error) {
+    throw Failure(kNoInput, error.what());
   }
-  file.clear();
-  return ledger::verify_chain(file, expected, listener);
+  return ledger::verify_chain(*file, expected, listener);
 }
 
 nlohmann::json chain_json(const std::string& path, const ledger::Verification& found) {

@@ -5,17 +5,19 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "base/error.h"
 #include "base/replace_file.h"
+#include "ledger/chain_stream.h"
 #include "ledger/checkpoint.h"
 #include "ledger/closed_chains.h"
 #include "tools/approver_key.h"
+#include "tools/as_owner.h"
 #include "tools/audit_folder.h"
 #include "tools/commands.h"
 #include "tools/failure.h"
 #include "tools/host_name.h"
-#include "tools/whole_file.h"
 
 namespace mayfly::tools {
 namespace {
@@ -29,23 +31,23 @@ struct AuditCheckpointOptions {
   bool new_key = false;
 };
 
-/// The folder's latest checkpoint, whoever signed it.
-std::optional<std::string> latest_note(const std::filesystem::path& folder) {
-  std::error_code error;
-  if (!std::filesystem::exists(checkpoint_path(folder), error) && !error) return std::nullopt;
-  return read_whole_file(checkpoint_path(folder).string(), ledger::kMaxCheckpoint);
-}
+/// A checkpoint that was made before, in one of its two places.
+struct Earlier {
+  std::filesystem::path path;
+  ledger::Checkpoint checkpoint;
+};
 
 /// Two checkpoints that contradict one another must never be signed.
 /// @throws Failure kChecksFailed
-void require_extension(const ledger::Checkpoint& before, const ledger::ChainLog& log,
+void require_extension(const Earlier& earlier, const ledger::ChainLog& log,
                        const std::filesystem::path& folder) {
+  const ledger::Checkpoint& before = earlier.checkpoint;
   if (before.size <= log.size() && log.root(before.size) == before.root) return;
-  throw Failure(kChecksFailed,
-                ledger::chain_log_path(folder).string() +
-                    " does not begin as it did at the checkpoint of " +
-                    std::to_string(before.size) +
-                    " records: it was changed; look at it before anything is signed again");
+  throw Failure(kChecksFailed, ledger::chain_log_path(folder).string() +
+                                   " does not begin as it did at the checkpoint of " +
+                                   std::to_string(before.size) + " records in " +
+                                   earlier.path.string() +
+                                   ": it was changed; look at it before anything is signed again");
 }
 
 /// Before anything is looked at or written.
@@ -60,24 +62,32 @@ void require_checkpoint_key(const PublicKey& key, const std::string& name) {
 }
 
 /// The name for the next checkpoint.
-std::string origin_of(const AuditCheckpointOptions& options,
-                      const std::optional<ledger::Checkpoint>& before) {
-  if (!before) return options.origin.empty() ? host_name() + "/mayfly" : options.origin;
-  if (options.origin.empty() || options.origin == before->origin) return before->origin;
-  throw Failure(kUsage, "the checkpoints of this folder are of " + before->origin +
-                            "; another origin takes another folder");
+std::string origin_of(const AuditCheckpointOptions& options, const std::vector<Earlier>& before) {
+  std::string origin = options.origin;
+  for (const Earlier& earlier : before) {
+    if (origin.empty()) origin = earlier.checkpoint.origin;
+    if (origin == earlier.checkpoint.origin) continue;
+    throw Failure(kUsage, "the checkpoint in " + earlier.path.string() + " is of " +
+                              earlier.checkpoint.origin +
+                              "; another origin takes another folder, and another --out");
+  }
+  return origin.empty() ? host_name() + "/mayfly" : origin;
 }
 
-std::optional<ledger::Checkpoint> checkpoint_before(const AuditCheckpointOptions& options,
-                                                    const std::filesystem::path& folder,
-                                                    const PublicKey& key) {
-  const std::optional<std::string> note = latest_note(folder);
-  if (!note || options.new_key) return std::nullopt;
+/// The checkpoint in a file, if there is the file.
+/// @throws Failure kChecksFailed for anything else.
+std::optional<Earlier> earlier_at(const std::filesystem::path& path, const PublicKey& key) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) && !error) return std::nullopt;
   try {
-    return ledger::open_checkpoint(*note, key);
-  } catch (const Error& error) {
-    throw Failure(kChecksFailed, checkpoint_path(folder).string() + ": " + error.what() +
-                                     "; if the key is a new one: --new-key");
+    ledger::ChainStream stream(path);
+    std::string note(ledger::kMaxCheckpoint + 1, '\0');
+    stream.read(note.data(), static_cast<std::streamsize>(note.size()));
+    note.resize(static_cast<std::size_t>(stream.gcount()));
+    return Earlier{path, ledger::open_checkpoint(note, key)};
+  } catch (const Error& problem) {
+    throw Failure(kChecksFailed,
+                  path.string() + ": " + problem.what() + "; if the key is a new one: --new-key");
   }
 }
 
@@ -87,16 +97,31 @@ int run_audit_checkpoint(const AuditCheckpointOptions& options) {
                                               : ledger_folder(options.folder, options.config_file);
   const std::unique_ptr<Signer> signer = open_approver_key(options.key, config);
   require_checkpoint_key(signer->public_key(), options.key.key);
+  // Whoever has the folder can take away what lies there: what lies elsewhere must hold as well.
+  std::vector<Earlier> before;
+  if (!options.new_key && !options.output.empty()) {
+    if (auto kept = earlier_at(options.output, signer->public_key())) {
+      before.push_back(std::move(*kept));
+    }
+  }
+  std::optional<AsOwner> as_owner(folder);
   ledger::ChainLogFile file(folder);  // nobody else signs meanwhile
-  const auto before = checkpoint_before(options, folder, signer->public_key());
-  if (before) require_extension(*before, file.log(), folder);
+  if (!options.new_key) {
+    if (auto latest = earlier_at(checkpoint_path(folder), signer->public_key())) {
+      before.push_back(std::move(*latest));
+    }
+  }
+  for (const Earlier& earlier : before) require_extension(earlier, file.log(), folder);
   ledger::Checkpoint checkpoint{origin_of(options, before), 0, {}};
   const ledger::NewlyClosed found = ledger::find_closed(folder, file.log());
   file.add(found.chains);
   checkpoint.size = file.log().size();
   checkpoint.root = file.log().root(checkpoint.size);
+  as_owner.reset();
   const std::string note = ledger::sign_checkpoint(checkpoint, *signer);
+  as_owner.emplace(folder);
   replace_file(checkpoint_path(folder).string(), as_bytes(note));
+  as_owner.reset();
   if (options.output.empty()) {
     std::cout << note;
   } else {
@@ -141,10 +166,13 @@ void add_audit_checkpoint(CLI::App& audit, int& status) {
       ->add_option("--origin", options->origin,
                    "The list's name: DOMAIN/PATH (default: as before, or HOST/mayfly)")
       ->type_name("NAME");
-  command->add_option("--out", options->output, "Write it to this file instead of printing it")
+  command
+      ->add_option("--out", options->output,
+                   "Write it to this file instead of printing it; what is there must be an earlier "
+                   "one, which it goes on from")
       ->type_name("FILE");
   command->add_flag("--new-key", options->new_key,
-                    "The folder's last checkpoint may be of another key");
+                    "The last checkpoint, in the folder and in --out, may be of another key");
   command->callback([options, &status] { status = run_audit_checkpoint(*options); });
 }
 

@@ -34,7 +34,12 @@ CoveredChains::CoveredChains(const std::filesystem::path& folder,
   // The one that lies there must go on from those that were kept.
   std::error_code error;
   const std::string latest = checkpoint_path(folder).string();
-  if (std::filesystem::exists(latest, error)) check(latest, key);
+  if (!std::filesystem::exists(latest, error)) return;
+  if (std::filesystem::is_regular_file(latest, error)) {
+    check(latest, key);
+  } else {
+    checkpoints_.push_back({latest, {}, "it is no regular file"});
+  }
 }
 
 void CoveredChains::check(const std::string& file, const PublicKey& key) {

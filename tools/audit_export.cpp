@@ -144,7 +144,7 @@ class AuditExport {
 
   int run() {
     bool all_fit = true;
-    for (const std::string& file : files()) all_fit = export_chain(file) && all_fit;
+    for (const std::string& file : files()) all_fit = export_file(file) && all_fit;
     sink_.flush();
     state_.save();
     return all_fit ? kOk : kChecksFailed;
@@ -169,6 +169,17 @@ class AuditExport {
       sink_.send(journal_message(record));
     } else {
       sink_.send(json_message(record));
+    }
+  }
+
+  /// What can't be read keeps nobody from reading the rest, unless it was named.
+  bool export_file(const std::string& file) {
+    try {
+      return export_chain(file);
+    } catch (const Failure& failure) {
+      if (failure.status() != kNoInput || !options_.files.empty()) throw;
+      send(ExportAlarm{printable_utf8(file), {}, 0, unix_now_s() * 1000, failure.what()});
+      return false;
     }
   }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "ledger/chain_folder.h"
 #include "ledger/closed_chains.h"
+#include "tools/as_owner.h"
 #include "tools/audit_chains.h"
 #include "tools/audit_folder.h"
 #include "tools/commands.h"
@@ -91,6 +92,7 @@ int run_audit_purge(const AuditPurgeOptions& options) {
   const std::uint64_t now_s = unix_now_s();
   const std::uint64_t before_ms = now_s > age_s ? (now_s - age_s) * 1000 : 0;
   const std::filesystem::path folder = ledger_folder(options.folder, options.config_file);
+  const AsOwner as_owner(folder);
   const Purge purge = plan_purge(folder, before_ms);
   if (!options.dry_run && !purge.files.empty()) record_purge(folder, purge, now_s * 1000);
   for (std::size_t i = 0; i < purge.files.size(); ++i) {

@@ -72,6 +72,7 @@ std::string text_of(const ExportRecord& record) {
 }
 
 std::string text_of(const ExportAlarm& alarm) {
+  if (alarm.line == 0) return alarm.problem;
   return "task " + alarm.task_id + ": the ledger was tampered with, line " +
          std::to_string(alarm.line) + ": " + alarm.problem;
 }

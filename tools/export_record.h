@@ -24,7 +24,7 @@ struct ExportRecord {
 struct ExportAlarm {
   std::string task_id;
   std::string serial;
-  std::uint64_t line = 0;
+  std::uint64_t line = 0;     ///< 0: none can be read
   std::uint64_t time_ms = 0;  ///< when it was found
   std::string problem;
 };

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <optional>
 #include <span>
 #include <sys/file.h>
@@ -18,6 +17,7 @@
 #include "ledger/canonical_json.h"
 #include "ledger/chain_file.h"
 #include "ledger/chain_reader.h"
+#include "ledger/chain_stream.h"
 #include "ledger/merkle_tree.h"
 
 namespace mayfly::ledger {
@@ -157,11 +157,11 @@ const ClosedChain* ChainLog::purged(const std::string& serial) const {
 }
 
 /// @param whole  The bytes of all whole lines.
-ChainLog ChainLog::parse(const std::filesystem::path& path, std::uint64_t& whole) {
+ChainLog ChainLog::parse(const Descriptor& file, const std::filesystem::path& path,
+                         std::uint64_t& whole) {
   ChainLog log;
   whole = 0;
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream.is_open()) fail(path, std::string("can't be read: ") + std::strerror(errno));
+  ChainStream stream(file, path);
   ChainReader reader(stream);
   while (const auto line = reader.next()) {
     if (!line->complete && !line->too_long) break;  // a crash; nothing was signed with it
@@ -186,7 +186,7 @@ ChainLog ChainLog::read(const std::filesystem::path& folder) {
   }
   lock(file, LOCK_SH, path);
   std::uint64_t whole = 0;
-  return parse(path, whole);
+  return parse(file, path, whole);
 }
 
 ChainLogFile::ChainLogFile(const std::filesystem::path& folder) : path_(chain_log_path(folder)) {
@@ -196,7 +196,7 @@ ChainLogFile::ChainLogFile(const std::filesystem::path& folder) : path_(chain_lo
   if (!file_) fail(path_, std::string("can't be opened: ") + std::strerror(errno));
   require_own(file_, opened, path_);
   lock(file_, LOCK_EX, path_);
-  log_ = ChainLog::parse(path_, size_);
+  log_ = ChainLog::parse(file_, path_, size_);
   if (ftruncate(file_.number(), static_cast<off_t>(size_)) != 0) {
     fail(path_, std::string("can't be written: ") + std::strerror(errno));
   }

@@ -59,7 +59,8 @@ class ChainLog {
 
  private:
   friend class ChainLogFile;
-  [[nodiscard]] static ChainLog parse(const std::filesystem::path& path, std::uint64_t& whole);
+  [[nodiscard]] static ChainLog parse(const Descriptor& file, const std::filesystem::path& path,
+                                      std::uint64_t& whole);
 
   std::vector<ClosedChain> chains_;
   std::vector<Bytes> leaves_;

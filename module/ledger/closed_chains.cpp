@@ -1,10 +1,11 @@
 #include "ledger/closed_chains.h"
 
 #include <algorithm>
-#include <fstream>
 #include <tuple>
 
+#include "base/error.h"
 #include "ledger/chain_folder.h"
+#include "ledger/chain_stream.h"
 
 namespace mayfly::ledger {
 namespace {
@@ -42,14 +43,16 @@ NewlyClosed find_closed(const std::filesystem::path& folder, const ChainLog& log
   for (const std::filesystem::path& path : chain_files(folder)) {
     const std::string serial = path.stem().string();
     if (log.closed(serial) != nullptr) continue;
-    std::ifstream stream(path, std::ios::binary);
-    if (!stream.is_open()) {
-      result.broken.push_back({path, "it can't be read"});
-      continue;
-    }
     Expectations expected;
     expected.serial = serial;
-    const Verification found = verify_chain(stream, expected);
+    Verification found;
+    try {
+      ChainStream stream(path);
+      found = verify_chain(stream, expected);
+    } catch (const Error&) {
+      result.broken.push_back({path, "it can't be read, or is no regular file"});
+      continue;
+    }
     if (found.verdict == Verdict::tampered) {
       result.broken.push_back({path, "line " + std::to_string(found.line) + ": " + found.problem});
     } else if (auto closed = closed_chain(path, found)) {

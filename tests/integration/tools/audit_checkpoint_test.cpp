@@ -1,5 +1,7 @@
 // `mayfly audit checkpoint`, and what `mayfly audit verify` finds with what it made.
 #include <fstream>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +11,7 @@
 #include "base/clock.h"
 #include "integration/tools/audit_fixture.h"
 #include "ledger/chain_log.h"
+#include "support/temp_folder.h"
 
 namespace mayfly::test {
 namespace {
@@ -229,6 +232,69 @@ TEST_F(AuditCheckpoint, IsNotGivenForWhatWasTamperedWith) {
   EXPECT_EQ(made.status, kNotSealed);
   EXPECT_THAT(made.err, HasSubstr("not covered: "));
   EXPECT_THAT(made.out, HasSubstr("example.org/mayfly/host1\n1\n"));
+}
+
+// What could be waited for without end, or has none.
+TEST_F(AuditCheckpoint, IsNotHeldUpByWhatIsNoFile) {
+  add_chain('a');
+  ASSERT_EQ(mkfifo(chain_file(std::string(16, 'b')).c_str(), 0600), 0);
+  fs::create_symlink("/dev/zero", chain_file(std::string(16, 'c')));
+  const Outcome made = sign();
+  EXPECT_EQ(made.status, kNotSealed);
+  EXPECT_THAT(made.err, HasSubstr("bbbb.jsonl: it can't be read, or is no regular file"));
+  EXPECT_THAT(made.err, HasSubstr("cccc.jsonl: it can't be read, or is no regular file"));
+  EXPECT_THAT(made.out, HasSubstr("example.org/mayfly/host1\n1\n"));
+  const Outcome checked = audit({"verify", "--folder", folder().string()});
+  EXPECT_EQ(checked.status, kNoInput);
+  EXPECT_THAT(checked.err, HasSubstr("it is no regular file"));
+}
+
+// All that the folder's owner can do to make a chain vanish.
+TEST_F(AuditCheckpoint, GoesOnFromTheOneThatIsKeptElsewhere) {
+  add_chain('a');
+  add_chain('b');
+  const std::string kept = (sandbox_.root() / "kept").string();
+  ASSERT_EQ(sign({"--out", kept}).status, kOk);
+  const std::string note = read_file(kept);
+  fs::remove(chain_file(std::string(16, 'a')));
+  fs::remove(folder() / "closed-chains");
+  fs::remove(folder() / "checkpoint");
+  add_chain('c');
+  const Outcome again = sign({"--out", kept});
+  EXPECT_EQ(again.status, kNotSealed);
+  EXPECT_THAT(again.err, HasSubstr("does not begin as it did"));
+  EXPECT_EQ(read_file(kept), note);
+}
+
+// Root signs, and the folder is in the hands of somebody else.
+TEST_F(AuditCheckpoint, RootWritesNowhereElseForTheFoldersOwner) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root acts for others";
+  constexpr uid_t kNobody = 65534;
+  const TempFolder place;
+  fs::permissions(place.path(), fs::perms::owner_all | fs::perms::others_exec);
+  const fs::path mine = place.path() / "of root";
+  const fs::path his = place.path() / "his";
+  for (const fs::path& made : {mine, his}) fs::create_directory(made);
+  ASSERT_EQ(chown(his.c_str(), kNobody, kNobody), 0);
+  const fs::path ledger = his / "ledger";
+  const auto sign_there = [&] {
+    return audit({"checkpoint", "--folder", ledger.string(), "--key", private_key(), "--origin",
+                  "example.org/mayfly/host1"});
+  };
+  fs::create_directory_symlink(mine, ledger);
+  ASSERT_EQ(lchown(ledger.c_str(), kNobody, kNobody), 0);
+  EXPECT_NE(sign_there().status, kOk);
+  EXPECT_TRUE(fs::is_empty(mine));
+  fs::remove(ledger);
+  fs::create_directory(ledger);
+  ASSERT_EQ(chown(ledger.c_str(), kNobody, kNobody), 0);
+  const Outcome made = sign_there();
+  EXPECT_EQ(made.status, kOk) << made.err;
+  for (const char* name : {"closed-chains", "checkpoint"}) {
+    struct stat status {};
+    ASSERT_EQ(stat((ledger / name).c_str(), &status), 0) << name;
+    EXPECT_EQ(status.st_uid, kNobody) << name;
+  }
 }
 
 TEST_F(AuditCheckpoint, IsOfItsKeyAndItsOrigin) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <regex>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <gmock/gmock.h>
@@ -203,6 +204,22 @@ TEST_F(AuditExport, TellsOfAChainThatWasTamperedWith) {
   EXPECT_EQ(messages[4].id, "tampered");
   EXPECT_EQ(messages[4].priority, 13 * 8 + 1);
   EXPECT_EQ(messages[4].data.at("line"), "5");
+}
+
+TEST_F(AuditExport, TellsOfWhatIsNoFileAndExportsTheRest) {
+  const fs::path folder = sandbox_.root() / "ledger";
+  fs::create_directory(folder);
+  ASSERT_EQ(mkfifo((folder / "0000000000000000.jsonl").c_str(), 0600), 0);
+  ChainText running;
+  static_cast<void>(file("ledger/" + sample_task().serial + ".jsonl",
+                         running.add(Event::open, open_data()).text()));
+  const Outcome outcome = do_export({"syslog", "--folder", folder.string()});
+  EXPECT_EQ(outcome.status, kNotSealed);
+  const auto messages = messages_in(outcome);
+  ASSERT_EQ(messages.size(), 2U);
+  EXPECT_EQ(messages[0].id, "tampered");
+  EXPECT_THAT(messages[0].text, HasSubstr("it is no regular file"));
+  EXPECT_EQ(messages[1].id, "open");
 }
 
 TEST_F(AuditExport, SendsDatagrams) {
