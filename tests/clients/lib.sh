@@ -211,7 +211,10 @@ make_work_folder() {
         ;;
     esac
   done
-  mkdir --mode=0700 "$WORK/home" "$WORK/runtime"
+  mkdir --mode=0700 "$WORK/home" "$WORK/runtime" "$WORK/reports"
+  # So that a sanitizer's report fails the test, whoever hears the process and whatever its status.
+  export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$WORK/reports/report
+  export TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}log_path=$WORK/reports/report
   export WORK DEVICE HOME=$WORK/home XDG_RUNTIME_DIR=$WORK/runtime LC_ALL=C.UTF-8
   export MAYFLY_CONF=$DEVICE/mayfly.toml
   cd -- "$WORK"
@@ -320,7 +323,13 @@ remove_work_folder() {
   stop_web_server
   stop_broker
   if [[ -s $WORK/tpm/pid ]]; then kill "$(< "$WORK/tpm/pid")"; fi
+  local reports
+  reports=$(find "$WORK/reports" -type f -exec cat {} + 2> /dev/null) || true
   rm -rf -- "$WORK"
+  if [[ -n $reports ]]; then
+    printf 'FAILED: a process of this test reports:\n%s\n' "$reports" >&"$test_errors"
+    exit 1
+  fi
 }
 
 # An SSH server for one connection: it runs as the client's own child, so no port is opened.

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "process/life.h"
+#include "support/sanitizer_reports.h"
 
 namespace mayfly::test {
 namespace {
@@ -34,7 +35,7 @@ class ExitOrderTest : public LifeTest {
     if (child == 0) {
       alarm(60);
       // What a library that is unloaded without its end leaves behind is nobody's any more.
-      setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+      setenv("ASAN_OPTIONS", options_without_leak_check().c_str(), 1);
       dup2(open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600), STDOUT_FILENO);
       execv(pointers[0], pointers.data());
       _exit(99);

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "config/keys.h"
 #include "integration/tools/mayfly_sandbox.h"
+#include "support/sanitizer_reports.h"
 
 namespace mayfly::test {
 namespace {
@@ -183,7 +184,9 @@ class DoctorSpied : public Doctor {
   fs::path calls_file() const { return sandbox_.root() / "calls"; }
 
   /// The spy itself leaks 16 bytes, which is nobody's fault here.
-  Environment without_leak_check() const { return {{"ASAN_OPTIONS", "detect_leaks=0"}}; }
+  Environment without_leak_check() const {
+    return {{"ASAN_OPTIONS", options_without_leak_check()}};
+  }
 
   int calls(const std::string& function) const {
     const std::string text = read_file(calls_file());

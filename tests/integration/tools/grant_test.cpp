@@ -9,6 +9,7 @@
 
 #include "base/jwk.h"
 #include "integration/tools/mayfly_sandbox.h"
+#include "support/sanitizer_reports.h"
 #include "support/softhsm_token.h"
 #include "support/test_approver.h"
 
@@ -196,7 +197,7 @@ TEST_F(Grant, AnApproverCanKeepTheKeyInAnHsm) {
   token.add_token("tasks");
   Environment environment;
   for (const auto& [name, value] : token.environment()) environment[name] = value;
-  environment["ASAN_OPTIONS"] = "detect_leaks=0";  // SoftHSM2 leaks the name of a curve
+  environment["ASAN_OPTIONS"] = options_without_leak_check();  // SoftHSM2 leaks the name of a curve
   const std::string module = SoftHsmToken::module_path();
   const std::string pin = read_file(token.pin_file());
   const std::string pin_source = "file:" + token.pin_file().string();
