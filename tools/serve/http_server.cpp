@@ -1,5 +1,6 @@
 #include "tools/serve/http_server.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstdarg>
@@ -128,7 +129,7 @@ HttpServer::HttpServer(EventLoop& loop, const ListenAddress& address, const Publ
   daemon_.reset(MHD_start_daemon(
       flags, address.port, nullptr, nullptr, &Callbacks::handle, this, MHD_OPTION_EXTERNAL_LOGGER,
       &complain, nullptr, MHD_OPTION_SOCK_ADDR, &where.any, MHD_OPTION_CONNECTION_LIMIT,
-      kMostConnections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,
+      2 * kMostConnections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,
       MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kSilence.count()),
       MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, &Callbacks::notify, this,
       MHD_OPTION_END));
@@ -204,8 +205,16 @@ bool HttpServer::answer(MHD_Connection* connection, const std::string& path,
          MHD_queue_response(connection, reply.status, response.get()) == MHD_YES;
 }
 
+/// Where all places are taken, the oldest one goes: whoever waits without a word, and comes again,
+/// keeps nobody out.
 void HttpServer::came(int socket) {
   const std::scoped_lock lock(mutex_);
+  if (connections_.size() >= kMostConnections) {
+    const auto oldest = std::ranges::min_element(
+        connections_, {}, [](const auto& connection) { return connection.second; });
+    shutdown(oldest->first, SHUT_RDWR);
+    connections_.erase(oldest);
+  }
   connections_[socket] = BootClock::now();
 }
 

@@ -24,7 +24,7 @@ namespace mayfly::serve {
 /// changes nothing. libmicrohttpd speaks HTTP, in a thread of its own.
 class HttpServer {
  public:
-  /// At once, of all clients.
+  /// At once, of all clients. One more ends the oldest.
   static constexpr unsigned kMostConnections = 64;
   /// The longest head of a request, and the room that a connection has, in bytes.
   static constexpr std::size_t kConnectionMemory = std::size_t{16} * 1024;
@@ -61,7 +61,7 @@ class HttpServer {
   const PublishedPlace* const files_;
   const std::function<std::string()> metrics_;
   std::mutex mutex_;                                  // guards what follows
-  std::map<int, BootClock::time_point> connections_;  // since when, by descriptor
+  std::map<int, BootClock::time_point> connections_;  // since when, by descriptor; those that stay
   EventLoop::Timer next_look_;
   std::uint16_t port_ = 0;
   std::unique_ptr<MHD_Daemon, StopDaemon> daemon_;  // goes first: its thread uses the rest

@@ -148,9 +148,11 @@ void ServedTask::hear_move(const Message& message) {
 /// Keys are for others to know, as long as they live.
 void ServedTask::hear_key(const Message& message) {
   const std::ptrdiff_t more = message.kind == MessageKind::key_made ? 1 : -1;
-  if (keys_ + more < 0) return;
-  keys_ += more;
-  surroundings_.metrics.keys_changed(more);
+  // That a key was made may not have come through; that it is gone is told to others all the same.
+  if (keys_ + more >= 0) {
+    keys_ += more;
+    surroundings_.metrics.keys_changed(more);
+  }
   Liveness* const liveness = surroundings_.liveness;
   if (liveness == nullptr) return;
   if (message.kind == MessageKind::key_destroyed) {

@@ -6,12 +6,15 @@
 //   broker_client MODULE TOKEN hold              makes a session key, says "holding", waits for
 //   ever broker_client MODULE TOKEN sign-on           makes a session key and signs for ever
 //   broker_client MODULE TOKEN time COUNT        prints the microseconds of one C_SignInit + C_Sign
+//   broker_client MODULE TOKEN flood COUNT PID   makes so many session keys while that process is
+//   stopped, and destroys them, the last one first
 //   broker_client MODULE TOKEN slots             prints how many tokens there are
 #include <array>
 #include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
 #include <iostream>
+#include <signal.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -61,6 +64,16 @@ double time_signatures(const RawModule& module, const RawSession& session, int c
   return taken.count() / count;
 }
 
+void flood(const RawModule& module, const RawSession& session, int count, pid_t stopped) {
+  std::vector<CK_OBJECT_HANDLE> keys;
+  kill(stopped, SIGSTOP);
+  while (std::ssize(keys) < count) keys.push_back(generate(module, session, false));
+  kill(stopped, SIGCONT);
+  for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
+    expect_ok(module->C_DestroyObject(session.handle(), *key), "C_DestroyObject");
+  }
+}
+
 void log_in(const RawModule& module, const RawSession& session) {
   const char* const pin = std::getenv("BROKER_CLIENT_PIN");
   if (pin == nullptr) return;
@@ -103,6 +116,10 @@ int work(const std::vector<std::string>& arguments) {
     sign(module, session, key);
     std::cout << "signing" << std::endl;
     while (true) sign(module, session, key);
+  } else if (action == "flood") {
+    flood(module, session, std::stoi(arguments.at(3)), std::stoi(arguments.at(4)));
+    std::cout << "holding" << std::endl;
+    while (true) pause();
   } else if (action == "time") {
     std::cout << time_signatures(module, session, std::stoi(arguments.at(3))) << std::endl;
   } else {

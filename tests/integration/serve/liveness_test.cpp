@@ -122,6 +122,19 @@ TEST_F(ServeLiveness, TheKeySetHasTheKeysThatLive) {
   EXPECT_EQ(home_.published_keys(), 0);
 }
 
+// A broker that is behind misses that some keys are made: all the less may it miss that others are
+// gone.
+TEST_F(ServeLiveness, NoKeyStaysPublishedForABrokerThatWasBehind) {
+  const ServedBroker broker(home_);
+  const OpenedTask task = broker.open("t");
+  const HoldingClient flooding(task, {"flood", "400", std::to_string(broker.process())});
+  for (std::size_t made = 1; made <= 3; ++made) {  // so that it has caught up
+    ASSERT_EQ(ServedBroker::client(task, "generate").status, 0);
+    EXPECT_TRUE(eventually([&] { return home_.published_keys() == made; }))
+        << home_.published_keys() << " keys are said to live, and " << made << " do";
+  }
+}
+
 TEST_F(ServeLiveness, AVerifierThatLooksRefusesFromTheEndOn) {
   const ServedBroker broker(home_);
   const OpenedTask task = broker.open("t");

@@ -149,7 +149,13 @@ Outcome ServedBroker::agent(const OpenedTask& task, const std::string& action) {
   return run({MAYFLY_TEST_CLIENT, MAYFLY_MODULE, task.id, action}, {{"MAYFLY_SOCKET", task.door}});
 }
 
-HoldingClient::HoldingClient(const OpenedTask& task) {
+HoldingClient::HoldingClient(const OpenedTask& task, const std::vector<std::string>& doing) {
+  std::vector<std::string> words = {MAYFLY_TEST_CLIENT, MAYFLY_P11KIT_MODULES "/p11-kit-client.so",
+                                    task.id};
+  words.insert(words.end(), doing.begin(), doing.end());
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
   const Descriptor output(ends[0]);
@@ -158,8 +164,7 @@ HoldingClient::HoldingClient(const OpenedTask& task) {
   if (process_ == 0) {
     dup2(input.number(), STDOUT_FILENO);
     setenv("P11_KIT_SERVER_ADDRESS", task.p11kit_address.c_str(), 1);
-    execl(MAYFLY_TEST_CLIENT, MAYFLY_TEST_CLIENT, MAYFLY_P11KIT_MODULES "/p11-kit-client.so",
-          task.id.c_str(), "hold", nullptr);
+    execv(MAYFLY_TEST_CLIENT, arguments.data());
     _exit(99);
   }
   input.reset();

@@ -91,7 +91,8 @@ class ServedBroker {
 /// A client that holds a key in a task, in a process of its own, until it goes.
 class HoldingClient {
  public:
-  explicit HoldingClient(const OpenedTask& task);
+  /// @param doing  What it does before it holds: words of its command line.
+  explicit HoldingClient(const OpenedTask& task, const std::vector<std::string>& doing = {"hold"});
   ~HoldingClient();
   HoldingClient(const HoldingClient&) = delete;
   HoldingClient& operator=(const HoldingClient&) = delete;
