@@ -17,6 +17,28 @@ ChildTask::ChildTask(std::unique_ptr<TaskTable> table, const TaskRequest& reques
       p11kit_door_(*table_, sessions),
       agent_door_(*table_, task_, sessions, children) {}
 
+/// The place of a task that is being opened: several are at the same time.
+class ChildTasks::Place {
+ public:
+  explicit Place(ChildTasks& tasks) : tasks_(tasks) {
+    const std::scoped_lock lock(tasks_.mutex_);
+    if (tasks_.children_.size() + tasks_.opening_ >= kMost) {
+      throw Error(CKR_SESSION_COUNT, "there are " + std::to_string(kMost) +
+                                         " tasks below this one already; end some of them");
+    }
+    ++tasks_.opening_;
+  }
+  ~Place() {
+    const std::scoped_lock lock(tasks_.mutex_);
+    --tasks_.opening_;
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+
+ private:
+  ChildTasks& tasks_;
+};
+
 ChildTasks::Children ChildTasks::all() const {
   const std::scoped_lock lock(mutex_);
   return children_;
@@ -24,10 +46,7 @@ ChildTasks::Children ChildTasks::all() const {
 
 std::shared_ptr<ChildTask> ChildTasks::open(TaskRequest request,
                                             const std::shared_ptr<Task>& parent) {
-  if (all().size() >= kMost) {
-    throw Error(CKR_SESSION_COUNT, "there are " + std::to_string(kMost) +
-                                       " tasks below this one already; end some of them");
-  }
+  const Place place(*this);
   request.opener = Peer{user_, {}};
   auto child = std::make_shared<ChildTask>(tasks_.make_beside(), request, parent, sessions_, *this);
   const std::scoped_lock lock(mutex_);
@@ -65,6 +84,10 @@ void ChildTasks::add_door(const std::shared_ptr<ChildTask>& child, DoorKind kind
   const bool for_p11kit = kind == DoorKind::p11kit;
   FrontDoor& door = for_p11kit ? static_cast<FrontDoor&>(child->p11kit_door_) : child->agent_door_;
   const std::scoped_lock lock(mutex_);
+  // Nobody would take the socket away again.
+  if (child->task_->is_over()) {
+    throw Error(CKR_DEVICE_REMOVED, "task " + child->task_->id() + " has ended");
+  }
   ChildDoors::Name& place = for_p11kit ? child->p11kit_ : child->agents_;
   if (place != 0) throw Error(CKR_ARGUMENTS_BAD, "the task has a socket of this kind already");
   // The door lives as long as its task is held.

@@ -82,7 +82,8 @@ class ChildTasks {
                                                 const std::shared_ptr<Task>& parent);
   /// Serves a task at one more socket: of SOCK_STREAM for p11-kit's clients, of SOCK_SEQPACKET for
   /// agents.
-  /// @throws Error as ChildDoors::add(); CKR_ARGUMENTS_BAD for a second one of a kind.
+  /// @throws Error as ChildDoors::add(); CKR_ARGUMENTS_BAD for a second one of a kind;
+  ///         CKR_DEVICE_REMOVED for a task that has ended.
   void add_door(const std::shared_ptr<ChildTask>& child, DoorKind kind, Descriptor listening);
   /// Ends those that are among the serials.
   void obey(const std::vector<std::string>& ordered) noexcept;
@@ -101,6 +102,7 @@ class ChildTasks {
 
  private:
   using Children = std::vector<std::shared_ptr<ChildTask>>;
+  class Place;
 
   [[nodiscard]] Children all() const;
   void forget_ended();
@@ -114,6 +116,7 @@ class ChildTasks {
 
   mutable std::mutex mutex_;  // guards what follows
   Children children_;
+  std::size_t opening_ = 0;  // tasks that are to come to them
   bool is_closed_ = false;
   std::condition_variable closed_;
   // Asks the book for orders to end tasks below, where nobody else does; from the first one on.

@@ -1,9 +1,16 @@
 #include "tools/broker/reporting_book.h"
 
+#include <chrono>
+
 #include "base/error.h"
 #include "base/log.h"
 
 namespace mayfly::broker {
+namespace {
+
+constexpr std::chrono::seconds kReportTime{5};
+
+}  // namespace
 
 std::unique_ptr<Admission> ReportingBook::admit(const TaskRequest& request,
                                                 const ParentTask* parent) {
@@ -41,7 +48,11 @@ void ReportingBook::report(const TaskMove& move) noexcept {
     message.destroyed = move.destroyed;
     message.pending = move.pending;
     message.text = move.serial + to_hex(move.ledger_key);
-    if (!channel_.send(message)) log::error("the broker could not be told of a task's state");
+    // The broker may be behind with what an agent does all the time. It must not miss the end.
+    const auto deadline = std::chrono::steady_clock::now() + kReportTime;
+    if (!channel_.send_by(deadline, message)) {
+      log::error("the broker could not be told of a task's state");
+    }
   } catch (const std::exception& error) {
     log::warn("the broker could not be told of a task's state", error);
   }

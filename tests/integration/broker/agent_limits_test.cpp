@@ -1,7 +1,9 @@
 // What the task's own door takes depends on the task's device.
+#include <atomic>
+#include <barrier>
 #include <future>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -10,6 +12,7 @@
 #include "support/temp_folder.h"
 #include "tools/broker/agent_door.h"
 #include "tools/broker/child_tasks.h"
+#include "tools/broker/runtime_folder.h"
 #include "unit/core/fake_device.h"
 
 namespace mayfly::broker {
@@ -41,13 +44,7 @@ TEST_P(AgentLimitsTest, ALongSignIsTakenOnlyWhereADeviceTakesMessages) {
 
   const test::TempFolder folder;
   const auto path = folder.path() / "door";
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
-  const Descriptor listening(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(bind(listening.number(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(listen(listening.number(), 5), 0);
-
+  const Descriptor listening = listen_at(path, SOCK_SEQPACKET, 0600);
   HostileAgent agent(path);
   const Descriptor theirs(accept4(listening.number(), nullptr, nullptr, SOCK_CLOEXEC));
   auto served = std::async(std::launch::async, [&] {
@@ -68,6 +65,56 @@ TEST_P(AgentLimitsTest, ALongSignIsTakenOnlyWhereADeviceTakesMessages) {
   } else {
     EXPECT_NE(why.find("bytes of its kind"), std::string::npos) << why;
   }
+  static_cast<void>(tasks.end_all(TaskState::closed));
+}
+
+// However many ask at the same time.
+TEST(ChildTasksTest, AreNeverMoreThanTheMost) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto task = tasks.open({"t", std::chrono::minutes(5)});
+  ConnectionSet connections({.connections = 4});
+  ChildTasks children(tasks, 4, connections);
+  std::vector<std::shared_ptr<ChildTask>> held;
+  const auto open = [&](std::size_t number) {
+    return children.open({"child " + std::to_string(number), std::nullopt}, task);
+  };
+  while (held.size() + 1 < ChildTasks::kMost) held.push_back(open(held.size()));
+  constexpr std::size_t kAtOnce = 16;
+  std::barrier start(kAtOnce);
+  std::atomic<std::size_t> opened = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 0; i < kAtOnce; ++i) {
+      threads.emplace_back([&, i] {
+        start.arrive_and_wait();
+        try {
+          static_cast<void>(open(ChildTasks::kMost + i));
+          ++opened;
+        } catch (const Error& error) {
+          EXPECT_EQ(error.rv(), CKR_SESSION_COUNT);
+        }
+      });
+    }
+  }
+  EXPECT_EQ(opened, 1);
+  static_cast<void>(tasks.end_all(TaskState::closed));
+}
+
+// It would be open for as long as the task above lives, and one more with each child.
+TEST(ChildTasksTest, NoSocketIsServedForOneThatHasEnded) {
+  test::FakeDevice device;
+  TaskTable tasks(device, {}, nullptr);
+  const auto task = tasks.open({"t", std::chrono::minutes(5)});
+  ConnectionSet connections({.connections = 4});
+  ChildTasks children(tasks, 4, connections);
+  const auto child = children.open({"child", std::nullopt}, task);
+  const test::TempFolder folder;
+  static_cast<void>(child->end(TaskState::closed));
+  static_cast<void>(children.expire_due(BootClock::now()));
+  EXPECT_THROW(children.add_door(child, ChildTasks::DoorKind::agents,
+                                 listen_at(folder.path() / "door", SOCK_SEQPACKET, 0600)),
+               Error);
   static_cast<void>(tasks.end_all(TaskState::closed));
 }
 
