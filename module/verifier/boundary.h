@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/utf8.h"
+#include "mayfly/verify.h"
 #include "verifier/verifier.h"
 
 namespace mayfly::verifier {
@@ -71,10 +72,14 @@ void put_whole(char (&room)[size], const std::string& text) {
   put(room, text);
 }
 
-/// Whether a caller's result has room for what came of a call.
+/// Whether a caller's result has room for what came of a call. One whose size was forgotten is told
+/// so all the same, where every version has its status: it may be zero, which would say that all
+/// holds.
 template <typename Result>
-[[nodiscard]] bool has_room(const Result* out) noexcept {
-  return out == nullptr || out->size >= offsetof(Result, status) + sizeof out->status;
+[[nodiscard]] bool has_room(Result* out) noexcept {
+  if (out == nullptr || out->size >= offsetof(Result, status) + sizeof out->status) return true;
+  out->status = MAYFLY_VERIFY_BAD_CALL;
+  return false;
 }
 
 /// Gives a result to the caller, as far as he knows its structure.

@@ -202,9 +202,9 @@ using namespace mayfly::verifier;
 extern "C" __attribute__((visibility("default"))) int mayfly_verifier_new(
     const mayfly_verify_settings* settings, mayfly_verifier** verifier,
     mayfly_verify_result* result) {
+  if (verifier != nullptr) *verifier = nullptr;
   return answer(result, [&](mayfly_verify_result&) {
     if (verifier == nullptr) throw BadCall("verifier is NULL");
-    *verifier = nullptr;
     const mayfly_verify_settings given = known(settings, "settings");
     auto made = std::make_unique<mayfly_verifier>(settings_of(given));
     if (given.skew_seconds != 0) made->skew = std::chrono::seconds(given.skew_seconds);

@@ -51,19 +51,21 @@ std::string line_of(const std::string& name, std::uint64_t end) {
 }
 
 Descriptor open_locked(const std::string& path) {
-  Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  Descriptor file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   if (!file) refuse_file(path, std::strerror(errno));
+  struct stat status {};
+  if (fstat(file.number(), &status) != 0) refuse_file(path, std::strerror(errno));
+  // Who can open it can lock it, and hold up whoever waits for it.
+  if (!S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+      (status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    refuse_file(path, "is no file that only its owner, this user, can open; run: chmod 600");
+  }
   int answer = 0;
   do {
     answer = flock(file.number(), LOCK_EX);
   } while (answer != 0 && errno == EINTR);
   if (answer != 0) refuse_file(path, std::strerror(errno));
-  struct stat status {};
   if (fstat(file.number(), &status) != 0) refuse_file(path, std::strerror(errno));
-  if (!S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
-      (status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    refuse_file(path, "is no file that only its owner, this user, can write");
-  }
   if (static_cast<std::size_t>(status.st_size) > kMostSize) {
     refuse_file(path, "is no file of proofs that were seen");
   }

@@ -62,7 +62,7 @@ class FileReplayCache : public ReplayCache {
 
   /// @throws Error CKR_GENERAL_ERROR "PATH: what is wrong" when the file can't be made, read,
   /// locked
-  ///         or written, is of another user, or holds anything else.
+  ///         or written, is of another user, can be opened by others, or holds anything else.
   [[nodiscard]] bool is_first(const std::string& what, std::uint64_t until_unix_s,
                               std::uint64_t now_unix_s) override;
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <sys/stat.h>
 #include <thread>
 #include <vector>
 
@@ -125,9 +126,14 @@ TEST(FileReplayCache, AnyOtherFileIsRefusedAndLeftAlone) {
   EXPECT_EQ(std::filesystem::file_size(path), 200U);
   const std::string shared = (folder.path() / "shared").string();
   std::ofstream(shared).close();
-  std::filesystem::permissions(shared, std::filesystem::perms(0666));
-  EXPECT_THROW(static_cast<void>(FileReplayCache(shared).is_first(name(1), kNow + 60, kNow)),
-               Error);
+  for (const int mode : {0666, 0644, 0640}) {  // who can read it can lock it for ever
+    std::filesystem::permissions(shared, std::filesystem::perms(mode));
+    EXPECT_THROW(static_cast<void>(FileReplayCache(shared).is_first(name(1), kNow + 60, kNow)),
+                 Error);
+  }
+  const std::string pipe = (folder.path() / "pipe").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THROW(static_cast<void>(FileReplayCache(pipe).is_first(name(1), kNow + 60, kNow)), Error);
   EXPECT_THROW(static_cast<void>(FileReplayCache((folder.path() / "no" / "folder").string())
                                      .is_first(name(1), kNow + 60, kNow)),
                Error);

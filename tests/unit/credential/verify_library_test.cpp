@@ -296,8 +296,15 @@ TEST_F(VerifyLibrary, KnowsHowMuchTheCallerKnows) {
   ASSERT_EQ(make(), "verified");
   EXPECT_EQ(mayfly_verify(verifier_, &request_, &small), MAYFLY_VERIFIED);
   EXPECT_STREQ(small.message, "not for the library");
-  small.size = 1;
-  EXPECT_EQ(mayfly_verify(verifier_, &request_, &small), MAYFLY_VERIFY_BAD_CALL);
+  for (const std::size_t size : {0, 1}) {  // forgotten, as where all is zero
+    small.size = size;
+    small.status = MAYFLY_VERIFIED;
+    EXPECT_EQ(mayfly_verify(verifier_, &request_, &small), MAYFLY_VERIFY_BAD_CALL);
+    EXPECT_EQ(small.status, MAYFLY_VERIFY_BAD_CALL);
+  }
+  auto* none = reinterpret_cast<mayfly_verifier*>(&small);
+  EXPECT_EQ(mayfly_verifier_new(&settings_, &none, &small), MAYFLY_VERIFY_BAD_CALL);
+  EXPECT_EQ(none, nullptr);
   EXPECT_EQ(mayfly_verify(verifier_, &request_, nullptr), MAYFLY_REFUSED);
   EXPECT_EQ(mayfly_verify(nullptr, &request_, nullptr), MAYFLY_VERIFY_BAD_CALL);
   EXPECT_EQ(mayfly_verify(verifier_, nullptr, nullptr), MAYFLY_VERIFY_BAD_CALL);
