@@ -157,6 +157,16 @@ class Configurations(unittest.TestCase):
                 read += 1
         self.assertGreater(read, 5)
 
+    def test_of_hsm_config_are_understood(self):
+        for file in (ROOT / "hsm-config").glob("*.toml"):
+            # A copy, since the checkout may be such that others can write into it.
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / file.name
+                copy.write_text(file.read_text())
+                answer = subprocess.run([MAYFLY, "list", "--config", copy], capture_output=True,
+                                        text=True, check=False)
+            self.assertNotEqual(answer.returncode, 78, f"{file}: {answer.stderr}")
+
 
 class Names(unittest.TestCase):
     def test_of_tests_are_there(self):
