@@ -29,13 +29,13 @@ constexpr std::array<ConfigTable, 15> kTables = {{
     {"login", "Whether clients log in to a task's token."},
     {"policy",
      "What a task's keys may do. [policy] holds for all tasks; a table [policy.NAME] with the same "
-     "keys confines those further that are opened with its NAME ([Policies](policy.md))."},
+     "keys confines those further that are opened with its NAME (docs/policy.md)."},
     {"grants", "Signed permissions to open a task."},
     {"approval", "Who is asked each time that a task is opened."},
     {"issuer",
      "The long-lived key that signs what others accept of a task: certificates and tokens "
-     "([Certificates](certificates.md))."},
-    {"ledger", "The record of what is done with the keys of each task ([Ledger](ledger.md))."},
+     "(docs/certificates.md)."},
+    {"ledger", "The record of what is done with the keys of each task (docs/ledger.md)."},
     {"limits", "Bounds on what one process holds."},
     {"log", "Where refusals and faults are written."},
     {"broker", "How `mayfly run` serves a task, and how its clients find it."},
@@ -44,8 +44,8 @@ constexpr std::array<ConfigTable, 15> kTables = {{
      "and "
      "the user that it runs as may do everything; who opened a task may end it."},
     {"status",
-     "How others learn from `mayfly serve` which tasks go on ([Credentials](credentials.md)), and "
-     "how the broker itself is ([Operating](operating.md))."},
+     "How others learn from `mayfly serve` which tasks go on (docs/credentials.md), and "
+     "how the broker itself is (docs/operating.md)."},
 }};
 
 constexpr std::array<ConfigKey, 74> kKeys = {{

@@ -15,7 +15,7 @@ class Value;
 /// A table of the file.
 struct ConfigTable {
   std::string_view name;
-  std::string_view doc;
+  std::string_view doc;  ///< one sentence or more; a page of the documentation is docs/NAME.md
 };
 
 /// For which devices a key is there.

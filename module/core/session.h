@@ -26,7 +26,6 @@ class Session {
 
   [[nodiscard]] SessionHandle handle() const noexcept { return handle_; }
   [[nodiscard]] Token& token() const noexcept { return *token_; }
-  [[nodiscard]] const std::shared_ptr<Token>& token_ptr() const noexcept { return token_; }
   [[nodiscard]] bool read_write() const noexcept { return read_write_; }
   [[nodiscard]] CK_STATE state() const noexcept;
   /// @throws Error as Token::login() and Token::logout().

@@ -45,27 +45,4 @@ std::string canonical_json(const nlohmann::json& value) {
   }
 }
 
-void append_canonical(std::string& out, std::string_view text) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  out += '"';
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && c != '"' && c != '\\') {
-      out += c;
-      continue;
-    }
-    static constexpr std::string_view kShort = "\b\t\n\f\r\"\\";
-    static constexpr std::string_view kLetters = "btnfr\"\\";
-    out += '\\';
-    if (const std::size_t place = kShort.find(c); place != kShort.npos) {
-      out += kLetters[place];
-    } else {
-      out += "u00";
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 0x0f];
-    }
-  }
-  out += '"';
-}
-
 }  // namespace mayfly::ledger

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -17,9 +16,5 @@ namespace mayfly::ledger {
 /// @throws Error CKR_DATA_INVALID for what a ledger does not hold: see above; texts that are not
 ///         UTF-8; anything that lies deeper than ten levels.
 [[nodiscard]] std::string canonical_json(const nlohmann::json& value);
-
-/// Appends a text in quotes (section 3.2.2.2).
-/// @param text  Well-formed UTF-8.
-void append_canonical(std::string& out, std::string_view text);
 
 }  // namespace mayfly::ledger

@@ -17,15 +17,8 @@ void Writer::number(Number value) {
   out_.insert(out_.end(), first, first + sizeof value);
 }
 
-template <typename Number>
-void Writer::overwrite(std::size_t at, Number value) {
-  std::memcpy(out_.data() + at, &value, sizeof value);
-}
-
 template void Writer::number(std::uint32_t);
 template void Writer::number(std::uint64_t);
-template void Writer::overwrite(std::size_t, std::uint32_t);
-template void Writer::overwrite(std::size_t, std::uint64_t);
 
 void Writer::count(std::size_t items) {
   if (items > std::numeric_limits<std::uint32_t>::max()) malformed("a piece is too long");

@@ -27,17 +27,10 @@ class Writer {
   /// The length of a list, for which its items must follow.
   void count(std::size_t items);
 
-  /// How long the body is by now.
-  [[nodiscard]] std::size_t size() const noexcept { return out_.size(); }
-  /// Overwrites four bytes, or eight, that were written before.
-  void set_u32(std::size_t at, std::uint32_t value) { overwrite(at, value); }
-  void set_u64(std::size_t at, std::uint64_t value) { overwrite(at, value); }
 
  private:
   template <typename Number>
   void number(Number value);
-  template <typename Number>
-  void overwrite(std::size_t at, Number value);
 
   Bytes& out_;
 };

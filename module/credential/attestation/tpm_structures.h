@@ -18,7 +18,6 @@ enum ObjectAttribute : std::uint32_t {
   kFixedParent = 1U << 4,
   kSensitiveDataOrigin = 1U << 5,
   kUserWithAuth = 1U << 6,
-  kAdminWithPolicy = 1U << 7,
   kNoDa = 1U << 10,
   kEncryptedDuplication = 1U << 11,
   kRestricted = 1U << 16,

@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <regex>
 
 #include <gtest/gtest.h>
 
@@ -9,6 +10,12 @@
 
 namespace mayfly {
 namespace {
+
+/// The pages that a text names, as links from one of them.
+std::string with_links(std::string_view text) {
+  static const std::regex kPage("docs/([a-z]+)\\.md");
+  return std::regex_replace(std::string(text), kPage, "[$1]($1.md)");
+}
 
 std::string reference_page() {
   std::string page =
@@ -22,7 +29,7 @@ std::string reference_page() {
       "error that names file,\nline and remedy. Relative paths are relative to the file's "
       "folder.\n";
   for (const ConfigTable& table : config_tables()) {
-    page += "\n## [" + std::string(table.name) + "]\n\n" + std::string(table.doc) +
+    page += "\n## [" + std::string(table.name) + "]\n\n" + with_links(table.doc) +
             "\n\n| key | value | default | |\n|---|---|---|---|\n";
     for (const ConfigKey& key : config_keys()) {
       if (key.table != table.name) continue;
