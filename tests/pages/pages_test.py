@@ -200,6 +200,12 @@ class Names(unittest.TestCase):
         for command in subcommands():
             self.assertRegex(readme, rf"`(mayfly )?{command}`")
 
+    def test_of_pages_are_all_in_the_list(self):
+        listed = (ROOT / "docs/README.md").read_text()
+        for page in (ROOT / "docs").glob("*.md"):
+            if page.name != "README.md":
+                self.assertIn(f"]({page.name})", listed)
+
     def test_of_links_are_there(self):
         for page in PAGES:
             for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
