@@ -7,10 +7,8 @@
 
 #include "base/log.h"
 #include "base/secret.h"
-#ifdef MAYFLY_WITH_RUN
 #include "tools/broker/own_library.h"
 #include "tools/broker/runtime_folder.h"
-#endif
 
 namespace mayfly::tools {
 namespace {
@@ -85,7 +83,6 @@ void check_memory(Report& report) {
 }
 
 void check_runtime_folder(const Config& config, Report& report) {
-#ifdef MAYFLY_WITH_RUN
   static constexpr char kName[] = "runtime folder";
   try {
     const broker::RuntimeFolder folder(config.broker);
@@ -93,10 +90,6 @@ void check_runtime_folder(const Config& config, Report& report) {
   } catch (const std::exception& error) {
     report.fail(kName, error.what());
   }
-#else
-  static_cast<void>(config);
-  report.skip("runtime folder", "`mayfly run`, which this build has not");
-#endif
 }
 
 void check_log(const Config& config, Report& report) {

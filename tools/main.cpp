@@ -73,7 +73,6 @@ int run(int argc, char** argv) {
   add_token(app, status);
   add_status(app, status);
   add_audit(app, status);
-#ifdef MAYFLY_WITH_RUN
   add_run(app, status);
   add_bench(app, status);
   add_drill(app, status);
@@ -83,7 +82,6 @@ int run(int argc, char** argv) {
   add_list(app, status);
   add_show(app, status);
   add_revoke(app, status);
-#endif
   add_completion(app, status);
   try {
     app.parse(argc, argv);

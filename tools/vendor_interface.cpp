@@ -6,18 +6,21 @@
 
 namespace mayfly::tools {
 
-MAYFLY_FUNCTION_LIST* vendor_interface(const std::string& library) {
+void* library_interface(const std::string& library, std::string name) {
   void* const loaded = dlopen(library.c_str(), RTLD_NOW | RTLD_NOLOAD);
   const auto get_interface = reinterpret_cast<CK_C_GetInterface>(
       loaded == nullptr ? nullptr : dlsym(loaded, "C_GetInterface"));
-  if (loaded != nullptr) dlclose(loaded);  // p11-kit still has it
+  if (loaded != nullptr) dlclose(loaded);  // whoever loaded it still has it
   CK_INTERFACE* interface = nullptr;
-  std::string name = MAYFLY_INTERFACE_NAME;
   if (get_interface == nullptr || get_interface(reinterpret_cast<CK_UTF8CHAR*>(name.data()),
                                                 nullptr, &interface, 0) != CKR_OK) {
-    throw Failure(kInternal, library + " has no interface of mayfly's");
+    throw Failure(kInternal, library + " has no interface \"" + name + "\"");
   }
-  return static_cast<MAYFLY_FUNCTION_LIST*>(interface->pFunctionList);
+  return interface->pFunctionList;
+}
+
+MAYFLY_FUNCTION_LIST* vendor_interface(const std::string& library) {
+  return static_cast<MAYFLY_FUNCTION_LIST*>(library_interface(library, MAYFLY_INTERFACE_NAME));
 }
 
 }  // namespace mayfly::tools

@@ -8,6 +8,7 @@
 #include "device/pkcs11/vendor_module.h"
 #include "tools/broker/own_library.h"
 #include "tools/configuration.h"
+#include "tools/vendor_interface.h"
 
 namespace mayfly::drill {
 namespace {
@@ -73,19 +74,9 @@ Module::Module(const std::filesystem::path& door) {
 void Module::load() {
   const auto path = broker::find_own_library();
   if (!path) throw NotTried("there is no libmayfly.so; see: mayfly doctor");
-  void* const library = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) throw std::runtime_error(dlerror());
-  const auto get = reinterpret_cast<CK_C_GetInterface>(dlsym(library, "C_GetInterface"));
-  if (get == nullptr) throw std::runtime_error(path->string() + " is no PKCS#11 module");
-  const auto list = [get](const char* name) {
-    std::string text(name);
-    CK_INTERFACE* interface = nullptr;
-    expect_ok("C_GetInterface",
-              get(reinterpret_cast<CK_UTF8CHAR*>(text.data()), nullptr, &interface, 0));
-    return interface->pFunctionList;
-  };
-  functions_ = static_cast<const CK_FUNCTION_LIST_3_0*>(list("PKCS 11"));
-  vendor_ = static_cast<const MAYFLY_FUNCTION_LIST*>(list(MAYFLY_INTERFACE_NAME));
+  if (dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) throw std::runtime_error(dlerror());
+  functions_ = static_cast<const CK_FUNCTION_LIST_3_0*>(tools::library_interface(*path, "PKCS 11"));
+  vendor_ = tools::vendor_interface(*path);
   expect_ok("C_Initialize", initialize());
 }
 
