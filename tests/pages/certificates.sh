@@ -34,11 +34,12 @@ have_an_hsm_sign() {
 }
 
 follow_inside() {
-  use_engine
   generate_ec agent 01
   run_example 'Inside of a task'
+  use_engine
   run_example 'A client takes key'
   says '^hello'
+  unset OPENSSL_CONF
   USER=$(id -un)
   run_example '## SSH'
   write_server
