@@ -3,14 +3,12 @@
 #include <chrono>
 #include <fcntl.h>
 #include <iostream>
-#include <string_view>
 #include <sys/prctl.h>
 #include <system_error>
 #include <unistd.h>
 
 #include "base/safeguard.h"
 #include "base/write_line.h"
-#include "tools/broker/worker.h"
 #include "tools/commands.h"
 #include "tools/failure.h"
 
@@ -31,15 +29,10 @@ void fill_standard_streams() {
 constexpr std::chrono::seconds kPatience{2};
 
 /// Nobody of the same user can read the memory of these processes, open what they have open, or
-/// make them do something. A program that is started can be read until it says so.
-void harden(int argc, char** argv) {
-  const std::string_view command = argc > 1 ? argv[1] : "";
-  const bool holds_secrets =
-      command == "run" || command == "serve" || command == "open" ||
-      command == broker::kWorkerCommand || command == "issuer" || command == "credential" ||
-      command == "proof" || command == "status" || command == "bench" ||
-      (command == "grant" && argc > 2 && argv[2] == std::string_view("issue"));
-  if (!holds_secrets || !kept(Safeguard::undumpable)) return;
+/// make them do something: to nearly each command comes a PIN, a grant or a key. A program that is
+/// started can be read until it says so.
+void harden() {
+  if (!kept(Safeguard::undumpable)) return;
   if (prctl(PR_SET_DUMPABLE, 0) != 0) {
     throw std::system_error(errno, std::generic_category(), "core dumps can't be switched off");
   }
@@ -101,7 +94,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    mayfly::tools::harden(argc, argv);
+    mayfly::tools::harden();
     mayfly::tools::fill_standard_streams();
     return mayfly::tools::run(argc, argv);
   } catch (const std::exception& error) {

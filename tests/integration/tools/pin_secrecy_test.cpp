@@ -1,7 +1,12 @@
 // The PIN stands in its file, and nowhere else that others can look.
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <fcntl.h>
 #include <set>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -119,6 +124,35 @@ TEST(PinSecrecy, NoOtherFileHoldsThePin) {
     ++files;
   }
   EXPECT_GE(files, 5);
+}
+
+// A grant comes in by standard input, where this one waits for it.
+TEST(CommandSecrecy, NobodyOfTheSameUserCanReadTheMemoryOfACommand) {
+  const uid_t user = geteuid() == 0 ? 65534 : geteuid();  // to root, everything belongs to root
+  std::array<int, 2> input{};
+  ASSERT_EQ(pipe2(input.data(), O_CLOEXEC), 0);
+  const pid_t command = fork();
+  ASSERT_GE(command, 0);
+  if (command == 0) {
+    if (dup2(input[0], STDIN_FILENO) < 0 || setgid(user) != 0 || setuid(user) != 0) _exit(98);
+    execl(MAYFLY_COMMAND, "mayfly", "grant", "show", "-", nullptr);
+    _exit(99);
+  }
+  const fs::path folder = "/proc/" + std::to_string(command);
+  // The kernel gives the files of a process that is not dumpable to root; before it is mayfly, that
+  // says nothing.
+  const auto is_closed = [&] {
+    struct stat status {};
+    return read_proc(folder / "comm") == "mayfly\n" &&
+           stat((folder / "mem").c_str(), &status) == 0 && status.st_uid == 0;
+  };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!is_closed() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(is_closed());
+  kill(command, SIGKILL);
+  waitpid(command, nullptr, 0);
+  close(input[0]);
+  close(input[1]);
 }
 
 }  // namespace
