@@ -1,6 +1,8 @@
-// `mayfly serve`: tasks opened a second, memory of an idle task, signatures beside many open tasks.
+// `mayfly serve`: tasks opened a second, memory of an idle task, signatures and ends beside many
+// open tasks.
 //
 //   mayfly_serve_bench [TASKS [SIGNATURES]]    10000 tasks and 20000 signatures without them
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -10,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "integration/serve/served_broker.h"
+#include "integration/serve/listed_broker.h"
 #include "support/postgres_server.h"
 #include "tools/serve/control_client.h"
 
@@ -74,6 +76,37 @@ double microseconds_of_a_signature(const OpenedTask& task, unsigned signatures) 
   return best;
 }
 
+double median_ms(std::vector<double> seconds) {
+  std::ranges::sort(seconds);
+  return seconds[seconds.size() / 2] * 1000;
+}
+
+/// How long others wait for the end of one task among many, where a status list is kept.
+void measure_closes(unsigned most) {
+  const ListedHome home("[limits]\ntasks = " + std::to_string(most + 10) + "\n");
+  const ServedBroker broker(home);
+  unsigned open = 0;
+  for (const unsigned wanted : {10U, most - 1}) {
+    if (wanted > open) open_tasks(broker, wanted - open, "of " + std::to_string(wanted) + " ");
+    open = wanted;
+    auto client = serve::ControlClient::connect(broker.socket());
+    std::vector<double> taken;
+    for (int i = 0; i < 20; ++i) {
+      serve::ControlRequest request;
+      request.verb = serve::Verb::open;
+      request.task = "ends";
+      request.ttl = std::chrono::hours(1);
+      static_cast<void>(client.value().ask(request));
+      request.ttl.reset();
+      request.verb = serve::Verb::close;
+      const auto start = Clock::now();
+      static_cast<void>(client.value().ask(request));
+      taken.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    }
+    std::printf("closing one, %8u open tasks%34.1f ms\n", open, median_ms(taken));
+  }
+}
+
 void measure_openings(const char* name, const std::string& registry, unsigned count) {
   const BrokerHome home(serve_table() + registry);
   const ServedBroker broker(home);
@@ -117,5 +150,6 @@ int main(int argc, char** argv) {
   measure_openings("SQLite", "[registry]\nfile = \"registry.db\"\n", opened);
   measure_openings("PostgreSQL", "[registry]\nurl = \"" + server.make_database() + "\"\n", opened);
   measure_many(tasks, signatures);
+  measure_closes(tasks);
   return 0;
 }

@@ -247,11 +247,13 @@ void ControlCommands::opened(RecordedTask recorded, uid_t user, const Answer& an
 std::vector<std::string> ControlCommands::find(const Caller& caller,
                                                const ControlRequest& request) const {
   const bool all = is_operator(caller);
-  return tasks_.serials([&](const ServedTask& task) {
-    return (all || task.user() == caller.peer.user) &&
-           (request.serial.empty() ? task.plan().id == request.task
-                                   : task.plan().serial == request.serial);
-  });
+  const uid_t user = caller.peer.user;
+  if (request.serial.empty()) {
+    return tasks_.of_id(request.task, all ? std::nullopt : std::optional(user));
+  }
+  const ServedTask* const task = tasks_.find(request.serial);
+  if (task == nullptr || (!all && task->user() != user)) return {};
+  return {request.serial};
 }
 
 void ControlCommands::close(const Caller& caller, const ControlRequest& request,

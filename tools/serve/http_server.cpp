@@ -10,9 +10,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "base/base64url.h"
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/limited_log.h"
 #include "base/utf8.h"
 
@@ -40,11 +38,6 @@ SocketAddress to_socket_address(const ListenAddress& address) {
     inet_pton(AF_INET, address.host.c_str(), &result.ipv4.sin_addr);
   }
   return result;
-}
-
-/// The tag of a content (RFC 9110, 8.8.3), with its quotes.
-std::string tag_of(const std::string& content) {
-  return '"' + to_base64url(digest(Hash::sha256, as_bytes(content))) + '"';
 }
 
 /// Whether If-None-Match names the tag (RFC 9110, 13.1.2).
@@ -160,19 +153,19 @@ HttpServer::Reply HttpServer::reply_to(const std::string& path, const char* know
     return reply;
   }
   const auto files = files_->take();
-  const std::string& content = is_list ? files->status_list : files->keys;
-  if (content.empty()) {
+  const PublishedFile& file = is_list ? files->status_list : files->keys;
+  if (file.content.empty()) {
     reply.status = MHD_HTTP_SERVICE_UNAVAILABLE;
     reply.content = "It can't be made now. Take no task for open.\n";
     return reply;
   }
   reply.type = is_list ? "application/statuslist+jwt" : "application/jwk-set+json";
   reply.kept = kept_for(files->until);
-  reply.tag = tag_of(content);
+  reply.tag = file.tag;
   if (names_tag(known, reply.tag)) {
     reply.status = MHD_HTTP_NOT_MODIFIED;
   } else {
-    reply.content = content;
+    reply.content = file.content;
   }
   return reply;
 }

@@ -4,17 +4,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "base/public_key.h"
 #include "config/config.h"
-#include "credential/jose/jwk_set.h"
 #include "tools/serve/event_loop.h"
 #include "tools/serve/job_threads.h"
-#include "tools/serve/published.h"
-#include "tools/serve/signing_process.h"
+#include "tools/serve/liveness_files.h"
 
 namespace mayfly::serve {
 
@@ -25,7 +24,8 @@ namespace mayfly::serve {
 /// It fails closed: if a list can't be signed or a file not be written, the file is removed, and
 /// what is served over HTTP with it.
 ///
-/// All functions are the loop's; signing and writing are done by a thread.
+/// All functions are the loop's; signing and writing are done by a thread, which is told only what
+/// has changed.
 class Liveness {
  public:
   /// @param config  Must have a status list.
@@ -60,51 +60,31 @@ class Liveness {
   /// The largest place that a list has room for.
   static constexpr std::uint64_t kMostPlaces = std::uint64_t{credential::kMaxStatusBytes} * 8 - 1;
 
-  [[nodiscard]] const PublishedPlace& published() const noexcept { return published_; }
-  [[nodiscard]] std::size_t keys() const noexcept;
+  [[nodiscard]] const PublishedPlace& published() const noexcept { return files_.published(); }
 
  private:
-  using Key = std::shared_ptr<const credential::PublishedKey>;
-
   struct Living {
     std::uint64_t place = 0;
-    std::map<std::string, Key> keys;  // by thumbprint
+    std::set<std::string> keys;  // thumbprints
   };
 
-  /// All that is to be said, at one moment.
-  struct Content {
-    std::uint64_t places = 0;
-    std::vector<std::uint64_t> valid;
-    std::vector<Key> keys;
-  };
-
-  [[nodiscard]] Content content() const;
-  [[nodiscard]] std::string make_list(const Content& content);
-  void write(const Content& content);
-  [[nodiscard]] bool publish(const Content& content) noexcept;
-  [[nodiscard]] bool withdraw() noexcept;
-  void changed();
+  void changed(LivenessChange change);
   void start();
   void done(std::uint64_t version, bool is_true);
 
   EventLoop& loop_;
   const std::string uri_;
   const std::chrono::seconds ttl_;
-  const std::filesystem::path folder_;
-  const std::string list_file_;
-  const std::string keys_file_;
   std::unordered_map<std::string, Living> living_;  // by serial
-  std::uint64_t places_ = 8;                        // as many as were ever told of
+  std::vector<LivenessChange> changes_;             // that the thread has not been told of
   std::uint64_t version_ = 0;                       // counts the changes
   std::uint64_t published_version_ = 0;
   bool is_true_ = true;
   bool is_working_ = false;
   std::multimap<std::uint64_t, Told> waiting_;  // by the version that they wait for
   EventLoop::Timer refresh_;
-  PublishedPlace published_;
-  SigningProcess signing_;  // the thread's
-  bool failed_ = false;     // the thread's: whether the last time went wrong
-  JobThreads thread_{1};    // goes first: what it does uses the rest
+  LivenessFiles files_;   // the thread's
+  JobThreads thread_{1};  // goes first: what it does uses the rest
 };
 
 }  // namespace mayfly::serve

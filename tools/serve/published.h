@@ -10,11 +10,20 @@
 
 namespace mayfly::serve {
 
-/// The two files, as they are now. An empty text: there is none, since the one that was there may
-/// say that something lives which does not.
+/// A file as it is served. Empty: there is none, since the one that was there may say that
+/// something lives which does not.
+struct PublishedFile {
+  std::string content;
+  std::string tag;  ///< its ETag (RFC 9110, 8.8.3), with the quotes
+
+  PublishedFile() = default;
+  explicit PublishedFile(std::string text);
+};
+
+/// The two files, as they are now.
 struct PublishedFiles {
-  std::string status_list;
-  std::string keys;
+  PublishedFile status_list;
+  PublishedFile keys;
   BootClock::time_point until{};  ///< when both are made anew at the latest
 };
 

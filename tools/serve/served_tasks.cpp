@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -100,6 +101,26 @@ std::vector<std::string> ServedTasks::serials(
     if (condition(*task)) chosen.push_back(serial);
   }
   return chosen;
+}
+
+std::vector<std::string> ServedTasks::of_id(const std::string& id,
+                                            std::optional<uid_t> user) const {
+  std::vector<std::string> found;
+  const auto look = [&](uid_t whose) {
+    const auto entry = ids_.find({whose, id});
+    if (entry != ids_.end() && !entry->second.empty()) found.push_back(entry->second);
+  };
+  if (user) {
+    look(*user);
+    return found;
+  }
+  for (auto entry = ids_.begin(); entry != ids_.end();) {  // from user to user
+    const uid_t whose = entry->first.first;
+    look(whose);
+    if (whose == std::numeric_limits<uid_t>::max()) break;
+    entry = ids_.lower_bound({whose + 1, ""});
+  }
+  return found;
 }
 
 void ServedTasks::end(const std::string& serial, TaskState state, const std::string& cause,

@@ -50,6 +50,9 @@ class ServedTasks {
   /// The serials of tasks that are open or ending, and that a condition holds for.
   [[nodiscard]] std::vector<std::string> serials(
       const std::function<bool(const ServedTask&)>& condition) const;
+  /// The serials of the tasks of an ID that are open or ending: a user's, or everybody's.
+  [[nodiscard]] std::vector<std::string> of_id(const std::string& id,
+                                               std::optional<uid_t> user) const;
   [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
   /// How many tasks there may be: limits.tasks, or what descriptors are enough for.
   [[nodiscard]] std::size_t most() const;

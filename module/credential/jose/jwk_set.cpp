@@ -7,6 +7,10 @@
 namespace mayfly::credential {
 namespace {
 
+// Around the keys of a set.
+constexpr std::string_view kSetBegin = R"({"keys":[)";
+constexpr std::string_view kSetEnd = "]}\n";
+
 bool is_known_curve(const nlohmann::json& jwk) {
   static constexpr std::array<std::string_view, 4> kCurves = {"P-256", "P-384", "P-521", "Ed25519"};
   const auto curve = jwk.find("crv");
@@ -79,16 +83,36 @@ std::vector<PublishedKey> parse_key_set(std::string_view json) {
   return keys;
 }
 
+std::string jwk_json(const PublishedKey& key) {
+  nlohmann::json jwk = to_jwk_members(key.key);
+  if (key.algorithm) jwk["alg"] = name_of(*key.algorithm);
+  jwk["use"] = "sig";
+  jwk["kid"] = key.key_id.empty() ? key.thumbprint : key.key_id;
+  return jwk.dump();
+}
+
+void KeySetWriter::add(std::string_view jwk) {
+  if (keys_ > 0) list_ += ',';
+  list_ += jwk;
+  ++keys_;
+}
+
+bool KeySetWriter::has_room_for(std::string_view jwk) const noexcept {
+  return keys_ < kMaxKeySetKeys &&
+         kSetBegin.size() + list_.size() + 1 + jwk.size() + kSetEnd.size() <= kMaxKeySetSize;
+}
+
+std::string KeySetWriter::json() const {
+  std::string json(kSetBegin);
+  json += list_;
+  json += kSetEnd;
+  return json;
+}
+
 std::string key_set_json(const std::vector<PublishedKey>& keys) {
-  nlohmann::json list = nlohmann::json::array();
-  for (const PublishedKey& key : keys) {
-    nlohmann::json jwk = to_jwk_members(key.key);
-    if (key.algorithm) jwk["alg"] = name_of(*key.algorithm);
-    jwk["use"] = "sig";
-    jwk["kid"] = key.key_id.empty() ? key.thumbprint : key.key_id;
-    list.push_back(std::move(jwk));
-  }
-  return nlohmann::json{{"keys", std::move(list)}}.dump() + "\n";
+  KeySetWriter set;
+  for (const PublishedKey& key : keys) set.add(jwk_json(key));
+  return set.json();
 }
 
 PublishedKey published(const PublicKey& key, std::string key_id) {

@@ -30,7 +30,25 @@ struct PublishedKey {
 /// @throws Refused no_keys, also when no key is left.
 [[nodiscard]] std::vector<PublishedKey> parse_key_set(std::string_view json);
 
-/// Writes a JWK Set: each key with its alg, "use": "sig" and kid.
+/// Writes a JWK as a set has it: with its alg, "use": "sig" and kid.
+[[nodiscard]] std::string jwk_json(const PublishedKey& key);
+
+/// KeySetWriter writes a JWK Set, key after key.
+class KeySetWriter {
+ public:
+  /// Adds what jwk_json() wrote.
+  void add(std::string_view jwk);
+  /// Whether the set would still be one that is read with this one in it.
+  [[nodiscard]] bool has_room_for(std::string_view jwk) const noexcept;
+
+  [[nodiscard]] std::string json() const;
+
+ private:
+  std::string list_;
+  std::size_t keys_ = 0;
+};
+
+/// Writes a JWK Set of all keys.
 [[nodiscard]] std::string key_set_json(const std::vector<PublishedKey>& keys);
 
 /// A key as a set has it, its kid being its thumbprint unless there is another.

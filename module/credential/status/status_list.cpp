@@ -40,13 +40,15 @@ Bytes inflate_bounded(const Bytes& packed) {
 
 }  // namespace
 
-StatusList::StatusList(std::uint64_t places) {
+StatusList::StatusList(std::uint64_t places) { extend(places); }
+
+void StatusList::extend(std::uint64_t places) {
   const std::uint64_t size = places / kPlacesInByte + (places % kPlacesInByte != 0 ? 1 : 0);
   if (size > kMaxStatusBytes) {
     throw Error(CKR_ARGUMENTS_BAD, "a status list has at most " +
                                        std::to_string(kMaxStatusBytes * kPlacesInByte) + " places");
   }
-  bytes_.assign(size, 0xff);
+  if (size > bytes_.size()) bytes_.resize(size, 0xff);
 }
 
 void StatusList::set(std::uint64_t index, Status status) {

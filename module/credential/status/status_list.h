@@ -26,6 +26,11 @@ class StatusList {
   /// @throws Error CKR_ARGUMENTS_BAD for more than kMaxStatusBytes hold.
   explicit StatusList(std::uint64_t places);
 
+  /// Has room for so many places from now on, if it has less: none of the new ones is valid. A list
+  /// with one bit for each place only.
+  /// @throws Error CKR_ARGUMENTS_BAD for more than kMaxStatusBytes hold.
+  void extend(std::uint64_t places);
+
   /// @throws Error CKR_ARGUMENTS_BAD for a place that the list has not.
   void set(std::uint64_t index, Status status);
 
