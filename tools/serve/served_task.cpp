@@ -23,6 +23,8 @@ constexpr std::chrono::seconds kStartTime{60};
 constexpr std::chrono::seconds kEndTime{15};
 // Until a worker is started again for a task whose worker could not start.
 constexpr std::chrono::seconds kStartPause{1};
+// Of one task's keys: it must not take all places of the set from the others.
+constexpr std::ptrdiff_t kMostListed = 256;
 
 }  // namespace
 
@@ -157,6 +159,14 @@ void ServedTask::hear_key(const Message& message) {
   if (liveness == nullptr) return;
   if (message.kind == MessageKind::key_destroyed) {
     return liveness->key_destroyed(plan_.serial, message.text);
+  }
+  if (keys_ > kMostListed) {
+    static log::LimitedLog log;
+    log.warn([&] {
+      return "task " + plan_.id + " has " + std::to_string(keys_) +
+             " keys, of which keys.json has " + std::to_string(kMostListed);
+    });
+    return;
   }
   try {
     const nlohmann::json parsed = parse_json(message.text, message.text.size());

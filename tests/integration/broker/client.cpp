@@ -6,6 +6,7 @@
 //   broker_client MODULE TOKEN hold              makes a session key, says "holding", waits for
 //   ever broker_client MODULE TOKEN sign-on           makes a session key and signs for ever
 //   broker_client MODULE TOKEN time COUNT        prints the microseconds of one C_SignInit + C_Sign
+//   broker_client MODULE TOKEN many COUNT        makes so many session keys, and waits for ever
 //   broker_client MODULE TOKEN flood COUNT PID   makes so many session keys while that process is
 //   stopped, and destroys them, the last one first
 //   broker_client MODULE TOKEN slots             prints how many tokens there are
@@ -116,6 +117,10 @@ int work(const std::vector<std::string>& arguments) {
     sign(module, session, key);
     std::cout << "signing" << std::endl;
     while (true) sign(module, session, key);
+  } else if (action == "many") {
+    for (int i = 0; i < std::stoi(arguments.at(3)); ++i) generate(module, session, false);
+    std::cout << "holding" << std::endl;
+    while (true) pause();
   } else if (action == "flood") {
     flood(module, session, std::stoi(arguments.at(3)), std::stoi(arguments.at(4)));
     std::cout << "holding" << std::endl;

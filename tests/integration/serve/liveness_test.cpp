@@ -135,6 +135,15 @@ TEST_F(ServeLiveness, NoKeyStaysPublishedForABrokerThatWasBehind) {
   }
 }
 
+TEST_F(ServeLiveness, NoTaskTakesAllPlacesOfTheKeySet) {
+  const ServedBroker broker(home_);
+  const HoldingClient greedy(broker.open("greedy"), {"many", "260"});
+  EXPECT_TRUE(eventually([&] { return home_.published_keys() == 256; }));
+  ASSERT_EQ(ServedBroker::client(broker.open("modest"), "generate").status, 0);
+  EXPECT_TRUE(eventually([&] { return home_.published_keys() == 257; }))
+      << home_.published_keys() << " keys";
+}
+
 TEST_F(ServeLiveness, AVerifierThatLooksRefusesFromTheEndOn) {
   const ServedBroker broker(home_);
   const OpenedTask task = broker.open("t");
