@@ -314,21 +314,21 @@ bool RegistryBook::keep_up() noexcept {
   return rests_until_.load() == before;
 }
 
-bool RegistryBook::renew_lease() noexcept {
+RegistryBook::Renewal RegistryBook::renew_lease() noexcept {
   try {
     {
       const std::scoped_lock lock(mutex_);
-      if (std::exchange(was_taken_over_, false)) return false;
+      if (std::exchange(was_taken_over_, false)) return Renewal::too_late;
     }
     const std::optional<BrokerRecord> self = broker();
-    if (!self || registry_->renew_lease(self->id, lease_)) return true;
+    if (!self || registry_->renew_lease(self->id, lease_)) return Renewal::done;
     log::error("broker " + self->id +
                " did not renew its lease in time and was taken over; its tasks are lost");
     forget_broker(self->id);
-    return false;
+    return Renewal::too_late;
   } catch (const std::exception& error) {
     rest(error);
-    return true;
+    return Renewal::not_known;
   }
 }
 

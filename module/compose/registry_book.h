@@ -69,10 +69,14 @@ class RegistryBook final : public TaskBook {
   /// Whether something is still to be written.
   [[nodiscard]] bool owes() const;
 
-  /// Renews the broker's lease, if there is a broker.
-  /// @return false if it was taken over: its tasks are lost and are to be ended as such, and the
-  ///         next opening registers another broker. True if that can't be told.
-  [[nodiscard]] bool renew_lease() noexcept;
+  enum class Renewal {
+    done,       // also where there is no broker
+    too_late,   // it was taken over: its tasks are lost and are to be ended as such, and the next
+                // opening registers another broker
+    not_known,  // the registry could not be reached
+  };
+  /// Renews the broker's lease.
+  [[nodiscard]] Renewal renew_lease() noexcept;
 
   /// The broker, if it is registered.
   [[nodiscard]] std::optional<BrokerRecord> broker() const;

@@ -80,20 +80,23 @@ void RegistryThread::work() {
 
 void RegistryThread::keep_lease() {
   next_renewal_ = BootClock::now() + std::min<BootClock::duration>(lease_ / 3, kAway * 20);
-  if (!book_->renew_lease()) listener_.lost();
+  const RegistryBook::Renewal renewal = book_->renew_lease();
+  if (renewal == RegistryBook::Renewal::not_known) return note_that_it_is_away();
+  if (renewal == RegistryBook::Renewal::too_late) listener_.lost();
   try {
     if (is_over()) return;
     book_->enrol();
     if (!is_over() && BootClock::now() >= no_take_over_before_) take_over();
   } catch (const std::exception& error) {
     note_that_it_is_away();
-    next_renewal_ = BootClock::now() + std::min<BootClock::duration>(lease_ / 3, kAway);
     log::warn("the registry can't be told that this broker lives", error);
   }
 }
 
 void RegistryThread::note_that_it_is_away() noexcept {
-  no_take_over_before_ = BootClock::now() + lease_;
+  const BootClock::time_point now = BootClock::now();
+  no_take_over_before_ = now + lease_;
+  next_renewal_ = std::min(next_renewal_, now + std::min<BootClock::duration>(lease_ / 3, kAway));
 }
 
 void RegistryThread::take_over() {

@@ -48,13 +48,14 @@ TEST_F(RegistryBookTest, ALeaseOfABookWithoutAThreadCoversTheTask) {
 TEST_F(RegistryBookTest, WhatWasTakenOverIsFoundAtAnOpeningAndSaid) {
   RegistryBook book(registry, config, BookUpkeep::thread);
   open(book, kFirst);
-  EXPECT_TRUE(book.renew_lease());
+  using enum RegistryBook::Renewal;
+  EXPECT_EQ(book.renew_lease(), done);
   const std::string before = book.broker()->id;
   registry->end_broker(before, "test");
   open(book, kSecond);
   EXPECT_NE(book.broker()->id, before);
-  EXPECT_FALSE(book.renew_lease()) << "the tasks of before are lost, whoever noticed it";
-  EXPECT_TRUE(book.renew_lease()) << "said once";
+  EXPECT_EQ(book.renew_lease(), too_late) << "the tasks of before are lost, whoever noticed it";
+  EXPECT_EQ(book.renew_lease(), done) << "said once";
   EXPECT_EQ(task(kFirst).state, TaskState::lost);
   EXPECT_EQ(task(kSecond).state, TaskState::open);
 }
