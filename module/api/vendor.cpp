@@ -40,9 +40,7 @@ CK_RV MAYFLY_OpenTask(const MAYFLY_TASK_REQUEST* request, CK_SLOT_ID* slot) {
     // One byte over the limit is enough to be refused for its length.
     TaskRequest task{std::string(id, strnlen(id, MAYFLY_TASK_ID_MAX + 1)),
                      requested_ttl(wanted.ttl_seconds)};
-    if (wanted.policy != nullptr && tasks.limits().find_policy) {
-      task.policy = tasks.limits().find_policy(wanted.policy);
-    }
+    if (wanted.policy != nullptr) task.policy = tasks.limits().named_policy(wanted.policy);
     if (wanted.grant != nullptr) task.grant = secret_text(wanted.grant);
     const std::shared_ptr<Task> parent =
         wanted.parent == nullptr ? nullptr : open_task(entry, *wanted.parent);

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "base/error.h"
+#include "base/utf8.h"
 #include "core/task_ledger.h"
 #include "core/task_policy.h"
 
@@ -21,6 +23,15 @@ struct TaskLimits {
   /// is none. Empty where there are no names.
   std::function<TaskPolicy(const std::string&)> find_policy = {};
   std::optional<LedgerPlace> ledger = {};  ///< nothing: no ledger is kept
+
+  /// What find_policy() has for a name that somebody gave.
+  /// @throws Error CKR_ARGUMENTS_BAD if there is none, or no policy has a name here.
+  [[nodiscard]] TaskPolicy named_policy(const std::string& name) const {
+    if (!find_policy) {
+      throw Error(CKR_ARGUMENTS_BAD, "there is no policy " + printable_utf8(name) + " here");
+    }
+    return find_policy(name);
+  }
 };
 
 }  // namespace mayfly

@@ -172,9 +172,9 @@ void attest(AgentApplication& agent, const wire::AttestRequest& request, Writer&
 
 void open_child(AgentApplication& agent, const wire::OpenChildRequest& request, Writer& out) {
   TaskRequest task{std::string(as_text(request.task_id)), requested_ttl(request.ttl_seconds)};
-  const TaskLimits& limits = agent.application().tasks().limits();
-  if (!request.policy.empty() && limits.find_policy) {
-    task.policy = limits.find_policy(std::string(as_text(request.policy)));
+  if (!request.policy.empty()) {
+    const TaskLimits& limits = agent.application().tasks().limits();
+    task.policy = limits.named_policy(std::string(as_text(request.policy)));
   }
   if (!request.grant.empty()) task.grant = std::make_shared<const SecretBuffer>(request.grant);
   const auto [child, opened] = agent.open_child(task);

@@ -57,6 +57,9 @@ void expect_ok(const std::string& call, CK_RV rv) {
 }
 
 Outcome must_refuse(const std::string& call, CK_RV rv) {
+  for (const CK_RV fault : {CKR_HOST_MEMORY, CKR_GENERAL_ERROR, CKR_DEVICE_ERROR}) {
+    if (rv == fault) throw NotTried(answered(call, rv) + ", which is a fault and no refusal");
+  }
   return {rv == CKR_OK ? Result::broken : Result::held, answered(call, rv)};
 }
 

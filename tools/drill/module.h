@@ -125,6 +125,7 @@ class Session {
 };
 
 /// The outcome of a call that must be refused.
+/// @throws NotTried if something went wrong instead.
 [[nodiscard]] Outcome must_refuse(const std::string& call, CK_RV rv);
 
 }  // namespace mayfly::drill

@@ -6,10 +6,19 @@
 
 #include <gtest/gtest.h>
 
+#include "core/task_limits.h"
 #include "support/failure_of.h"
 
 namespace mayfly {
 namespace {
+
+TEST(TaskLimitsTest, APolicyThatCanNotBeFoundIsNotLeftOut) {
+  TaskLimits limits;
+  EXPECT_EQ(test::failure_of([&] { static_cast<void>(limits.named_policy("ci")); }).rv(),
+            CKR_ARGUMENTS_BAD);
+  limits.find_policy = [](const std::string&) { return TaskPolicy{.max_keys = 1}; };
+  EXPECT_EQ(limits.named_policy("ci").max_keys, 1U);
+}
 
 constexpr int kPolicies = 2'000;
 
