@@ -247,7 +247,7 @@ tools::ExitStatus Service::run() {
 
 void Service::keep_alive() {
   if (!manager_.watchdog()) return;
-  manager_.tell("WATCHDOG=1");
+  manager_.tell_alive();
   watchdog_ = loop_.after(*manager_.watchdog(), [this] { keep_alive(); });
 }
 
@@ -292,7 +292,6 @@ void Service::begin_to_stop() {
   if (is_stopping_) return;
   is_stopping_ = true;
   log::info("the broker is being stopped; " + std::to_string(tasks_.size()) + " tasks end");
-  manager_.tell("STOPPING=1");
   commands_.stop_opening();
   stop_limit_ = loop_.after(kStopTime, [this] {
     log::error("not all tasks have ended in time; their workers die with the broker");
@@ -300,6 +299,7 @@ void Service::begin_to_stop() {
     loop_.stop();
   });
   end_tasks();
+  manager_.tell("STOPPING=1");  // which no end of a task waits for
 }
 
 /// Ends what is open. What is being opened comes when it has been.

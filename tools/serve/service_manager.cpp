@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string_view>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <utility>
@@ -75,15 +76,21 @@ Descriptor ServiceManager::take_socket() {
   return socket;
 }
 
-void ServiceManager::tell(const std::string& news) const noexcept {
+void ServiceManager::tell(const std::string& news) const noexcept { send(news, 0); }
+
+void ServiceManager::tell_alive() const noexcept { send("WATCHDOG=1", MSG_DONTWAIT); }
+
+void ServiceManager::send(const std::string& news, int flags) const noexcept {
   sockaddr_un address{};
   if (address_.empty() || address_.size() >= sizeof address.sun_path) return;
   address.sun_family = AF_UNIX;
   address_.copy(address.sun_path, sizeof address.sun_path - 1);
   if (address.sun_path[0] == '@') address.sun_path[0] = '\0';  // of the abstract namespace
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
-  const Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  sendto(socket.number(), news.data(), news.size(), MSG_NOSIGNAL,
+  const Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const timeval patience{kPatience.count(), 0};
+  setsockopt(socket.number(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  sendto(socket.number(), news.data(), news.size(), MSG_NOSIGNAL | flags,
          reinterpret_cast<const sockaddr*>(&address), size);
 }
 

@@ -2,6 +2,7 @@
 // sd_listen_fds(3)).
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -22,13 +23,22 @@ class ServiceManager {
   ///         several.
   [[nodiscard]] Descriptor take_socket();
 
-  /// Tells it something: "READY=1". Lost if nobody listens.
+  /// What tell() waits for a manager that is busy. All services of a machine share its ear, which
+  /// holds a few news only.
+  static constexpr std::chrono::seconds kPatience{5};
+
+  /// Tells it something that it must know: "READY=1". Lost if nobody listens for so long.
   void tell(const std::string& news) const noexcept;
+
+  /// Tells it that this process works. Waits for nothing, since the next time comes soon.
+  void tell_alive() const noexcept;
 
   /// How often it wants to hear "WATCHDOG=1" at least; nothing for never.
   [[nodiscard]] std::optional<BootClock::duration> watchdog() const noexcept { return watchdog_; }
 
  private:
+  void send(const std::string& news, int flags) const noexcept;
+
   std::string address_;  // of its socket
   int sockets_ = 0;
   std::optional<BootClock::duration> watchdog_;

@@ -1,15 +1,23 @@
 // How a broker of many tasks, its workers and its tasks begin and end.
+#include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
 
 #include "base/descriptor.h"
+#include "conformance/process.h"
 #include "integration/serve/served_broker.h"
+#include "support/environment.h"
+#include "support/temp_folder.h"
 #include "tools/exit_status.h"
+#include "tools/serve/service_manager.h"
 
 namespace mayfly::test {
 namespace {
@@ -54,6 +62,16 @@ class Ear {
   }
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// Lets others tell it so much that it takes no more until it has heard some of it.
+  void fill() const {
+    const sockaddr_un address = address_of(path_);
+    const Descriptor other(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    while (sendto(other.number(), "OTHER", 5, 0, reinterpret_cast<const sockaddr*>(&address),
+                  sizeof address) == 5) {
+    }
+    EXPECT_EQ(errno, EAGAIN);
+  }
 
   /// Waits for news that begin so. False if there are none in time.
   [[nodiscard]] bool hears(const std::string& start) const {
@@ -205,6 +223,34 @@ TEST_F(ServeLife, TellsTheServiceManagerHowItIs) {
   broker.send(SIGTERM);
   EXPECT_TRUE(ear.hears("STOPPING=1"));
   EXPECT_EQ(broker.wait(), 0);
+}
+
+TEST(ServiceManager, HearsWhatMattersWhenItHasTime) {
+  const TempFolder folder;
+  const Ear ear(folder.path() / "notify");
+  ear.fill();
+  const ScopedVariable variable("NOTIFY_SOCKET", ear.path().string());
+  const serve::ServiceManager manager;
+  std::atomic<pid_t> number{0};
+  std::jthread teller([&] {
+    number = gettid();
+    number.notify_one();
+    manager.tell("READY=1");
+  });
+  number.wait(0);
+  await_sleep(number);
+  EXPECT_TRUE(ear.hears("READY=1"));
+}
+
+TEST(ServiceManager, IsNotWaitedForByTheWatchdog) {
+  const TempFolder folder;
+  const Ear ear(folder.path() / "notify");
+  ear.fill();
+  const ScopedVariable variable("NOTIFY_SOCKET", ear.path().string());
+  const serve::ServiceManager manager;
+  const auto begin = std::chrono::steady_clock::now();
+  manager.tell_alive();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, serve::ServiceManager::kPatience);
 }
 
 TEST_F(ServeLife, TakesTheSocketThatIsPassed) {
