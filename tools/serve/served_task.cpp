@@ -24,7 +24,7 @@ constexpr std::chrono::seconds kEndTime{15};
 // Until a worker is started again for a task whose worker could not start.
 constexpr std::chrono::seconds kStartPause{1};
 // Of one task's keys: it must not take all places of the set from the others.
-constexpr std::ptrdiff_t kMostListed = 256;
+constexpr std::ptrdiff_t kMostPublished = 256;
 
 }  // namespace
 
@@ -160,11 +160,11 @@ void ServedTask::hear_key(const Message& message) {
   if (message.kind == MessageKind::key_destroyed) {
     return liveness->key_destroyed(plan_.serial, message.text);
   }
-  if (keys_ > kMostListed) {
+  if (keys_ > kMostPublished) {
     static log::LimitedLog log;
     log.warn([&] {
       return "task " + plan_.id + " has " + std::to_string(keys_) +
-             " keys, of which keys.json has " + std::to_string(kMostListed);
+             " keys, of which keys.json has " + std::to_string(kMostPublished);
     });
     return;
   }
