@@ -74,17 +74,19 @@ class Drilled {
   [[nodiscard]] fs::path places() const { return sandbox_.root() / "t"; }
 
   [[nodiscard]] Outcome run(const std::string& program, std::vector<std::string> arguments,
-                            const std::string& off = "") const {
+                            const std::string& off = "", const Environment& more = {}) const {
     arguments.insert(arguments.begin(), "drill");
     arguments.insert(arguments.begin(), program);
-    return test::run(arguments, {{"XDG_CONFIG_HOME", (sandbox_.root() / "config").string()},
-                                 {"HOME", (sandbox_.root() / "home").string()},
-                                 {"XDG_RUNTIME_DIR", (sandbox_.root() / "run").string()},
-                                 {"TMPDIR", places().string()},
-                                 {"MAYFLY_CONF", std::nullopt},
-                                 {"MAYFLY_SOCKET", std::nullopt},
-                                 {"SOFTHSM2_CONF", std::nullopt},
-                                 {kVariable, off}});
+    Environment environment = {{"XDG_CONFIG_HOME", (sandbox_.root() / "config").string()},
+                               {"HOME", (sandbox_.root() / "home").string()},
+                               {"XDG_RUNTIME_DIR", (sandbox_.root() / "run").string()},
+                               {"TMPDIR", places().string()},
+                               {"MAYFLY_CONF", std::nullopt},
+                               {"MAYFLY_SOCKET", std::nullopt},
+                               {"SOFTHSM2_CONF", std::nullopt},
+                               {kVariable, off}};
+    environment.insert(more.begin(), more.end());
+    return test::run(arguments, environment);
   }
 
   [[nodiscard]] Findings drill(const std::string& program, const std::set<std::string>& only = {},
@@ -324,6 +326,19 @@ TEST(Drill, ThePageListsEveryAttack) {
     std::ofstream(page, std::ios::binary) << text;
   }
   EXPECT_THAT(content_of(page), HasSubstr(table));
+}
+
+// Each program that the task's command becomes has files open for a moment, which a look at its
+// descriptors would take for inherited ones. This one keeps its script open.
+TEST(Drill, TheTasksCommandBecomesNoOtherProgram) {
+  const OnSoftHsm drilled;
+  const fs::path folder = drilled.sandbox().root() / "bin";
+  fs::create_directory(folder);
+  std::ofstream(folder / "cat") << "#!/bin/sh\nwhile read -r line; do :; done\n";
+  fs::permissions(folder / "cat", fs::perms::owner_all);
+  const Outcome outcome = drilled.run(MAYFLY_COMMAND, {"--only", "inherit-descriptors"}, "",
+                                      {{"PATH", folder.string() + ":/usr/bin:/bin"}});
+  EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
 }
 
 TEST(Drill, TellsPeopleAndTestServersOfAnAttackThatSucceeds) {
