@@ -56,7 +56,10 @@ P11KitProvider::P11KitProvider(std::filesystem::path config_file)
   std::memcpy(&functions_, found, sizeof *found);
 }
 
-P11KitProvider::~P11KitProvider() { dlclose(library_); }
+P11KitProvider::~P11KitProvider() {
+  static_cast<void>(end_task(0));  // so that the observer leaves nothing behind
+  dlclose(library_);
+}
 
 CK_RV P11KitProvider::end_task(CK_SLOT_ID) {
   static_cast<void>(observer_.functions().C_Finalize(nullptr));
