@@ -110,6 +110,17 @@ class OutageRegistry final : public Registry {
     return registry_->take_ticket(ticket_hash);
   }
   std::size_t purge(std::chrono::seconds history) override { return registry_->purge(history); }
+  std::vector<TaskRecord> old_tasks(const std::string& host, std::chrono::seconds history,
+                                    const std::optional<TaskRecord>& after) override {
+    return registry_->old_tasks(host, history, after);
+  }
+  std::map<std::string, std::uint64_t> old_tasks_by_host(std::chrono::seconds history) override {
+    return registry_->old_tasks_by_host(history);
+  }
+  std::size_t forget_tasks(const std::vector<std::string>& serials,
+                           std::chrono::seconds history) override {
+    return registry_->forget_tasks(serials, history);
+  }
   std::unique_ptr<Watch> watch() override { return std::make_unique<SilentWatch>(); }
 
  private:
