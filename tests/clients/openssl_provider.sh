@@ -46,7 +46,7 @@ follow_page() {
     expect_whole_page
   else
     extract_example "$only"
-    refused 'Error generating ED25519' "$BASH" -e "$WORK/example"
+    refused 'Error generating ED25519' "$BASH" -e "$WORK/example.$$"
     refused 'Failure in sigver fallback' openssl dgst -sha256 -sigopt rsa_padding_mode:pss \
       -sigopt rsa_pss_saltlen:digest -sign rsa.key -out file.pss file
   fi

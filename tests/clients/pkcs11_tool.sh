@@ -296,7 +296,7 @@ follow_page() {
     expect_whole_page
   else
     extract_example "$only"
-    refused 'CKR_MECHANISM_INVALID|mechanism' "$BASH" -e "$WORK/example"
+    refused 'CKR_MECHANISM_INVALID|mechanism' "$BASH" -e "$WORK/example.$$"
   fi
 }
 

@@ -39,7 +39,7 @@ says '^run$'
 says '^init$'
 says_not '^(worker|manual|-)'
 complete_line re
-offers reap revoke
+offers reap registry revoke
 complete_line --v
 offers --version
 complete_line grant ''

@@ -12,9 +12,14 @@ using testing::HasSubstr;
 class ServeRegistryUpkeep : public testing::Test {
  protected:
   /// As if all tasks that have ended had done so long ago.
-  void age_tasks() const {
+  /// @param ended  How many have ended: an end is told before it is recorded.
+  void age_tasks(std::int64_t ended) const {
     sqlite::Connection registry(home_.folder() / "registry.db",
                                 std::chrono::steady_clock::now() + std::chrono::seconds(60));
+    ASSERT_TRUE(eventually([&] {
+      return registry.run("SELECT count(*) FROM task WHERE ended IS NOT NULL").front().number(0) ==
+             ended;
+    }));
     static_cast<void>(
         registry.run("UPDATE task SET opened = opened - 8000000000, ended = ended - 8000000000"));
   }
@@ -34,7 +39,7 @@ TEST_F(ServeRegistryUpkeep, ABrokerForgetsWhatEndedLongAgo) {
     ASSERT_EQ(broker.mayfly({"close", "--task", "old"}).status, 0);
     static_cast<void>(broker.open("killed"));
     EXPECT_EQ(broker.stop(), 0);
-    age_tasks();
+    age_tasks(2);
   }
   const ServedBroker broker(home_);
   static_cast<void>(broker.open("new"));
@@ -53,7 +58,7 @@ TEST_F(ServeRegistryUpkeep, ThePersonWhoAsksIsToldWhatWent) {
   EXPECT_THAT(kept.out, HasSubstr("0 tasks and "));
   EXPECT_EQ(known(broker), std::vector<std::string>{"old"});
   static_cast<void>(broker.open("open"));
-  age_tasks();
+  age_tasks(1);
   EXPECT_THAT(broker.mayfly({"registry", "purge", "--older", "100d"}).out, HasSubstr("0 tasks"));
   EXPECT_THAT(broker.mayfly({"registry", "purge"}).out, HasSubstr("1 tasks"));
   EXPECT_EQ(known(broker), std::vector<std::string>{"open"});

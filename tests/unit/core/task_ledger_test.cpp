@@ -3,12 +3,14 @@
 #include "core/task_ledger.h"
 
 #include <fstream>
+#include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "core/application.h"
 #include "core/signing.h"
+#include "ledger/chain_file.h"
 #include "ledger/chain_reader.h"
 #include "support/failure_of.h"
 #include "support/temp_folder.h"
@@ -66,6 +68,7 @@ class TaskLedgerTest : public testing::Test {
   void resize_chain(int bytes) const {
     const auto size = static_cast<off_t>(std::filesystem::file_size(chain()));
     ASSERT_EQ(truncate(chain().c_str(), size + bytes), 0);
+    std::this_thread::sleep_for(ledger::ChainFile::kLookAgain);
   }
 
   const test::TempFolder folder;
