@@ -14,6 +14,7 @@
 
 #include <openssl/types.h>
 
+#include "base/adaptive_mutex.h"
 #include "ledger/chain_file.h"
 #include "ledger/entry.h"
 #include "ledger/statement.h"
@@ -79,7 +80,7 @@ class ChainWriter {
 
   const ChainTask task_;
   const Sync sync_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable AdaptiveMutex mutex_;  // guards what follows
   ChainFile file_;
   std::unique_ptr<EVP_MD_CTX, Free> hasher_;
   HashBytes head_hash_{};
