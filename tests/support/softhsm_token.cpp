@@ -1,6 +1,7 @@
 #include "support/softhsm_token.h"
 
 #include <array>
+#include <memory>
 #include <stdexcept>
 #include <sys/random.h>
 
@@ -50,6 +51,20 @@ void initialize_token(std::string label, std::string user_pin) {
   expect_ok(module->C_Logout(session.handle()), "C_Logout");
 }
 
+/// The module, which sees the token. SoftHSM2 passes over one whose file another process writes at
+/// that moment, as each login does.
+std::unique_ptr<RawModule> open_module(const std::string& label) {
+  for (int tries = 100;; --tries) {
+    auto module = std::make_unique<RawModule>(SoftHsmToken::module_path());
+    try {
+      static_cast<void>(module->slot_of(label));
+      return module;
+    } catch (const std::runtime_error&) {
+      if (tries == 0) throw;
+    }
+  }
+}
+
 }  // namespace
 
 SoftHsmToken::SoftHsmToken(const std::string& label)
@@ -76,7 +91,8 @@ std::map<std::string, std::string> SoftHsmToken::environment() const {
 }
 
 std::size_t SoftHsmToken::count_objects(CK_OBJECT_CLASS object_class) const {
-  const RawModule module(module_path());
+  const auto opened = open_module(label_);
+  const RawModule& module = *opened;
   const RawSession session(module, module.slot_of(label_));
   std::string user_pin = read_file(pin_file_);
   const CK_RV login =

@@ -8,6 +8,7 @@ namespace mayfly::test {
 namespace {
 
 using testing::HasSubstr;
+using Words = std::vector<std::string>;
 
 class ServeRegistryUpkeep : public testing::Test {
  protected:
@@ -29,7 +30,17 @@ class ServeRegistryUpkeep : public testing::Test {
     return tasks;
   }
 
-  const BrokerHome home_{serve_table() + "[registry]\nfile = \"registry.db\"\n"};
+  /// @param keep  How long the broker itself remembers.
+  explicit ServeRegistryUpkeep(const std::string& keep = "90d")
+      : home_(serve_table() + "[registry]\nfile = \"registry.db\"\nkeep = \"" + keep + "\"\n") {}
+
+  const BrokerHome home_;
+};
+
+/// Where only the person who asks has something forgotten.
+class ServeRegistryPurge : public ServeRegistryUpkeep {
+ protected:
+  ServeRegistryPurge() : ServeRegistryUpkeep("1000d") {}
 };
 
 TEST_F(ServeRegistryUpkeep, ABrokerForgetsWhatEndedLongAgo) {
@@ -49,7 +60,7 @@ TEST_F(ServeRegistryUpkeep, ABrokerForgetsWhatEndedLongAgo) {
   }));
 }
 
-TEST_F(ServeRegistryUpkeep, ThePersonWhoAsksIsToldWhatWent) {
+TEST_F(ServeRegistryPurge, ThePersonWhoAsksIsToldWhatWent) {
   const ServedBroker broker(home_);
   static_cast<void>(broker.open("old"));
   ASSERT_EQ(broker.mayfly({"close", "--task", "old"}).status, 0);
@@ -59,8 +70,12 @@ TEST_F(ServeRegistryUpkeep, ThePersonWhoAsksIsToldWhatWent) {
   EXPECT_EQ(known(broker), std::vector<std::string>{"old"});
   static_cast<void>(broker.open("open"));
   age_tasks(1);
-  EXPECT_THAT(broker.mayfly({"registry", "purge", "--older", "100d"}).out, HasSubstr("0 tasks"));
-  EXPECT_THAT(broker.mayfly({"registry", "purge"}).out, HasSubstr("1 tasks"));
+  for (const Words& kept_longer : {Words{}, Words{"--older", "100d"}}) {
+    Words purge = {"registry", "purge"};
+    purge.insert(purge.end(), kept_longer.begin(), kept_longer.end());
+    EXPECT_THAT(broker.mayfly(purge).out, HasSubstr("0 tasks"));
+  }
+  EXPECT_THAT(broker.mayfly({"registry", "purge", "--older", "90d"}).out, HasSubstr("1 tasks"));
   EXPECT_EQ(known(broker), std::vector<std::string>{"open"});
 }
 
