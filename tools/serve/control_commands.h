@@ -5,6 +5,8 @@
 #include <memory>
 #include <string_view>
 
+#include <nlohmann/json.hpp>
+
 #include "compose/registry_book.h"
 #include "core/task_book.h"
 #include "registry/registry.h"
