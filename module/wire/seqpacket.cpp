@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 #include <poll.h>
-#include <sched.h>
 #include <string>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -54,37 +53,6 @@ ssize_t insist(std::optional<milliseconds> patience, Call&& call) {
   }
 }
 
-// Somebody else had the processor when it took longer than this to give it away and get it back.
-constexpr std::chrono::microseconds kUncontended{5};
-// How often that may be: whoever had it may be who is waited for.
-constexpr unsigned kGivenAway = 1;
-// Messages that are waited for asleep once that was seen.
-constexpr unsigned kCalm = 512;
-
-/// Repeats a system call that would have to wait, without sleeping, as long as nobody else wants
-/// the processor.
-/// @param calm  Set where somebody did.
-/// @return below 0 if it would still have to wait, or fails.
-template <typename Call>
-ssize_t look_for(std::chrono::microseconds time, unsigned& calm, Call&& call) {
-  auto now = steady_clock::now();
-  const auto deadline = now + time;
-  unsigned given_away = 0;
-  while (true) {
-    const ssize_t result = call(MSG_DONTWAIT);
-    if (result >= 0 || errno != EAGAIN || now >= deadline) return result;
-    now = steady_clock::now();
-    sched_yield();
-    const auto after = steady_clock::now();
-    if (after - now > kUncontended && ++given_away > kGivenAway) {
-      calm = kCalm;
-      errno = EAGAIN;
-      return -1;
-    }
-    now = after;
-  }
-}
-
 using Control = std::array<std::uint8_t, CMSG_SPACE(sizeof(int))>;
 
 /// The first descriptor of a control message; the other ones are closed.
@@ -128,6 +96,7 @@ Seqpacket::Seqpacket(Descriptor socket, Patience patience, Limits limits, Budget
       timeout_(patience.first),
       limits_(limits),
       budget_(budget),
+      eager_(patience.eager),
       packet_(std::make_unique_for_overwrite<std::uint8_t[]>(kMaxPacket)) {
   static_assert(sizeof(Header) == 8);
   if (timeout_) set_timeout(socket_.number(), SO_RCVTIMEO, *timeout_);
@@ -173,7 +142,7 @@ void Seqpacket::send(const Message& message, int passed) {
 }
 
 void Seqpacket::receive_packet(Descriptor* passed, std::optional<milliseconds> patience,
-                               std::chrono::microseconds eager) {
+                               bool eager) {
   iovec piece{packet_.get(), kMaxPacket};
   msghdr message{};
   message.msg_iov = &piece;
@@ -186,12 +155,7 @@ void Seqpacket::receive_packet(Descriptor* passed, std::optional<milliseconds> p
   const auto take = [&](int flags) {
     return recvmsg(socket_.number(), &message, MSG_CMSG_CLOEXEC | flags);
   };
-  ssize_t size = -1;
-  if (calm_ > 0) {
-    --calm_;
-  } else if (eager.count() > 0) {
-    size = look_for(eager, calm_, take);
-  }
+  ssize_t size = eager ? eager_.look(take) : -1;
   if (size < 0) size = insist(patience, [&] { return take(0); });
   if (size < 0) fail("receiving");
   packet_size_ = static_cast<std::size_t>(size);
@@ -277,7 +241,7 @@ Message Seqpacket::receive(Descriptor* passed, std::optional<milliseconds> first
     set_timeout(socket_.number(), SO_RCVTIMEO, *patience);
     timeout_ = patience;
   }
-  receive_packet(passed, patience, patience_.eager);
+  receive_packet(passed, patience, true);
   const Header header = read_header();
   if (limits_(header.kind) == 0) {
     malformed("no message has the kind " + std::to_string(header.kind));

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/descriptor.h"
+#include "base/eager_wait.h"
 #include "wire/wire_error.h"
 
 namespace mayfly::wire {
@@ -61,8 +62,7 @@ class Seqpacket {
     std::optional<std::chrono::milliseconds> first;
     /// How long the further packets of a message may take together, and those that are sent.
     std::chrono::milliseconds next;
-    /// How long to look for the first packet before going to sleep for it, where nobody else wants
-    /// the processor. To be woken takes a processor that rests longer than most answers do.
+    /// How long to look for the first packet before going to sleep for it (EagerWait).
     std::chrono::microseconds eager{0};
   };
 
@@ -103,7 +103,7 @@ class Seqpacket {
   [[nodiscard]] ByteSpan received() const noexcept { return {packet_.get(), packet_size_}; }
   void send_packet(const Header& header, ByteView part, int passed);
   void receive_packet(Descriptor* passed, std::optional<std::chrono::milliseconds> patience,
-                      std::chrono::microseconds eager = {});
+                      bool eager = false);
   void wait_for_packet(Deadline deadline) const;
   Header read_header() const;
   [[nodiscard]] ByteView read_part() const noexcept;
@@ -116,7 +116,7 @@ class Seqpacket {
   std::optional<std::chrono::milliseconds> timeout_;  // what the socket's SO_RCVTIMEO is
   Limits limits_;
   Budget* const budget_;
-  unsigned calm_ = 0;  // messages to come that are not looked for without sleeping
+  EagerWait eager_;
   // Not initialised: what no packet ever filled takes no memory.
   const std::unique_ptr<std::uint8_t[]> packet_;
   std::size_t packet_size_ = 0;

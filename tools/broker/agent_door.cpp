@@ -19,8 +19,6 @@ using wire::WireError;
 
 // For the rest of a request that came in pieces, and for a client to make room for an answer.
 constexpr std::chrono::seconds kPatience{10};
-// In which a client that signs again and again is back.
-constexpr std::chrono::microseconds kEager{30};
 // At least three messages of the greatest length at once.
 constexpr std::size_t kLongRequests = 4 * kMaxSignedMessage;
 constexpr std::size_t kUsualAnswer = std::size_t{8} * 1024;
@@ -69,8 +67,8 @@ class AgentDoor::Conversation {
       : door_(door),
         socket_(socket),
         process_(process),
-        lane_(duplicate(socket), {std::nullopt, kPatience, kEager}, wire::most_of_first_request,
-              &door.long_requests_) {}
+        lane_(duplicate(socket), {std::nullopt, kPatience, kEagerForRequest},
+              wire::most_of_first_request, &door.long_requests_) {}
 
   /// @throws WireError when it is over.
   void run() {

@@ -1,10 +1,14 @@
 // What a connection meets first.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <sys/socket.h>
 
 namespace mayfly::broker {
+
+/// In which a client that signs again and again is back with its next request.
+inline constexpr std::chrono::microseconds kEagerForRequest{30};
 
 /// FrontDoor models one way in which clients speak to the worker. Connections call it from threads
 /// of their own.

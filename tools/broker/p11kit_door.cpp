@@ -8,6 +8,7 @@
 
 #include "api/connection_frontend.h"
 #include "api/function_lists.h"
+#include "base/eager_wait.h"
 #include "base/error.h"
 #include "base/limited_log.h"
 #include "base/secret.h"
@@ -53,10 +54,17 @@ class Inbox {
  private:
   void receive(std::size_t wanted) {
     make_room(wanted);
-    ssize_t size = 0;
-    do {
-      size = recv(socket_, buffer_.data() + end_, buffer_.size() - end_, 0);
-    } while (size < 0 && errno == EINTR);
+    const auto take = [this](int flags) {
+      return recv(socket_, buffer_.data() + end_, buffer_.size() - end_, flags);
+    };
+    // The client is just writing the rest of a message, whoever else wants the processor.
+    EagerWait rest(kEagerForRequest);
+    ssize_t size = (begin_ == end_ ? next_ : rest).look(take);
+    if (size < 0) {
+      do {
+        size = take(0);
+      } while (size < 0 && errno == EINTR);
+    }
     if (size <= 0) {
       if (begin_ == end_) throw HungUp{};
       throw MalformedMessage("the client hung up in the middle of a message");
@@ -91,6 +99,7 @@ class Inbox {
   }
 
   const int socket_;
+  EagerWait next_{kEagerForRequest};
   Bytes buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
