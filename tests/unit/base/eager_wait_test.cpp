@@ -5,9 +5,6 @@
 namespace mayfly {
 namespace {
 
-using std::chrono::microseconds;
-using std::chrono::seconds;
-
 /// Has nothing for some calls, then seven bytes.
 class LateSocket {
  public:
@@ -24,12 +21,12 @@ class LateSocket {
 };
 
 TEST(EagerWait, TakesWhatIsThere) {
-  EagerWait wait{seconds(10)};
+  EagerWait wait{std::chrono::seconds(10)};
   EXPECT_EQ(wait.look(LateSocket(0)), 7);
 }
 
 TEST(EagerWait, TakesWhatComes) {
-  EagerWait wait{seconds(10)};
+  EagerWait wait{std::chrono::seconds(10)};
   ssize_t found = -1;
   // On a busy machine somebody may want the processor, for a while.
   for (int i = 0; i < 100'000 && found < 0; ++i) found = wait.look(LateSocket(1));
@@ -37,21 +34,21 @@ TEST(EagerWait, TakesWhatComes) {
 }
 
 TEST(EagerWait, EndsWhenItsTimeIsUp) {
-  EagerWait wait{microseconds(100)};
+  EagerWait wait{std::chrono::microseconds(100)};
   errno = 0;
   EXPECT_EQ(wait.look(LateSocket(1'000'000'000)), -1);
   EXPECT_EQ(errno, EAGAIN);
 }
 
 TEST(EagerWait, WithoutTimeLooksForNothing) {
-  EagerWait wait{microseconds(0)};
+  EagerWait wait{std::chrono::microseconds(0)};
   errno = 0;
   EXPECT_EQ(wait.look(LateSocket(0)), -1);
   EXPECT_EQ(errno, EAGAIN);
 }
 
 TEST(EagerWait, HandsOnAFailureAtOnce) {
-  EagerWait wait{seconds(10)};
+  EagerWait wait{std::chrono::seconds(10)};
   int calls = 0;
   EXPECT_EQ(wait.look([&](int) -> ssize_t {
     ++calls;
