@@ -200,14 +200,20 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
     throw tools::Failure(error.rv() == CKR_SESSION_COUNT ? tools::kTryAgain : tools::kTaskExists,
                          error.what());
   }
-  ++openings_;
+  try {
+    openings_.begin(caller.peer.user, is_operator(caller));
+  } catch (...) {
+    tasks_.give_back(user, request.task);
+    throw;
+  }
   jobs_.openings.add([this, accepted, caller, request, user, answer] {
     auto result = is_stopping_
                       ? OpeningResult(being_stopped())
                       : open_task(*accepted, book_, liveness_ == nullptr ? nullptr : registry_,
                                   request, caller, user);
-    loop_.post([this, result = std::move(result), id = request.task, user, answer] {
-      --openings_;
+    loop_.post([this, result = std::move(result), id = request.task, user,
+                asking = caller.peer.user, answer] {
+      openings_.end(asking);
       if (const auto* const refused = std::get_if<OpeningRefused>(&result)) {
         tasks_.give_back(user, id);
         metrics_.opening_refused();

@@ -13,6 +13,7 @@
 #include "tools/serve/control_request.h"
 #include "tools/serve/control_socket.h"
 #include "tools/serve/job_threads.h"
+#include "tools/serve/pending_openings.h"
 #include "tools/serve/served_tasks.h"
 #include "tools/serve/task_opener.h"
 
@@ -47,7 +48,7 @@ class ControlCommands {
   /// From now on nothing is opened any more.
   void stop_opening() noexcept { is_stopping_ = true; }
   /// Tasks whose opening is under way.
-  [[nodiscard]] std::size_t openings() const noexcept { return openings_; }
+  [[nodiscard]] std::size_t openings() const noexcept { return openings_.size(); }
   /// Called in the loop when an opening is over.
   void on_opening_over(EventLoop::Function function) { opening_over_ = std::move(function); }
 
@@ -75,7 +76,7 @@ class ControlCommands {
   Liveness* const liveness_;
   Metrics& metrics_;
   std::atomic<bool> is_stopping_{false};  // openings that wait for their turn look at it
-  std::size_t openings_ = 0;
+  PendingOpenings openings_;
   EventLoop::Function opening_over_ = [] {};
 };
 

@@ -26,6 +26,7 @@
 #include "tools/serve/control_commands.h"
 #include "tools/serve/control_place.h"
 #include "tools/serve/http_server.h"
+#include "tools/serve/pending_openings.h"
 #include "tools/serve/registry_upkeep.h"
 #include "tools/serve/service_manager.h"
 
@@ -33,7 +34,7 @@ namespace mayfly::serve {
 namespace {
 
 // Openings that are approved and recorded at the same time: a person may be asked for each.
-constexpr std::size_t kOpeningThreads = 16;
+constexpr std::size_t kOpeningThreads = PendingOpenings::kAll + PendingOpenings::kForOperators;
 constexpr std::size_t kQueryThreads = 2;
 constexpr std::size_t kRevocationThreads = 2;
 // For all tasks to end, and for what is recorded of that.

@@ -42,10 +42,9 @@ std::string answer_to(const Descriptor& socket, const std::string& request) {
 }
 
 /// Does something in a child that is another user.
-int as_stranger(const std::function<int()>& body) {
+int as_stranger(const std::function<int()>& body, uid_t user = kStranger) {
   const pid_t child = fork();
   if (child == 0) {
-    const uid_t user = kStranger;
     if (setresgid(user, user, user) != 0 || setresuid(user, user, user) != 0) _exit(98);
     _exit(body());
   }
@@ -217,6 +216,58 @@ TEST_F(ServeHostile, AThousandTasksAreOpenedAndListedAndCostLittle) {
   EXPECT_EQ(broker_.list().size(), 1'001U);
   EXPECT_EQ(broker_.stop(), 0);
   EXPECT_THAT(home_.run_folders(), testing::IsEmpty());
+}
+
+/// A broker that asks a program, which says yes, but not to a "slow" task before it is told to.
+class ServeApproval : public testing::Test {
+ protected:
+  ServeApproval() {
+    std::ofstream(folder_.path() / "ask")
+        << "case \"$(cat)\" in *slow*) until [ -e " << decided().string()
+        << " ]; do sleep 0.1; done ;; esac\n";
+  }
+
+  [[nodiscard]] std::filesystem::path decided() const { return folder_.path() / "decided"; }
+  /// Asks for so many slow tasks, one after the other, and waits for no answer.
+  void ask_and_go(uid_t user, int tasks) {
+    EXPECT_EQ(as_stranger(
+                  [&] {
+                    for (int i = 0; i < tasks; ++i) {
+                      const Descriptor socket = connect_to(broker_.socket());
+                      const std::string request = kHead + R"("do":"open","task":"slow )" +
+                                                  std::to_string(user) + ' ' + std::to_string(i) +
+                                                  "\"}";
+                      if (send(socket.number(), request.data(), request.size(), MSG_NOSIGNAL) < 0) {
+                        return 1;
+                      }
+                    }
+                    return 0;
+                  },
+                  user),
+              0);
+  }
+  [[nodiscard]] int open_quick(uid_t user) const {
+    return broker_.mayfly_as(user, {"open", "--task", "quick " + std::to_string(user)}).status;
+  }
+
+  TempFolder folder_;
+  BrokerHome home_{serve_table("users = [54321, 54322, 54323]\n") +
+                   "[approval]\ntimeout = \"5m\"\ncommand = \"/bin/sh " +
+                   (folder_.path() / "ask").string() + "\"\n"};
+  ServedBroker broker_{home_};
+};
+
+TEST_F(ServeApproval, OpeningsThatWaitForAPersonKeepNobodyElseOut) {
+  ask_and_go(54'321, 8);
+  ask_and_go(54'322, 8);
+  EXPECT_EQ(open_quick(54'321), tools::kTryAgain) << "he has hung up, but is asked about still";
+  EXPECT_EQ(open_quick(54'322), tools::kTryAgain);
+  EXPECT_EQ(open_quick(54'323), 0);
+  EXPECT_EQ(open_quick(0), 0);
+  EXPECT_EQ(broker_.list().size(), 2U);
+  std::ofstream(decided()) << "yes";
+  EXPECT_TRUE(eventually([&] { return broker_.list().size() == 18U; }));
+  EXPECT_EQ(open_quick(54'321), 0);
 }
 
 }  // namespace
