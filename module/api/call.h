@@ -50,12 +50,15 @@ CK_RV guard(const char* function, Body&& body) noexcept {
   }
 }
 
-/// A function that needs an initialised module. Tasks whose deadline has come end first.
+/// A function that needs an initialised module. Tasks whose deadline has come, or that were revoked,
+/// end first.
 template <typename Body>
 CK_RV call(const char* function, Body&& body) noexcept {
   return guard(function, [&] {
     const Entry entry;
-    entry.tasks().end_due(BootClock::now());
+    const auto now = BootClock::now();
+    entry.tasks().end_due(now);
+    entry.tasks().obey_due_orders(now);
     return body(entry);
   });
 }

@@ -35,6 +35,9 @@ class ApprovedBook final : public TaskBook {
   [[nodiscard]] std::vector<std::string> ordered_to_end() noexcept override {
     return book_->ordered_to_end();
   }
+  [[nodiscard]] std::vector<std::string> ordered_in_passing() noexcept override {
+    return book_->ordered_in_passing();
+  }
   void close() noexcept override { book_->close(); }
 
  private:

@@ -17,6 +17,7 @@ namespace {
 // How long calls do without a registry that could not be reached.
 constexpr std::chrono::seconds kRest{10};
 constexpr std::chrono::seconds kBetweenLooks{1};
+constexpr std::chrono::milliseconds kPassingLook{200};  // what a signature may wait for it
 // Of tasks in one transaction: others wait as long as it takes.
 constexpr std::size_t kMostChanges = 200;
 constexpr std::size_t kMostRevocations = 1'000;  // that wait for a registry
@@ -254,17 +255,38 @@ void RegistryBook::rest(const std::exception& failure) noexcept {
   });
 }
 
+/// Whether it is time to look for orders: of several threads one does.
+bool RegistryBook::has_to_look() noexcept {
+  if (upkeep_ != BookUpkeep::calls || rests()) return false;
+  const auto now = BootClock::now();
+  BootClock::rep due = next_look_.load();
+  return now.time_since_epoch().count() >= due &&
+         next_look_.compare_exchange_strong(due, (now + kBetweenLooks).time_since_epoch().count());
+}
+
 std::vector<std::string> RegistryBook::ordered_to_end() noexcept {
-  if (upkeep_ == BookUpkeep::calls && !rests()) {
-    const auto now = BootClock::now();
-    BootClock::rep seen = next_look_.load();
-    const auto next = (now + kBetweenLooks).time_since_epoch().count();
-    // Of several threads one looks.
-    if (now.time_since_epoch().count() >= seen && next_look_.compare_exchange_strong(seen, next)) {
-      write_owed();
-      fetch_orders();
+  if (has_to_look()) {
+    write_owed();
+    fetch_orders();
+  }
+  return known_orders();
+}
+
+std::vector<std::string> RegistryBook::ordered_in_passing() noexcept {
+  if (has_to_look()) {
+    try {
+      fetch_orders_within(kPassingLook);
+    } catch (const std::exception& error) {
+      next_look_.store((BootClock::now() + kRest).time_since_epoch().count());
+      log_.warn([&] {
+        return "whether tasks are revoked is looked for later: " + std::string(error.what());
+      });
     }
   }
+  return known_orders();
+}
+
+std::vector<std::string> RegistryBook::known_orders() const noexcept {
   const std::scoped_lock lock(mutex_);
   std::vector<std::string> serials;
   try {
@@ -276,24 +298,29 @@ std::vector<std::string> RegistryBook::ordered_to_end() noexcept {
 
 void RegistryBook::fetch_orders() noexcept {
   try {
-    const std::optional<BrokerRecord> self = broker();
-    if (!self) return;
-    std::vector<RevocationOrder> orders = registry_->revocations(self->id);
-    const std::scoped_lock lock(mutex_);
-    for (RevocationOrder& order : orders) {
-      const bool is_owed = std::ranges::any_of(owed_, [&](const TaskChange& owed) {
-        return owed.serial == order.serial && is_final(owed.to);
-      });
-      if (is_owed) continue;
-      const auto [known, is_new] = orders_.try_emplace(
-          order.serial, Order{"revoked: " + order.reason, std::move(order.actor)});
-      if (is_new) {
-        log::warn("task " + order.task_id + " is revoked by " + known->second.actor + ": " +
-                  order.reason);
-      }
-    }
+    fetch_orders_within(std::nullopt);
   } catch (const std::exception& error) {
     rest(error);
+  }
+}
+
+/// @throws Error as Registry::revocations_within().
+void RegistryBook::fetch_orders_within(std::optional<std::chrono::milliseconds> patience) {
+  const std::optional<BrokerRecord> self = broker();
+  if (!self) return;
+  std::vector<RevocationOrder> orders = registry_->revocations_within(patience, self->id);
+  const std::scoped_lock lock(mutex_);
+  for (RevocationOrder& order : orders) {
+    const bool is_owed = std::ranges::any_of(owed_, [&](const TaskChange& owed) {
+      return owed.serial == order.serial && is_final(owed.to);
+    });
+    if (is_owed) continue;
+    const auto [known, is_new] = orders_.try_emplace(
+        order.serial, Order{"revoked: " + order.reason, std::move(order.actor)});
+    if (is_new) {
+      log::warn("task " + order.task_id + " is revoked by " + known->second.actor + ": " +
+                order.reason);
+    }
   }
 }
 

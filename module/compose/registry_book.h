@@ -46,6 +46,7 @@ class RegistryBook final : public TaskBook {
                                                  const ParentTask* parent) override;
   void record(const TaskMove& move) noexcept override;
   [[nodiscard]] std::vector<std::string> ordered_to_end() noexcept override;
+  [[nodiscard]] std::vector<std::string> ordered_in_passing() noexcept override;
   void close() noexcept override;
 
   // For the thread ------------------------------------------------------------------------------
@@ -101,6 +102,9 @@ class RegistryBook final : public TaskBook {
   void write_revocations();
   [[nodiscard]] std::vector<TaskChange> owed_changes(std::size_t most) const;
   void fetch_orders() noexcept;
+  void fetch_orders_within(std::optional<std::chrono::milliseconds> patience);
+  [[nodiscard]] bool has_to_look() noexcept;
+  [[nodiscard]] std::vector<std::string> known_orders() const noexcept;
   [[nodiscard]] bool rests() const noexcept;
   void rest(const std::exception& failure) noexcept;
 

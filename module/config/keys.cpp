@@ -169,7 +169,9 @@ constexpr std::array<ConfigKey, 74> kKeys = {{
      [](const Config& c) { return show_duration(c.registry.lease); }},
     {"registry", "timeout", "length of time",
      "How long the registry is waited for, whatever is the matter with it, before what needs it "
-     "fails. Signatures never wait for it.",
+     "fails. Signatures never wait for it, but one a second where an application opens its tasks "
+     "itself: 200 ms at most, to hear of revocations, and not again for 10 s where that was too "
+     "short.",
      "", false, KeyFor::any, [](Config& c, const Value& v) { c.registry.timeout = v.duration(); },
      [](const Config& c) { return show_duration(c.registry.timeout); }},
     {"registry", "keep", "length of time",

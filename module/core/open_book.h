@@ -13,6 +13,7 @@ class OpenBook final : public TaskBook {
                                                  const ParentTask* parent) override;
   void record(const TaskMove& move) noexcept override { static_cast<void>(move); }
   [[nodiscard]] std::vector<std::string> ordered_to_end() noexcept override { return {}; }
+  [[nodiscard]] std::vector<std::string> ordered_in_passing() noexcept override { return {}; }
   void close() noexcept override {}
 };
 

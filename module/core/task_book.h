@@ -86,6 +86,9 @@ class TaskBook {
   /// The serials of tasks of this book that somebody has ordered to end, until record() of their
   /// end says that it was obeyed. Looks no more often than every second.
   [[nodiscard]] virtual std::vector<std::string> ordered_to_end() noexcept = 0;
+  /// The same for a call that must not wait: looks for a moment at most, and not for a while where
+  /// that did not do.
+  [[nodiscard]] virtual std::vector<std::string> ordered_in_passing() noexcept = 0;
 
   /// Records what is still owed, as far as that can be done. No task of the book is open any more.
   virtual void close() noexcept = 0;

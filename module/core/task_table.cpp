@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t kRememberedEvents = 1024;
 // The condition variable's clock stands still while the machine sleeps; deadlines do not.
 constexpr BootClock::duration kLongestNap = std::chrono::seconds(1);
+constexpr BootClock::duration kBetweenOrders = std::chrono::seconds(1);
 
 /// Whoever logs in learns nothing of why: not that a grant holds and somebody said no, either.
 std::unique_ptr<Admission> admission_by_login(TaskBook& book, const TaskRequest& request) {
@@ -403,6 +404,15 @@ std::optional<TaskTable::SlotEvent> TaskTable::wait_for_event(std::uint64_t seen
     obey_orders();
     end_due(BootClock::now());
   }
+}
+
+void TaskTable::look_for_orders(BootClock::time_point now) noexcept {
+  BootClock::rep due = next_orders_.load();
+  const BootClock::rep next = (now + kBetweenOrders).time_since_epoch().count();
+  if (now.time_since_epoch().count() < due || !next_orders_.compare_exchange_strong(due, next)) {
+    return;  // another thread looks
+  }
+  obey(book_->ordered_in_passing());
 }
 
 void TaskTable::stop_waiting() {

@@ -86,6 +86,13 @@ class TaskTable final : private TaskOwner {
   }
   /// Ends the tasks that an operator has ordered to end. Costs a look at the registry every second.
   void obey_orders() noexcept { obey(book_->ordered_to_end()); }
+  /// The same at any call, also one that signs: it waits for a moment at most. Costs one comparison
+  /// but for every second.
+  void obey_due_orders(BootClock::time_point now) noexcept {
+    if (now.time_since_epoch().count() >= next_orders_.load(std::memory_order_relaxed)) {
+      look_for_orders(now);
+    }
+  }
   /// Ends those of its tasks that are among the serials.
   void obey(const std::vector<std::string>& ordered) noexcept;
 
@@ -131,6 +138,7 @@ class TaskTable final : private TaskOwner {
   void admit(Task& task, ByteView grant) override;
   void expire(BootClock::time_point now) noexcept;
   void follow_host() noexcept;
+  void look_for_orders(BootClock::time_point now) noexcept;
   void note(const Task& task, const EndReport& report) noexcept;
   // Each of these is called with mutex_ locked.
   void forget(const Task& task) noexcept;
@@ -143,7 +151,8 @@ class TaskTable final : private TaskOwner {
   const LoginFactory make_login_;
   const std::shared_ptr<TaskBook> book_;
   std::atomic<BootClock::rep> next_deadline_;
-  std::shared_ptr<TaskHost> host_;  // set before others see the table
+  std::atomic<BootClock::rep> next_orders_{0};  // when they are looked for in passing
+  std::shared_ptr<TaskHost> host_;              // set before others see the table
 
   mutable std::shared_mutex mutex_;  // guards what follows; no device is called with it held
   std::condition_variable_any event_arrived_;

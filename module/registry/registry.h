@@ -119,7 +119,12 @@ class Registry {
                                                      const std::string& actor) = 0;
 
   /// What a broker has still to obey, deepest tasks first.
-  [[nodiscard]] virtual std::vector<RevocationOrder> revocations(const std::string& broker) = 0;
+  [[nodiscard]] std::vector<RevocationOrder> revocations(const std::string& broker) {
+    return revocations_within(std::nullopt, broker);
+  }
+  /// The same, waiting no longer than told, where that is less than the registry's time-out.
+  [[nodiscard]] virtual std::vector<RevocationOrder> revocations_within(
+      std::optional<std::chrono::milliseconds> patience, const std::string& broker) = 0;
 
   // Tickets ------------------------------------------------------------------------------------
 

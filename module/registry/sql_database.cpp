@@ -20,8 +20,9 @@ milliseconds pause_after(unsigned tries) {
 
 }  // namespace
 
-void SqlDatabase::transact(Access access, const Body& body) {
-  const Clock::time_point deadline = Clock::now() + patience();
+void SqlDatabase::transact_within(std::optional<milliseconds> most, Access access,
+                                  const Body& body) {
+  const Clock::time_point deadline = Clock::now() + std::min(most.value_or(patience()), patience());
   for (unsigned tries = 0;; ++tries) {
     try {
       attempt(access, body, deadline);

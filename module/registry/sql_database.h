@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -99,7 +100,10 @@ class SqlDatabase {
 
   /// Runs a transaction, as if no other ran at the same time, and commits it. What `body` throws
   /// undoes it.
-  void transact(Access access, const Body& body);
+  void transact(Access access, const Body& body) { transact_within(std::nullopt, access, body); }
+  /// The same, waiting no longer than told, where that is less than patience().
+  void transact_within(std::optional<std::chrono::milliseconds> most, Access access,
+                       const Body& body);
 
   /// The schema's types, as this database writes them.
   struct Types {

@@ -42,7 +42,8 @@ class SqlRegistry : public Registry {
   std::vector<TaskRecord> request_revocation(const RevocationTarget& target,
                                              const std::string& reason,
                                              const std::string& actor) final;
-  [[nodiscard]] std::vector<RevocationOrder> revocations(const std::string& broker) final;
+  [[nodiscard]] std::vector<RevocationOrder> revocations_within(
+      std::optional<std::chrono::milliseconds> patience, const std::string& broker) final;
 
   // sql_tickets.cpp
   void add_ticket(ByteView ticket_hash, const std::string& grant, std::uint64_t expires) final;

@@ -49,10 +49,11 @@ std::vector<TaskRecord> SqlRegistry::request_revocation(const RevocationTarget& 
   return tasks;
 }
 
-std::vector<RevocationOrder> SqlRegistry::revocations(const std::string& broker) {
+std::vector<RevocationOrder> SqlRegistry::revocations_within(
+    std::optional<std::chrono::milliseconds> patience, const std::string& broker) {
   check_broker_id(broker);
   std::vector<RevocationOrder> orders;
-  database().transact(Access::read, [&](SqlTransaction& transaction) {
+  const auto read = [&](SqlTransaction& transaction) {
     orders.clear();
     // What is below was opened after what is above.
     for (const SqlRow& row :
@@ -63,7 +64,8 @@ std::vector<RevocationOrder> SqlRegistry::revocations(const std::string& broker)
                          {broker})) {
       orders.push_back({row.text(0), row.text(1), row.text(2), row.text(3)});
     }
-  });
+  };
+  database().transact_within(patience, Access::read, read);
   return orders;
 }
 

@@ -51,32 +51,14 @@ std::shared_ptr<ChildTask> ChildTasks::open(TaskRequest request,
   auto child = std::make_shared<ChildTask>(tasks_.make_beside(), request, parent, sessions_, *this);
   const std::scoped_lock lock(mutex_);
   if (is_closed_) throw Error(CKR_FUNCTION_FAILED, "the task above is about to end");
-  if (!orders_.joinable()) orders_ = std::thread([this] { obey_orders(); });
   children_.push_back(child);
   return child;
 }
 
-void ChildTasks::obey_orders() noexcept {
-  static constexpr std::chrono::seconds kBetweenLooks{1};
-  while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      if (closed_.wait_for(lock, kBetweenLooks, [this] { return is_closed_; })) return;
-    }
-    obey(tasks_.book().ordered_to_end());
-  }
-}
-
 void ChildTasks::close() noexcept {
   doors_.close();
-  std::thread orders;
-  {
-    const std::scoped_lock lock(mutex_);
-    is_closed_ = true;
-    closed_.notify_all();
-    orders.swap(orders_);
-  }
-  if (orders.joinable()) orders.join();
+  const std::scoped_lock lock(mutex_);
+  is_closed_ = true;
 }
 
 void ChildTasks::add_door(const std::shared_ptr<ChildTask>& child, DoorKind kind,
@@ -131,6 +113,14 @@ void ChildTasks::obey(const std::vector<std::string>& ordered) noexcept {
     for (const auto& child : all()) child->table_->obey(ordered);
   } catch (const std::exception& error) {
     log::warn("an order to end tasks was not obeyed", error);
+  }
+}
+
+void ChildTasks::end_all(TaskState cause) noexcept {
+  try {
+    for (const auto& child : all()) child->end(cause);
+  } catch (const std::exception& error) {
+    log::warn("tasks below are not ended", error);
   }
 }
 

@@ -1,12 +1,10 @@
 // Tasks below a worker's task.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <sys/types.h>
-#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -87,6 +85,7 @@ class ChildTasks {
   void add_door(const std::shared_ptr<ChildTask>& child, DoorKind kind, Descriptor listening);
   /// Ends those that are among the serials.
   void obey(const std::vector<std::string>& ordered) noexcept;
+  void end_all(TaskState cause) noexcept;
 
   // From the thread that made it -----------------------------------------------------------------
 
@@ -97,7 +96,7 @@ class ChildTasks {
   /// Ends the tasks whose deadline has come, and forgets those that have ended. The next deadline,
   /// if there is any.
   std::optional<BootClock::time_point> expire_due(BootClock::time_point now);
-  /// No connection is accepted and no order obeyed any more: the task above is about to end.
+  /// No connection is accepted and no task opened any more: the task above is about to end.
   void close() noexcept;
 
  private:
@@ -106,7 +105,6 @@ class ChildTasks {
 
   [[nodiscard]] Children all() const;
   void forget_ended();
-  void obey_orders() noexcept;
 
   TaskTable& tasks_;
   const std::size_t sessions_;
@@ -118,9 +116,6 @@ class ChildTasks {
   Children children_;
   std::size_t opening_ = 0;  // tasks that are to come to them
   bool is_closed_ = false;
-  std::condition_variable closed_;
-  // Asks the book for orders to end tasks below, where nobody else does; from the first one on.
-  std::thread orders_;
 };
 
 }  // namespace mayfly::broker

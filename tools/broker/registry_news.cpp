@@ -3,12 +3,14 @@
 #include <sys/eventfd.h>
 #include <utility>
 
+#include "base/error.h"
 #include "tools/broker/event_descriptor.h"
 
 namespace mayfly::broker {
 
-RegistryNews::RegistryNews(std::shared_ptr<RegistryBook> book, std::chrono::milliseconds lease)
-    : event_(make_event()) {
+RegistryNews::RegistryNews(std::chrono::milliseconds lease) : lease_(lease), event_(make_event()) {}
+
+void RegistryNews::start(std::shared_ptr<RegistryBook> book) {
   RegistryThread::Listener listener;
   listener.ordered = [this](std::vector<std::string> serials) {
     {
@@ -31,7 +33,21 @@ RegistryNews::RegistryNews(std::shared_ptr<RegistryBook> book, std::chrono::mill
     }
     tell();
   };
-  thread_ = std::make_unique<RegistryThread>(std::move(book), lease, std::move(listener));
+  const std::scoped_lock lock(mutex_);
+  if (is_stopped_) throw Error(CKR_FUNCTION_FAILED, "the task is about to end");
+  thread_ = std::make_unique<RegistryThread>(std::move(book), lease_, std::move(listener));
+}
+
+void RegistryNews::stop() noexcept {
+  std::unique_ptr<RegistryThread> last;  // goes without the lock, which it takes to tell its news
+  const std::scoped_lock lock(mutex_);
+  is_stopped_ = true;
+  last.swap(thread_);
+}
+
+void RegistryNews::finished(const std::string& broker) {
+  const std::scoped_lock lock(mutex_);
+  if (thread_ != nullptr) thread_->finished(broker);
 }
 
 void RegistryNews::tell() noexcept { eventfd_write(event_.number(), 1); }

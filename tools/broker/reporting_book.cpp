@@ -64,6 +64,12 @@ std::vector<std::string> ReportingBook::ordered_to_end() noexcept {
   return book->ordered_to_end();
 }
 
+std::vector<std::string> ReportingBook::ordered_in_passing() noexcept {
+  const auto book = below();
+  if (book == nullptr) return {};
+  return book->ordered_in_passing();
+}
+
 void ReportingBook::close() noexcept {
   if (const auto book = below()) book->close();
 }

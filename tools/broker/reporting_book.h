@@ -29,6 +29,7 @@ class ReportingBook final : public TaskBook {
                                                  const ParentTask* parent) override;
   void record(const TaskMove& move) noexcept override;
   [[nodiscard]] std::vector<std::string> ordered_to_end() noexcept override;
+  [[nodiscard]] std::vector<std::string> ordered_in_passing() noexcept override;
   void close() noexcept override;
 
  private:

@@ -107,8 +107,9 @@ struct Setup {
   std::string policy;  ///< as RunRequest::policy
   uid_t user = geteuid();
   FirstConnection first{};
-  std::shared_ptr<TaskBook> book{};   ///< null: as the configuration says
-  std::shared_ptr<KeyNotice> keys{};  ///< null where nobody publishes them
+  std::shared_ptr<TaskBook> book{};          ///< null: as the configuration says
+  std::shared_ptr<RegistryNews> registry{};  ///< of tasks below, where `book` is not null
+  std::shared_ptr<KeyNotice> keys{};         ///< null where nobody publishes them
   std::function<std::shared_ptr<Task>(TaskTable&)> open_task;
 };
 
@@ -152,9 +153,13 @@ Setup setup_of(const WorkerOrders& orders, ControlChannel& channel) {
               .user = orders.user,
               .first = {Descriptor(orders.first), orders.first_is_p11kits},
               .open_task = {}};
+  setup.registry = std::make_shared<RegistryNews>(setup.config.registry.lease);
   setup.book = std::make_shared<ReportingBook>(
-      channel, orders.plan.serial,
-      [config = setup.config] { return open_books(config, BookUpkeep::calls).all; });
+      channel, orders.plan.serial, [config = setup.config, news = setup.registry] {
+        const Books below = open_books(config, BookUpkeep::thread);
+        if (below.registry != nullptr) news->start(below.registry);
+        return below.all;
+      });
   if (setup.config.status.has_list() || setup.config.status.listen)
     setup.keys = std::make_shared<KeyNotice>(channel);
   for (const Descriptor* kept : {&setup.p11kit, &setup.agents, &setup.first.socket}) {
@@ -208,7 +213,8 @@ class Worker {
   ChildTasks children_;
   P11kitDoor p11kit_door_;
   AgentDoor agent_door_;
-  std::unique_ptr<RegistryNews> registry_;  // null where this process records nothing
+  const bool is_served_;                    // by a broker that keeps the record of the task
+  std::shared_ptr<RegistryNews> registry_;  // null where this process records nothing
   std::vector<TakenOver> inherited_;        // of dead brokers, and not cleared up yet
   std::size_t owed_ = 0;
   milliseconds retry_pause_ = kFirstRetry;
@@ -233,11 +239,14 @@ Worker::Worker(Setup setup, ControlChannel& channel)
       connections_({.connections = library_.config().limits.max_connections, .user = setup.user}),
       children_(library_.tasks(), library_.config().limits.max_sessions, connections_, setup.user),
       p11kit_door_(library_.tasks(), library_.config().limits.max_sessions),
-      agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions, children_) {
+      agent_door_(library_.tasks(), task_, library_.config().limits.max_sessions, children_),
+      is_served_(setup.registry != nullptr),
+      registry_(std::move(setup.registry)) {
   task_->add_observer(ended_);
   if (keys_ != nullptr) task_->add_observer(keys_);
   if (library_.book() != nullptr) {
-    registry_ = std::make_unique<RegistryNews>(library_.book(), library_.config().registry.lease);
+    registry_ = std::make_shared<RegistryNews>(library_.config().registry.lease);
+    registry_->start(library_.book());
   }
 }
 
@@ -337,7 +346,8 @@ void Worker::hear_of_registry() {
   inherited_.insert(inherited_.end(), news.inherited.begin(), news.inherited.end());
   clear_up();
   if (!news.lost) return;
-  // Tasks below this one end before it.
+  // Tasks below this one end before it. That one of a broker of its own is not lost with them.
+  if (is_served_) return children_.end_all(TaskState::lost);
   library_.tasks().end_all(TaskState::lost);
 }
 
@@ -408,10 +418,13 @@ void Worker::end() {
   Message message;
   message.kind = MessageKind::ended;
   message.pending = library_.device().retry_pending();
-  registry_.reset();
+  // What the registry is told of tasks below is nothing that the end of this one waits for. Without
+  // a broker it is the last act: the process may be killed then.
+  if (is_served_) channel_.send(message);
+  if (registry_ != nullptr) registry_->stop();
   // A call that hangs in the device forbids taking the device down; the process's end does it.
   if (quiet) library_.close();
-  channel_.send(message);
+  if (!is_served_) channel_.send(message);
 }
 
 void report_failure(ControlChannel& channel, MessageKind kind, CK_RV rv, const char* text) {

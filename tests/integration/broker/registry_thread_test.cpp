@@ -60,9 +60,10 @@ class OutageRegistry final : public Registry {
     if (renewals_since_ > 0) ++looks_;
     return registry_->take_over(self);
   }
-  std::vector<RevocationOrder> revocations(const std::string& broker) override {
+  std::vector<RevocationOrder> revocations_within(std::optional<std::chrono::milliseconds> patience,
+                                                  const std::string& broker) override {
     if (is_away_) found_away();
-    return registry_->revocations(broker);
+    return registry_->revocations_within(patience, broker);
   }
 
   const std::string& host() const noexcept override { return registry_->host(); }

@@ -7,6 +7,7 @@
 #include "grant/ticket.h"
 #include "integration/opening/grant_tasks.h"
 #include "integration/opening/hostile_grants.h"
+#include "registry/sqlite/connection.h"
 
 namespace mayfly::test {
 namespace {
@@ -141,6 +142,47 @@ TEST_F(GrantOpeningTest, ARevocationIsObeyedAtTheNextOpening) {
   EXPECT_EQ(story.back().to, TaskState::revoked);
   EXPECT_NE(story.back().cause.find("fired"), std::string::npos) << story.back().cause;
   EXPECT_EQ(story.back().actor, "operator");
+}
+
+TEST_F(GrantOpeningTest, ARevocationIsObeyedByWhoOnlySigns) {
+  auto claims = good_claims();
+  claims["max_sigs"] = 1'000'000;
+  ASSERT_EQ(open(grant(claims)), CKR_OK);
+  const CK_SESSION_HANDLE session = open_session(slot_);
+  CK_OBJECT_HANDLE key = 0;
+  ASSERT_EQ(generate(session, key), CKR_OK);
+  EXPECT_EQ(registry_
+                ->request_revocation({RevocationTarget::Kind::task_id, kGrantedTask, ""}, "stolen",
+                                     "operator")
+                .size(),
+            1U);
+  const auto deadline = BootClock::now() + std::chrono::seconds(20);
+  CK_RV rv = CKR_OK;
+  while (rv == CKR_OK && BootClock::now() < deadline) rv = sign(session, key);
+  EXPECT_EQ(rv, CKR_SESSION_HANDLE_INVALID);
+  EXPECT_EQ(slots(), 0U);
+  EXPECT_EQ(registry_->transitions(recorded().at(0).serial).back().to, TaskState::revoked);
+}
+
+TEST_F(GrantOpeningTest, ARegistryThatHangsCostsSignaturesAMoment) {
+  auto claims = good_claims();
+  claims["max_sigs"] = 1'000'000;
+  ASSERT_EQ(open(grant(claims)), CKR_OK);
+  const CK_SESSION_HANDLE session = open_session(slot_);
+  CK_OBJECT_HANDLE key = 0;
+  ASSERT_EQ(generate(session, key), CKR_OK);
+  sqlite::Connection other(folder_.path() / "registry.db", sqlite::Connection::Clock::now());
+  other.run("BEGIN EXCLUSIVE");
+  auto longest = BootClock::duration::zero();
+  const auto end = BootClock::now() + std::chrono::seconds(4);
+  while (BootClock::now() < end) {
+    const auto before = BootClock::now();
+    ASSERT_EQ(sign(session, key), CKR_OK);
+    longest = std::max(longest, BootClock::now() - before);
+  }
+  EXPECT_GE(longest, std::chrono::milliseconds(150)) << "it was not looked for";
+  EXPECT_LT(longest, std::chrono::seconds(2)) << "the registry's time-out is 5 s";
+  EXPECT_NE(log().find("whether tasks are revoked is looked for later"), std::string::npos);
 }
 
 class TicketTest : public GrantOpeningTest {

@@ -2,6 +2,7 @@
 #include "integration/serve/fleet.h"
 
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -195,6 +196,28 @@ TEST_F(Fleet, ABrokerThatIsCutOffLosesItsTasksAndOpensNoneAndComesBack) {
   EXPECT_EQ(granted, 1U) << "a grant opens one task";
   EXPECT_EQ(keys_on_device(), 0U);
   EXPECT_THAT(all_tasks(b_), Contains(Pair("after", "open")));
+}
+
+TEST_F(Fleet, ATaskThatHadOthersBelowItIsRevokedAtOnceWhileTheDatabaseHangs) {
+  const OpenedTask task = a_.broker().open("above");
+  const HoldingClient client(task);
+  const Outcome below =
+      run({MAYFLY_PROGRAM, "run", "--task", "below", "--", "true"}, {{"MAYFLY_SOCKET", task.door}});
+  ASSERT_EQ(below.status, 0) << below.err << a_.log();
+  ASSERT_TRUE(eventually([&] { return all_tasks(b_)["below"] == "closed"; }, kPatience));
+  EXPECT_EQ(keys_on_device(), 2U);
+  relay_.cut();
+  // The worker's thread waits for the database by then, as long as the registry's time-out of 5 s.
+  std::this_thread::sleep_for(milliseconds(1'500));
+  const auto start = steady_clock::now();
+  auto revoked = std::async(std::launch::async, [&] {
+    return a_.broker().mayfly({"revoke", "--task", "above", "--reason", "stolen"});
+  });
+  EXPECT_TRUE(eventually([&] { return keys_on_device() == 0; }, seconds(3))) << a_.log();
+  std::cout << "its keys were destroyed after " << since(start).count() << " ms\n";
+  const Outcome outcome = revoked.get();
+  EXPECT_EQ(outcome.status, tools::kTryAgain) << "the others were not told";
+  EXPECT_THAT(outcome.out, HasSubstr("revoked  keys destroyed 1, pending 0")) << outcome.err;
 }
 
 TEST_F(Fleet, OpenTasksGoOnWhileTheDatabaseIsDownAndItIsToldLater) {

@@ -44,6 +44,9 @@ class FakeBook final : public TaskBook {
     const std::scoped_lock lock(mutex_);
     return std::exchange(orders, {});
   }
+  [[nodiscard]] std::vector<std::string> ordered_in_passing() noexcept override {
+    return ordered_to_end();
+  }
   void close() noexcept override {}
 
  private:
