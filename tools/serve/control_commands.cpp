@@ -32,8 +32,7 @@ std::string cannot_say(const std::exception& error) {
 OpeningRefused being_stopped() { return {tools::kTryAgain, "the broker is being stopped"}; }
 
 /// Whether a revocation is about a task of this broker.
-bool is_meant(const RevocationTarget& target, const ServedTask& task) {
-  const TaskPlan& plan = task.plan();
+bool is_meant(const RevocationTarget& target, const TaskPlan& plan) {
   switch (target.kind) {
     case Kind::serial:
       return plan.serial == target.value;
@@ -200,30 +199,49 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
     throw tools::Failure(error.rv() == CKR_SESSION_COUNT ? tools::kTryAgain : tools::kTaskExists,
                          error.what());
   }
+  PendingOpenings::Number opening = 0;
   try {
-    openings_.begin(caller.peer.user, is_operator(caller));
+    opening = openings_.begin(caller.peer.user, is_operator(caller), request.task);
   } catch (...) {
     tasks_.give_back(user, request.task);
     throw;
   }
-  jobs_.openings.add([this, accepted, caller, request, user, answer] {
+  jobs_.openings.add([this, accepted, caller, request, user, opening, answer] {
     auto result = is_stopping_
                       ? OpeningResult(being_stopped())
                       : open_task(*accepted, book_, liveness_ == nullptr ? nullptr : registry_,
                                   request, caller, user);
-    loop_.post([this, result = std::move(result), id = request.task, user,
-                asking = caller.peer.user, answer] {
-      openings_.end(asking);
+    loop_.post([this, result = std::move(result), id = request.task, user, opening, answer] {
+      const std::vector<PendingOpenings::Revocation> revocations =
+          openings_.revocations_since(opening);
+      openings_.end(opening);
       if (const auto* const refused = std::get_if<OpeningRefused>(&result)) {
         tasks_.give_back(user, id);
         metrics_.opening_refused();
         answer(refusal(refused->status, refused->why));
-      } else {
+      } else if (!is_revoked(std::get<RecordedTask>(result).plan, revocations)) {
         opened(std::get<RecordedTask>(result), user, answer);
+      } else {
+        tasks_.give_back(user, id);
+        metrics_.opening_refused();
+        answer(refusal(tools::kNotAllowed, "the task was revoked while it was being opened"));
       }
       opening_over_();
     });
   });
+}
+
+/// Ends a task that has not appeared yet, if a revocation since it was asked for means it.
+bool ControlCommands::is_revoked(const TaskPlan& plan,
+                                 const std::vector<PendingOpenings::Revocation>& since) {
+  const auto meant =
+      std::ranges::find_if(since, [&](const auto& one) { return is_meant(one.target, plan); });
+  if (meant == since.end()) return false;
+  TaskMove end{plan.serial, plan.id, TaskState::revoked};
+  end.cause = meant->cause;
+  book_.record(end);
+  log::warn("task " + plan.id + " was revoked while it was being opened: " + meant->cause);
+  return true;
 }
 
 /// A task has been recorded, and is to appear now.
@@ -406,12 +424,18 @@ void ControlCommands::revoke(const Caller& caller, const ControlRequest& request
   ending->begin(kLongestEnd);
   ending->hold();
   // What is here ends at once, whatever the registry says of it.
-  for (const std::string& serial :
-       tasks_.serials([&](const ServedTask& task) { return is_meant(request.target, task); })) {
+  for (const std::string& serial : tasks_.serials(
+           [&](const ServedTask& task) { return is_meant(request.target, task.plan()); })) {
     ending->end(serial, TaskState::revoked, cause);
   }
+  const std::size_t opening = openings_.revoke(request.target, cause);
+  if (opening > 0) {
+    ending->ended().add_problem(std::to_string(opening) +
+                                " openings are under way; what is meant of them ends when it is "
+                                "decided on, before it can be used");
+  }
   if (registry_ == nullptr) {
-    if (!ending->found_some() && is_of_some(request.target)) {
+    if (!ending->found_some() && opening == 0 && is_of_some(request.target)) {
       ending->ended().add_problem(
           "no such task is open here; tasks below others are found only with a registry, see "
           "registry.file");

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -55,6 +56,8 @@ class ControlCommands {
  private:
   void dispatch(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void open(const Caller& caller, const ControlRequest& request, const Answer& answer);
+  [[nodiscard]] bool is_revoked(const TaskPlan& plan,
+                                const std::vector<PendingOpenings::Revocation>& since);
   void opened(RecordedTask recorded, uid_t user, const Answer& answer);
   void close(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void list(const Caller& caller, const ControlRequest& request, const Answer& answer);

@@ -1,5 +1,6 @@
 #include "tools/serve/liveness.h"
 
+#include <optional>
 #include <utility>
 
 #include "credential/jose/jwk_set.h"
@@ -21,32 +22,37 @@ void Liveness::begin() {
 }
 
 void Liveness::opened(const std::string& serial, std::uint64_t place) {
-  living_[serial].place = place;
+  living_.add(serial, place);
   changed({LivenessChange::Kind::task_opened, place});
 }
 
 void Liveness::ending(const std::string& serial) {
-  const auto found = living_.find(serial);
-  if (found == living_.end()) return;
-  const Living gone = std::move(found->second);
-  living_.erase(found);
-  for (const std::string& key : gone.keys) {
+  const std::optional<LivingTasks::Task> gone = living_.remove(serial);
+  if (!gone) return;
+  for (const std::string& key : gone->keys) {
     changes_.push_back({LivenessChange::Kind::key_gone, 0, key});
   }
-  changed({LivenessChange::Kind::task_ended, gone.place});
+  changed({LivenessChange::Kind::task_ended, gone->place});
 }
 
 void Liveness::key_made(const std::string& serial, const PublicKey& key) {
-  const auto found = living_.find(serial);
-  if (found == living_.end()) return;
   const credential::PublishedKey published = credential::published(key);
-  if (!found->second.keys.insert(published.thumbprint).second) return;
-  changed({LivenessChange::Kind::key_made, 0, published.thumbprint, jwk_json(published)});
+  switch (living_.add_key(serial, published.thumbprint)) {
+    case LivingTasks::Added::yes:
+      return changed(
+          {LivenessChange::Kind::key_made, 0, published.thumbprint, jwk_json(published)});
+    case LivingTasks::Added::is_others:
+      return log_.warn([&] {
+        return "the worker of the task with serial " + serial +
+               " says that it made a key which another task has";
+      });
+    case LivingTasks::Added::no:
+      return;
+  }
 }
 
 void Liveness::key_destroyed(const std::string& serial, const std::string& thumbprint) {
-  const auto found = living_.find(serial);
-  if (found == living_.end() || found->second.keys.erase(thumbprint) == 0) return;
+  if (!living_.remove_key(serial, thumbprint)) return;
   changed({LivenessChange::Kind::key_gone, 0, thumbprint});
 }
 

@@ -4,16 +4,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "base/limited_log.h"
 #include "base/public_key.h"
 #include "config/config.h"
 #include "tools/serve/event_loop.h"
 #include "tools/serve/job_threads.h"
 #include "tools/serve/liveness_files.h"
+#include "tools/serve/living_tasks.h"
 
 namespace mayfly::serve {
 
@@ -63,11 +63,6 @@ class Liveness {
   [[nodiscard]] const PublishedPlace& published() const noexcept { return files_.published(); }
 
  private:
-  struct Living {
-    std::uint64_t place = 0;
-    std::set<std::string> keys;  // thumbprints
-  };
-
   void changed(LivenessChange change);
   void start();
   void done(std::uint64_t version, bool is_true);
@@ -75,14 +70,15 @@ class Liveness {
   EventLoop& loop_;
   const std::string uri_;
   const std::chrono::seconds ttl_;
-  std::unordered_map<std::string, Living> living_;  // by serial
-  std::vector<LivenessChange> changes_;             // that the thread has not been told of
-  std::uint64_t version_ = 0;                       // counts the changes
+  LivingTasks living_;
+  std::vector<LivenessChange> changes_;  // that the thread has not been told of
+  std::uint64_t version_ = 0;            // counts the changes
   std::uint64_t published_version_ = 0;
   bool is_true_ = true;
   bool is_working_ = false;
   std::multimap<std::uint64_t, Told> waiting_;  // by the version that they wait for
   EventLoop::Timer refresh_;
+  log::LimitedLog log_;
   LivenessFiles files_;   // the thread's
   JobThreads thread_{1};  // goes first: what it does uses the rest
 };

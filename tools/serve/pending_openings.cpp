@@ -1,31 +1,49 @@
 #include "tools/serve/pending_openings.h"
 
-#include <string>
+#include <algorithm>
+#include <iterator>
 
 #include "tools/failure.h"
 
 namespace mayfly::serve {
 
-void PendingOpenings::begin(uid_t user, bool is_operator) {
-  const auto known = of_user_.find(user);
-  const std::size_t of_user = known == of_user_.end() ? 0 : known->second;
-  if (!is_operator && of_user >= kEachUser) {
+PendingOpenings::Number PendingOpenings::begin(uid_t user, bool is_operator,
+                                               const std::string& task_id) {
+  const auto of_user = std::ranges::count_if(
+      openings_, [user](const auto& entry) { return entry.second.user == user; });
+  if (!is_operator && static_cast<std::size_t>(of_user) >= kEachUser) {
     throw tools::Failure(tools::kTryAgain, "user " + std::to_string(user) + " has " +
                                                std::to_string(of_user) +
                                                " openings under way; wait until one is decided");
   }
-  if (!is_operator && size_ >= kAll) {
-    throw tools::Failure(tools::kTryAgain, std::to_string(size_) + " openings are under way");
+  if (!is_operator && size() >= kAll) {
+    throw tools::Failure(tools::kTryAgain, std::to_string(size()) + " openings are under way");
   }
-  ++of_user_[user];
-  ++size_;
+  openings_[++last_] = {user, task_id};
+  return last_;
 }
 
-void PendingOpenings::end(uid_t user) noexcept {
-  const auto known = of_user_.find(user);
-  if (known == of_user_.end()) return;
-  --size_;
-  if (--known->second == 0) of_user_.erase(known);
+void PendingOpenings::end(Number opening) noexcept {
+  openings_.erase(opening);
+  const Number oldest = openings_.empty() ? last_ + 1 : openings_.begin()->first;
+  std::erase_if(revocations_, [oldest](const auto& one) { return one.last < oldest; });
+}
+
+std::size_t PendingOpenings::revoke(const RevocationTarget& target, const std::string& cause) {
+  using Kind = RevocationTarget::Kind;
+  if (target.kind == Kind::serial) return 0;  // nobody has been told of theirs
+  const auto meant = std::ranges::count_if(openings_, [&target](const auto& entry) {
+    return target.kind != Kind::task_id || entry.second.task_id == target.value;
+  });
+  if (meant > 0) revocations_.push_back({target, cause, last_});
+  return static_cast<std::size_t>(meant);
+}
+
+std::vector<PendingOpenings::Revocation> PendingOpenings::revocations_since(Number opening) const {
+  std::vector<Revocation> since;
+  std::ranges::copy_if(revocations_, std::back_inserter(since),
+                       [opening](const auto& one) { return one.last >= opening; });
+  return since;
 }
 
 }  // namespace mayfly::serve

@@ -270,5 +270,26 @@ TEST_F(ServeApproval, OpeningsThatWaitForAPersonKeepNobodyElseOut) {
   EXPECT_EQ(open_quick(54'321), 0);
 }
 
+TEST_F(ServeApproval, NoRevocationPassesAnOpeningBy) {
+  ask_and_go(54'321, 2);
+  const Outcome one = broker_.mayfly({"revoke", "--task", "slow 54321 0", "--reason", "stolen"});
+  EXPECT_EQ(one.status, tools::kTryAgain) << one.out << one.err;
+  EXPECT_THAT(one.out + one.err, HasSubstr("1 openings are under way"));
+  std::ofstream(decided()) << "yes";
+  EXPECT_TRUE(eventually([&] { return broker_.list().size() == 1; }));
+  EXPECT_TRUE(broker_.list().contains("slow 54321 1"));
+  EXPECT_TRUE(eventually([&] {
+    return home_.log().find("task slow 54321 0 was revoked while it was being opened") !=
+           std::string::npos;
+  }));
+  std::filesystem::remove(decided());
+  ask_and_go(54'322, 2);
+  EXPECT_EQ(broker_.mayfly({"revoke", "--all", "--reason", "stolen"}).status, tools::kTryAgain);
+  ask_and_go(54'323, 1);
+  std::ofstream(decided()) << "yes";
+  EXPECT_TRUE(eventually([&] { return broker_.list().size() == 1; })) << "asked for later";
+  EXPECT_TRUE(broker_.list().contains("slow 54323 0"));
+}
+
 }  // namespace
 }  // namespace mayfly::test
