@@ -135,11 +135,11 @@ std::optional<BrokerRecord> RegistryBook::broker() const {
   return broker_;
 }
 
-/// Sees to it that the tasks of dead brokers are known to be lost. Of those that may have left keys
-/// on a device, more is to be done than this process does here.
+/// Sees to it that the tasks of dead brokers are known to be lost. Those that may have left keys on
+/// a device, and those whose lease alone is over, are for brokers that have a thread.
 void RegistryBook::inherit(const BrokerRecord& self) noexcept {
   try {
-    for (const TakenOver& left : registry_->take_over(self)) {
+    for (const TakenOver& left : registry_->take_over(self, TakeOverScope::dead_without_keys)) {
       if (!left.tasks.empty()) {
         log::warn("broker " + left.broker.id + " is gone; " + std::to_string(left.tasks.size()) +
                   " tasks of it are lost");

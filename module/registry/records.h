@@ -129,6 +129,16 @@ struct RevocationOrder {
   std::string actor;  ///< who asked
 };
 
+/// Which of the others a broker takes over.
+enum class TakeOverScope {
+  lapsed,  ///< whose lease is over, and those that are seen to be dead
+  dead,    ///< only those that are seen to be dead: of this machine, or from before its start. One
+           ///< whose lease is over may be alive, where nobody could renew any for a while
+  /// The same, for who can destroy no keys: the tasks of all of them are lost, but one that left
+  /// stored keys is not taken, so that another broker can be its heir at once.
+  dead_without_keys,
+};
+
 /// What a broker that is gone has left to whoever took it over.
 struct TakenOver {
   BrokerRecord broker;

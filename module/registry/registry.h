@@ -68,11 +68,12 @@ class Registry {
   /// The brokers that are registered now.
   [[nodiscard]] virtual std::vector<BrokerRecord> brokers() = 0;
 
-  /// Takes over every other broker whose lease is over, or whose process this one sees to be dead:
-  /// its open tasks become `lost`. Of all brokers that try, one gets each. Also gives again what a
-  /// broker had taken over that is itself gone without having said finish_take_over().
+  /// Takes over every other broker that is gone, as far as `scope` says: its open tasks become
+  /// `lost`. Of all brokers that try, one gets each. Also gives again what a broker had taken over
+  /// that is itself gone without having said finish_take_over(), or what none has taken yet.
   /// @throws RegistryRefused broker_is_gone when `self` is not registered any more.
-  [[nodiscard]] virtual std::vector<TakenOver> take_over(const BrokerRecord& self) = 0;
+  [[nodiscard]] virtual std::vector<TakenOver> take_over(const BrokerRecord& self,
+                                                         TakeOverScope scope) = 0;
 
   /// What was left of a broker is cleared up: nobody needs to look at it again.
   virtual void finish_take_over(const std::string& self, const std::string& broker) = 0;

@@ -27,7 +27,8 @@ class SqlRegistry : public Registry {
   [[nodiscard]] std::vector<BrokerRecord> brokers() final;
 
   // sql_take_over.cpp
-  [[nodiscard]] std::vector<TakenOver> take_over(const BrokerRecord& self) final;
+  [[nodiscard]] std::vector<TakenOver> take_over(const BrokerRecord& self,
+                                                 TakeOverScope scope) final;
   void finish_take_over(const std::string& self, const std::string& broker) final;
 
   // sql_tasks.cpp

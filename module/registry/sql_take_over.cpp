@@ -25,7 +25,7 @@ bool is_seen_dead(const BrokerRecord& broker, const BrokerRecord& self) {
 }
 
 /// The other brokers that are registered and gone.
-Causes gone_brokers(SqlTransaction& transaction, const BrokerRecord& self) {
+Causes gone_brokers(SqlTransaction& transaction, const BrokerRecord& self, TakeOverScope scope) {
   const LeaseTime time = transaction.lease_time();
   Causes causes;
   for (const SqlRow& row : transaction.run(
@@ -35,7 +35,7 @@ Causes gone_brokers(SqlTransaction& transaction, const BrokerRecord& self) {
     const BrokerRecord broker = broker_in(row);
     if (row.text(4) != time.era) {
       causes.emplace(broker.id, "the machine was started anew without its broker");
-    } else if (row.number(3) <= time.milliseconds) {
+    } else if (scope == TakeOverScope::lapsed && row.number(3) <= time.milliseconds) {
       causes.emplace(broker.id, "its broker did not renew its lease");
     } else if (is_seen_dead(broker, self)) {
       causes.emplace(broker.id, "its broker's process is dead");
@@ -44,17 +44,24 @@ Causes gone_brokers(SqlTransaction& transaction, const BrokerRecord& self) {
   return causes;
 }
 
-/// What other brokers had taken over and did not clear up before they went.
-SqlRows left_over(SqlTransaction& transaction) {
-  return transaction.run(std::string("SELECT ") + kBrokerColumns +
-                             " FROM broker AS b JOIN broker AS heir ON heir.id = b.taken_by "
-                             "WHERE b.phase = $1 AND heir.phase <> $2",
+/// What other brokers had taken over and did not clear up before they went. One that is its own
+/// heir has none yet.
+SqlRows left_over(SqlTransaction& transaction, TakeOverScope scope) {
+  std::string query = std::string("SELECT ") + kBrokerColumns +
+                      " FROM broker AS b JOIN broker AS heir ON heir.id = b.taken_by "
+                      "WHERE b.phase = $1 AND heir.phase <> $2";
+  if (scope == TakeOverScope::dead_without_keys) {
+    query +=
+        " AND NOT EXISTS (SELECT 1 FROM stored_key AS k JOIN task AS t ON t.serial = k.task_serial "
+        "WHERE t.broker = b.id)";
+  }
+  return transaction.run(query,
                          {as_value(BrokerPhase::taken_over), as_value(BrokerPhase::registered)});
 }
 
-void claim(SqlTransaction& transaction, const std::string& broker, const std::string& self) {
+void claim(SqlTransaction& transaction, const std::string& broker, const std::string& heir) {
   transaction.run("UPDATE broker SET phase = $3, taken_by = $2, ended = $4 WHERE id = $1",
-                  {broker, self, as_value(BrokerPhase::taken_over), transaction.now()});
+                  {broker, heir, as_value(BrokerPhase::taken_over), transaction.now()});
 }
 
 BrokerRecord find_broker(SqlTransaction& transaction, const std::string& id) {
@@ -81,25 +88,28 @@ std::vector<TaskRecord> lost_tasks(SqlTransaction& transaction, const std::strin
 
 }  // namespace
 
-std::vector<TakenOver> SqlRegistry::take_over(const BrokerRecord& self) {
+std::vector<TakenOver> SqlRegistry::take_over(const BrokerRecord& self, TakeOverScope scope) {
   check(self);
   bool anything = false;
   database().transact(Access::read, [&](SqlTransaction& transaction) {
     require_registered(transaction, self.id);
-    anything = !gone_brokers(transaction, self).empty() || !left_over(transaction).empty();
+    anything =
+        !gone_brokers(transaction, self, scope).empty() || !left_over(transaction, scope).empty();
   });
   std::vector<TakenOver> taken;
   if (!anything) return taken;
   database().transact(Access::write, [&](SqlTransaction& transaction) {
     taken.clear();
     require_registered(transaction, self.id);
-    const Causes causes = gone_brokers(transaction, self);
+    const Causes causes = gone_brokers(transaction, self, scope);
     for (const auto& [id, cause] : causes) {
-      claim(transaction, id, self.id);
+      auto keys = keys_of(transaction, id);
+      const bool is_left = scope == TakeOverScope::dead_without_keys && !keys.empty();
+      claim(transaction, id, is_left ? id : self.id);
       auto tasks = lose_tasks(transaction, id, cause, "broker " + self.id);
-      taken.push_back({find_broker(transaction, id), std::move(tasks), keys_of(transaction, id)});
+      taken.push_back({find_broker(transaction, id), std::move(tasks), std::move(keys)});
     }
-    for (const SqlRow& row : left_over(transaction)) {
+    for (const SqlRow& row : left_over(transaction, scope)) {
       const BrokerRecord broker = broker_in(row);
       claim(transaction, broker.id, self.id);
       taken.push_back(

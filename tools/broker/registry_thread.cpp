@@ -27,6 +27,7 @@ RegistryThread::RegistryThread(std::shared_ptr<RegistryBook> book, milliseconds 
       lease_(lease),
       listener_(std::move(listener)),
       wake_(make_event()),
+      only_dead_before_(BootClock::now() + lease),
       thread_([this] { work(); }) {
   book_->tell_when_owed([this] { nudge(); });
 }
@@ -86,7 +87,7 @@ void RegistryThread::keep_lease() {
   try {
     if (is_over()) return;
     book_->enrol();
-    if (!is_over() && BootClock::now() >= no_take_over_before_) take_over();
+    if (!is_over()) take_over();
   } catch (const std::exception& error) {
     note_that_it_is_away();
     log::warn("the registry can't be told that this broker lives", error);
@@ -95,14 +96,16 @@ void RegistryThread::keep_lease() {
 
 void RegistryThread::note_that_it_is_away() noexcept {
   const BootClock::time_point now = BootClock::now();
-  no_take_over_before_ = now + lease_;
+  only_dead_before_ = now + lease_;
   next_renewal_ = std::min(next_renewal_, now + std::min<BootClock::duration>(lease_ / 3, kAway));
 }
 
 void RegistryThread::take_over() {
   const std::optional<BrokerRecord> self = book_->broker();
   if (!self) return;
-  for (const TakenOver& left : book_->registry().take_over(*self)) {
+  const TakeOverScope scope =
+      BootClock::now() < only_dead_before_ ? TakeOverScope::dead : TakeOverScope::lapsed;
+  for (const TakenOver& left : book_->registry().take_over(*self, scope)) {
     log::warn("broker " + left.broker.id + " is gone; " + std::to_string(left.tasks.size()) +
               " tasks of it are lost, which may have left " +
               std::to_string(left.stored_keys.size()) + " keys on the device");

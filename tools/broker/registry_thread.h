@@ -59,8 +59,9 @@ class RegistryThread {
   const Listener listener_;
   const Descriptor wake_;  // an eventfd
   BootClock::time_point next_renewal_{};
-  // When a registry is back that was away, others are given the time to renew their leases.
-  BootClock::time_point no_take_over_before_{};
+  // When a registry is back that was away, maybe until this thread began, others are given the time
+  // to renew their leases.
+  BootClock::time_point only_dead_before_;
   bool is_reached_ = true;  // the registry, when it was asked last
   bool is_due_ = true;      // to look into it
   std::mutex mutex_;        // guards what follows

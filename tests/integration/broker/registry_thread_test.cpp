@@ -4,6 +4,7 @@
 #include <atomic>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -33,7 +34,7 @@ class OutageRegistry final : public Registry {
  public:
   explicit OutageRegistry(std::unique_ptr<Registry> registry) : registry_(std::move(registry)) {}
 
-  /// How often dead brokers were looked for since the registry is back.
+  /// How often brokers whose lease is over were looked for since the registry is back.
   [[nodiscard]] int looks() const { return looks_; }
 
   bool renew_lease(const std::string& broker, std::chrono::milliseconds lease) override {
@@ -52,13 +53,16 @@ class OutageRegistry final : public Registry {
     }
     return registry_->renew_lease(broker, lease);
   }
-  std::vector<TakenOver> take_over(const BrokerRecord& self) override {
+  std::vector<TakenOver> take_over(const BrokerRecord& self, TakeOverScope scope) override {
+    if (!std::exchange(was_looked_, true)) {
+      EXPECT_EQ(scope, TakeOverScope::dead) << "it may have been away until a moment ago";
+    }
     if (is_away_) {
       since_.reset();  // who looks in the meantime gives others as much time again
       found_away();
     }
-    if (renewals_since_ > 0) ++looks_;
-    return registry_->take_over(self);
+    if (renewals_since_ > 0 && scope == TakeOverScope::lapsed) ++looks_;
+    return registry_->take_over(self, scope);
   }
   std::vector<RevocationOrder> revocations_within(std::optional<std::chrono::milliseconds> patience,
                                                   const std::string& broker) override {
@@ -138,6 +142,7 @@ class OutageRegistry final : public Registry {
 
   const std::unique_ptr<Registry> registry_;
   const BrokerRecord other_{make_broker_id(), "abcdefabcdef", ProcessIdentity::self()};
+  bool was_looked_ = false;
   bool is_away_ = false;
   std::optional<BootClock::time_point> since_;
   BootClock::time_point last_found_{};

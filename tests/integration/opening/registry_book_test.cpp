@@ -1,6 +1,8 @@
 // The record of tasks in a registry, when that or the broker is in trouble.
 #include "compose/registry_book.h"
 
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "registry/sqlite/connection.h"
@@ -41,8 +43,39 @@ TEST_F(RegistryBookTest, ALeaseOfABookWithoutAThreadCoversTheTask) {
   const BrokerRecord other{make_broker_id(), "abcdefabcdef", ProcessIdentity::self()};
   registry->register_broker(other, 60s);
   const auto deadline = BootClock::now() + 1500ms;
-  while (BootClock::now() < deadline) EXPECT_TRUE(registry->take_over(other).empty());
+  while (BootClock::now() < deadline)
+    EXPECT_TRUE(registry->take_over(other, TakeOverScope::lapsed).empty());
   EXPECT_EQ(task(kFirst).state, TaskState::open);
+}
+
+TEST_F(RegistryBookTest, ABookWithoutAThreadTakesNobodyOverWhoseLeaseAloneIsOver) {
+  const BrokerRecord other{make_broker_id(), "abcdefabcdef", ProcessIdentity::self()};
+  registry->register_broker(other, 0s);
+  registry->open_task({kSecond, "task", "", "", other.id, unix_now_s() + 60}, std::nullopt, "test");
+  registry->add_stored_key({Bytes(32, 1), "label", "device", "task", kSecond});
+  const auto until = BootClock::now() + 3ms;
+  while (BootClock::now() < until) std::this_thread::yield();
+  RegistryBook book(registry, config, BookUpkeep::calls);
+  open(book, kFirst);
+  EXPECT_EQ(task(kSecond).state, TaskState::open);
+  EXPECT_TRUE(registry->renew_lease(other.id, 60s)) << "the database may just have been away";
+}
+
+TEST_F(RegistryBookTest, ABookWithoutAThreadHoldsNobodyOffADeadBrokersKeys) {
+  BrokerRecord dead{make_broker_id(), registry->host(), ProcessIdentity::self()};
+  ++dead.process.started;  // the number is another process's now
+  registry->register_broker(dead, 60s);
+  registry->open_task({kSecond, "task", "", "", dead.id, unix_now_s() + 60}, std::nullopt, "test");
+  registry->add_stored_key({Bytes(32, 1), "label", "device", "task", kSecond});
+  RegistryBook book(registry, config, BookUpkeep::calls);
+  open(book, kFirst);
+  EXPECT_EQ(task(kSecond).state, TaskState::lost);
+  const BrokerRecord heir{make_broker_id(), "abcdefabcdef", ProcessIdentity::self()};
+  registry->register_broker(heir, 60s);
+  const std::vector<TakenOver> left = registry->take_over(heir, TakeOverScope::lapsed);
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].broker, dead);
+  EXPECT_EQ(left[0].stored_keys.size(), 1U);
 }
 
 TEST_F(RegistryBookTest, WhatWasTakenOverIsFoundAtAnOpeningAndSaid) {

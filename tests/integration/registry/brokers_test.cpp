@@ -49,7 +49,7 @@ TEST_P(Brokers, AreCheckedBeforeTheyAreWritten) {
 TEST_P(Brokers, WithALeaseAreLeftAlone) {
   const BrokerRecord self = broker();
   open_task(1, broker());
-  EXPECT_THAT(registry_->take_over(self), IsEmpty());
+  EXPECT_THAT(registry_->take_over(self, TakeOverScope::lapsed), IsEmpty());
   EXPECT_EQ(task(digits(1)).state, TaskState::open);
 }
 
@@ -57,7 +57,7 @@ TEST_P(Brokers, LateIsStillOneUntilItIsTakenOver) {
   const BrokerRecord late = broker(milliseconds(0));
   open_task(1, late);
   EXPECT_TRUE(registry_->renew_lease(late.id, kLongLease));
-  EXPECT_THAT(registry_->take_over(broker()), IsEmpty());
+  EXPECT_THAT(registry_->take_over(broker(), TakeOverScope::lapsed), IsEmpty());
 }
 
 TEST_P(Brokers, LeaseRunsOutAndTasksAreLostWithIt) {
@@ -73,7 +73,7 @@ TEST_P(Brokers, LeaseRunsOutAndTasksAreLostWithIt) {
   registry_->add_stored_key({Bytes(32, 2), "label", "device", "task 4", digits(4)});
   wait_for_the_clock();
 
-  const auto taken = registry_->take_over(self);
+  const auto taken = registry_->take_over(self, TakeOverScope::lapsed);
   ASSERT_THAT(taken, SizeIs(1));
   EXPECT_EQ(taken[0].broker, late);
   EXPECT_THAT(serials(taken[0].tasks), ElementsAre(digits(1), digits(3)));
@@ -90,11 +90,12 @@ TEST_P(Brokers, LeaseRunsOutAndTasksAreLostWithIt) {
   EXPECT_EQ(story[2].cause, "its broker did not renew its lease");
   EXPECT_EQ(story[2].actor, "broker " + self.id);
 
-  EXPECT_THAT(registry_->take_over(self), IsEmpty());
+  EXPECT_THAT(registry_->take_over(self, TakeOverScope::lapsed), IsEmpty());
   EXPECT_FALSE(registry_->renew_lease(late.id, kLongLease));
   EXPECT_EQ(refusal_of([&] { open_task(5, late); }), RegistryRefusal::broker_is_gone);
-  EXPECT_EQ(refusal_of([&] { static_cast<void>(registry_->take_over(late)); }),
-            RegistryRefusal::broker_is_gone);
+  EXPECT_EQ(
+      refusal_of([&] { static_cast<void>(registry_->take_over(late, TakeOverScope::lapsed)); }),
+      RegistryRefusal::broker_is_gone);
   EXPECT_FALSE(registry_->move_task({digits(1), TaskState::closed, "done", "tester"}));
 }
 
@@ -114,17 +115,56 @@ TEST_P(Brokers, DeadProcessIsSeenBeforeItsLeaseIsOver) {
   other.process.started = std::stoull(text);
   registry_->register_broker(other, kLongLease);
   open_task(1, other);
-  EXPECT_THAT(registry_->take_over(self), IsEmpty());
+  EXPECT_THAT(registry_->take_over(self, TakeOverScope::lapsed), IsEmpty());
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   // On another machine nobody could know.
   BrokerRecord elsewhere = self;
   elsewhere.host = "0123456789ab";
-  EXPECT_THAT(registry_->take_over(elsewhere), IsEmpty());
-  const auto taken = registry_->take_over(self);
+  EXPECT_THAT(registry_->take_over(elsewhere, TakeOverScope::lapsed), IsEmpty());
+  const auto taken = registry_->take_over(self, TakeOverScope::lapsed);
   ASSERT_THAT(taken, SizeIs(1));
   EXPECT_THAT(serials(taken[0].tasks), ElementsAre(digits(1)));
   EXPECT_EQ(registry_->transitions(digits(1)).back().cause, "its broker's process is dead");
+}
+
+TEST_P(Brokers, WhoseLeaseAloneIsOverAreNotTakenForDead) {
+  const BrokerRecord self = broker();
+  const BrokerRecord late = broker(milliseconds(0));
+  open_task(1, late);
+  wait_for_the_clock();
+  EXPECT_THAT(registry_->take_over(self, TakeOverScope::dead), IsEmpty());
+  EXPECT_THAT(registry_->take_over(self, TakeOverScope::dead_without_keys), IsEmpty());
+  EXPECT_EQ(task(digits(1)).state, TaskState::open);
+  EXPECT_TRUE(registry_->renew_lease(late.id, kLongLease));
+}
+
+TEST_P(Brokers, DeadOneIsLeftToWhoCanDestroyItsKeys) {
+  BrokerRecord dead = make_broker(*registry_);
+  ++dead.process.started;  // the number is another process's now
+  registry_->register_broker(dead, kLongLease);
+  open_task(1, dead);
+  registry_->add_stored_key({Bytes(32, 1), "label", "device", "task 1", digits(1)});
+  const BrokerRecord self = make_broker(*registry_);
+  registry_->register_broker(self, kLongLease);
+  const auto seen = registry_->take_over(self, TakeOverScope::dead_without_keys);
+  ASSERT_THAT(seen, SizeIs(1));
+  EXPECT_THAT(serials(seen[0].tasks), ElementsAre(digits(1)));
+  EXPECT_THAT(seen[0].stored_keys, SizeIs(1));
+  EXPECT_EQ(task(digits(1)).state, TaskState::lost);
+  registry_->finish_take_over(self.id, dead.id);  // it is no heir
+  EXPECT_THAT(registry_->take_over(self, TakeOverScope::dead_without_keys), IsEmpty());
+
+  const BrokerRecord heir = broker();
+  const auto taken = registry_->take_over(heir, TakeOverScope::dead);
+  ASSERT_THAT(taken, SizeIs(1));
+  EXPECT_EQ(taken[0].broker, dead);
+  EXPECT_THAT(serials(taken[0].tasks), ElementsAre(digits(1)));
+  EXPECT_THAT(taken[0].stored_keys, SizeIs(1));
+  EXPECT_THAT(registry_->transitions(digits(1)), SizeIs(2)) << "it is lost once";
+  registry_->finish_take_over(heir.id, dead.id);
+  registry_->end_broker(heir.id, "tester");
+  EXPECT_THAT(registry_->take_over(self, TakeOverScope::lapsed), IsEmpty());
 }
 
 TEST_P(Brokers, WhatAnHeirLeftIsInherited) {
@@ -132,33 +172,33 @@ TEST_P(Brokers, WhatAnHeirLeftIsInherited) {
   open_task(1, first);
   const BrokerRecord heir = broker();
   wait_for_the_clock();
-  ASSERT_THAT(registry_->take_over(heir), SizeIs(1));
+  ASSERT_THAT(registry_->take_over(heir, TakeOverScope::lapsed), SizeIs(1));
   const BrokerRecord last = broker();
-  EXPECT_THAT(registry_->take_over(last), IsEmpty());
+  EXPECT_THAT(registry_->take_over(last, TakeOverScope::lapsed), IsEmpty());
   EXPECT_TRUE(registry_->renew_lease(heir.id, milliseconds(0)));
   wait_for_the_clock();
-  const auto taken = registry_->take_over(last);
+  const auto taken = registry_->take_over(last, TakeOverScope::lapsed);
   ASSERT_THAT(taken, SizeIs(2));  // the heir too, which had no tasks
   const TakenOver& old = taken[0].broker == first ? taken[0] : taken[1];
   EXPECT_EQ(old.broker, first);
   EXPECT_THAT(serials(old.tasks), ElementsAre(digits(1)));
   EXPECT_THAT(registry_->transitions(digits(1)), SizeIs(2));
-  EXPECT_THAT(registry_->take_over(last), IsEmpty());
+  EXPECT_THAT(registry_->take_over(last, TakeOverScope::lapsed), IsEmpty());
   registry_->finish_take_over(last.id, first.id);
   registry_->finish_take_over(last.id, heir.id);
   registry_->end_broker(last.id, "tester");
-  EXPECT_THAT(registry_->take_over(broker()), IsEmpty());
+  EXPECT_THAT(registry_->take_over(broker(), TakeOverScope::lapsed), IsEmpty());
 }
 
 TEST_P(Brokers, OnlyTheHeirCanFinish) {
   const BrokerRecord first = broker(milliseconds(0));
   const BrokerRecord heir = broker();
   wait_for_the_clock();
-  ASSERT_THAT(registry_->take_over(heir), SizeIs(1));
+  ASSERT_THAT(registry_->take_over(heir, TakeOverScope::lapsed), SizeIs(1));
   const BrokerRecord other = broker();
   registry_->finish_take_over(other.id, first.id);
   registry_->end_broker(heir.id, "tester");
-  EXPECT_THAT(registry_->take_over(other), SizeIs(1));
+  EXPECT_THAT(registry_->take_over(other, TakeOverScope::lapsed), SizeIs(1));
 }
 
 TEST_P(Brokers, EndLeavesNoOpenTask) {
@@ -176,7 +216,7 @@ TEST_P(Brokers, LostTaskTakesWhatIsBelowItElsewhere) {
   open_task(1, late);
   open_task(2, self, digits(1));
   wait_for_the_clock();
-  ASSERT_THAT(registry_->take_over(self), SizeIs(1));
+  ASSERT_THAT(registry_->take_over(self, TakeOverScope::lapsed), SizeIs(1));
   const auto orders = registry_->revocations(self.id);
   ASSERT_THAT(orders, SizeIs(1));
   EXPECT_EQ(orders[0].serial, digits(2));
@@ -193,9 +233,9 @@ TEST(SqliteLeases, AreOverAfterARestart) {
   registry->register_broker(before, kLongLease);
   const BrokerRecord self = make_broker(*registry);
   registry->register_broker(self, kLongLease);
-  EXPECT_THAT(registry->take_over(self), IsEmpty());
+  EXPECT_THAT(registry->take_over(self, TakeOverScope::lapsed), IsEmpty());
   place.run("UPDATE broker SET lease_era = 'fedcba9876543210' WHERE id = '" + before.id + "'");
-  EXPECT_THAT(registry->take_over(self), SizeIs(1));
+  EXPECT_THAT(registry->take_over(self, TakeOverScope::lapsed), SizeIs(1));
 }
 
 }  // namespace

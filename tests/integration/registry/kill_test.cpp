@@ -129,13 +129,14 @@ TEST_P(Killed, WhatWasTakenOverIsNotForgotten) {
         r.register_broker(broker(r, 2), kLongLease);
         std::this_thread::sleep_for(milliseconds(3));
       },
-      [](Registry& r) { static_cast<void>(r.take_over(broker(r, 2))); },
+      [](Registry& r) { static_cast<void>(r.take_over(broker(r, 2), TakeOverScope::lapsed)); },
       [](Registry& r) {
         EXPECT_TRUE(r.renew_lease(digits(2), milliseconds(0)));
         r.register_broker(broker(r, 3), kLongLease);
         std::this_thread::sleep_for(milliseconds(3));
         std::size_t tasks = 0;
-        for (const TakenOver& taken : r.take_over(broker(r, 3))) tasks += taken.tasks.size();
+        for (const TakenOver& taken : r.take_over(broker(r, 3), TakeOverScope::lapsed))
+          tasks += taken.tasks.size();
         EXPECT_EQ(tasks, 3U);
         for (std::uint64_t number : {1, 2, 3}) {
           EXPECT_EQ(r.transitions(digits(number)).size(), 2U);

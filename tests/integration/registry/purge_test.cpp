@@ -106,7 +106,7 @@ TEST_P(Purge, HistoryGoesWhenItIsOldAndNoKeyIsLeft) {
   open_task(2, self);
   registry_->request_revocation({RevocationTarget::Kind::serial, digits(1), ""}, "r", "a");
   wait_for_the_clock();
-  ASSERT_EQ(registry_->take_over(self).size(), 1U);
+  ASSERT_EQ(registry_->take_over(self, TakeOverScope::lapsed).size(), 1U);
   registry_->finish_take_over(self.id, first.id);
   age_tasks();
   age("broker", "ended", kDay * 1'000);
@@ -131,7 +131,7 @@ TEST_P(Purge, TakesOverTicketsAndUnfinishedBrokersAsTheyAre) {
   const BrokerRecord first = broker(milliseconds(0));
   const BrokerRecord self = broker();
   wait_for_the_clock();
-  ASSERT_EQ(registry_->take_over(self).size(), 1U);
+  ASSERT_EQ(registry_->take_over(self, TakeOverScope::lapsed).size(), 1U);
   age("broker", "ended", kDay * 1'000);
   EXPECT_EQ(registry_->purge(hours(1)), 1U);
   EXPECT_EQ(count("ticket"), 0);

@@ -78,7 +78,8 @@ TEST_P(Race, OneTakesOverADeadBroker) {
         throw std::runtime_error("the victim was gone before its time");
       }
       for (bool gone = false; !gone;) {
-        for (const TakenOver& taken : self->registry->take_over(self->broker)) {
+        for (const TakenOver& taken :
+             self->registry->take_over(self->broker, TakeOverScope::lapsed)) {
           if (taken.broker.id != victims[round]) throw std::runtime_error("another broker");
           ++brokers[round];
           tasks[round] += static_cast<unsigned>(taken.tasks.size());

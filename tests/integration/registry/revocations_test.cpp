@@ -108,7 +108,7 @@ TEST_P(Revocations, OfTasksOfADeadBrokerEndWithIt) {
   open_task(1, broker(milliseconds(0)));
   EXPECT_THAT(revoke({}), SizeIs(1));
   wait_for_the_clock();
-  EXPECT_THAT(registry_->take_over(self), SizeIs(1));
+  EXPECT_THAT(registry_->take_over(self, TakeOverScope::lapsed), SizeIs(1));
   EXPECT_EQ(task(digits(1)).state, TaskState::lost);
 }
 
