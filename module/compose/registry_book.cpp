@@ -10,6 +10,7 @@
 #include "grant/refused.h"
 #include "grant/ticket.h"
 #include "registry/registry_refused.h"
+#include "registry/registry_unanswered.h"
 
 namespace mayfly {
 namespace {
@@ -84,7 +85,7 @@ void RegistryBook::open(const OpeningRecord& opening, const Terms& terms,
   for (bool again = true;; again = false) {
     task.broker = require_broker(opening.deadline_unix_s);
     try {
-      registry_->open_task(task, grant, "broker " + task.broker);
+      record_opening(task, grant);
       return;
     } catch (const RegistryRefused& refusal) {
       if (refusal.reason() != RegistryRefusal::broker_is_gone || !again) throw;
@@ -93,6 +94,29 @@ void RegistryBook::open(const OpeningRecord& opening, const Terms& terms,
       const std::scoped_lock lock(mutex_);
       was_taken_over_ = true;
     }
+  }
+}
+
+/// Without an answer it is asked for again, which is the same as once. If that fails as well, the
+/// task may be open in the registry alone, and is to be ended there.
+void RegistryBook::record_opening(const NewTask& task, const std::optional<GrantUse>& grant) {
+  const std::string actor = "broker " + task.broker;
+  try {
+    return registry_->open_task(task, grant, actor);
+  } catch (const RegistryUnanswered& failure) {
+    log::warn("whether task " + task.id + " is recorded as open is not known yet", failure);
+  }
+  try {
+    registry_->open_task(task, grant, actor);
+  } catch (const RegistryRefused&) {  // it never was
+    throw;
+  } catch (const Error& error) {
+    if (error.rv() == CKR_ARGUMENTS_BAD) throw;  // it has ended already
+    const std::scoped_lock lock(mutex_);
+    owed_.push_back(
+        {task.serial, TaskState::closed, "it could not be opened after all", actor, {}});
+    if (tell_owed_) tell_owed_();
+    throw;
   }
 }
 

@@ -92,6 +92,7 @@ class RegistryBook final : public TaskBook {
   };
 
   void open(const OpeningRecord& opening, const Terms& terms, const std::optional<GrantUse>& grant);
+  void record_opening(const NewTask& task, const std::optional<GrantUse>& grant);
   [[nodiscard]] std::string require_broker(std::uint64_t deadline_unix_s);
   void forget_broker(const std::string& id);
   void inherit(const BrokerRecord& self) noexcept;

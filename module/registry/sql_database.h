@@ -122,7 +122,8 @@ class SqlDatabase {
   [[nodiscard]] virtual const std::string& name() const noexcept = 0;
 
  protected:
-  /// Tries once. @throws SqlConflict when it may be tried again before the deadline.
+  /// Tries once. @throws SqlConflict when it may be tried again before the deadline;
+  /// RegistryUnanswered when it may have been done.
   virtual void attempt(Access access, const Body& body, Clock::time_point deadline) = 0;
   [[nodiscard]] virtual std::chrono::milliseconds patience() const noexcept = 0;
 };

@@ -1,6 +1,7 @@
 #include "registry/postgres/postgres_database.h"
 
 #include "base/fork_epoch.h"
+#include "registry/registry_unanswered.h"
 
 namespace mayfly::postgres {
 namespace {
@@ -91,6 +92,8 @@ void PostgresDatabase::attempt(Access access, const Body& body, Clock::time_poin
     run(*connection, access, body, deadline);
   } catch (const ConnectionLost&) {
     throw;  // with the connection
+  } catch (const RegistryUnanswered&) {
+    throw;
   } catch (...) {
     try {
       connection->run_all("ROLLBACK", deadline);
@@ -119,7 +122,13 @@ void PostgresDatabase::run(Connection& connection, Access access, const Body& bo
 }
 
 void PostgresDatabase::commit(Connection& connection, bool announced, Clock::time_point deadline) {
-  connection.run_all(announced ? "NOTIFY mayfly; COMMIT" : "COMMIT", deadline);
+  try {
+    connection.run_all(announced ? "NOTIFY mayfly; COMMIT" : "COMMIT", deadline);
+  } catch (const SqlConflict&) {
+    throw;
+  } catch (const Error& error) {
+    throw RegistryUnanswered(error.rv(), error.what());
+  }
   if (connection.last_command() != "COMMIT") {
     throw Error(CKR_FUNCTION_FAILED, name_ + ": did not commit; look into the server's log");
   }

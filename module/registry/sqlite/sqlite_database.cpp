@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/process_identity.h"
+#include "registry/registry_unanswered.h"
 #include "registry/sqlite/connection.h"
 
 namespace mayfly::sqlite {
@@ -116,7 +117,13 @@ void SqliteDatabase::attempt(Access access, const Body& body, Clock::time_point 
   connection.run(access == Access::read ? "BEGIN" : "BEGIN IMMEDIATE");
   Transaction transaction(connection, boot_);
   body(transaction);
-  connection.run("COMMIT");  // without it, closing undoes all
+  try {
+    connection.run("COMMIT");  // without it, closing undoes all
+  } catch (const SqlConflict&) {
+    throw;
+  } catch (const Error& error) {
+    throw RegistryUnanswered(error.rv(), error.what());
+  }
 }
 
 }  // namespace mayfly::sqlite

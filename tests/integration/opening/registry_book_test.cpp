@@ -1,11 +1,18 @@
 // The record of tasks in a registry, when that or the broker is in trouble.
 #include "compose/registry_book.h"
 
+#include <filesystem>
+#include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
+#include "registry/registry_unanswered.h"
+#include "registry/sql_registry.h"
 #include "registry/sqlite/connection.h"
+#include "registry/sqlite/sqlite_database.h"
 #include "registry/sqlite/sqlite_registry.h"
 #include "support/failure_of.h"
 #include "support/temp_folder.h"
@@ -14,6 +21,52 @@ namespace mayfly::test {
 namespace {
 
 using namespace std::chrono_literals;
+
+/// A registry whose answers are lost.
+class UnansweringDatabase final : public SqlDatabase {
+ public:
+  explicit UnansweringDatabase(std::filesystem::path file) : file_(std::move(file), 5s) {}
+
+  /// Of what is written next, the first is done if it is to be, and nobody hears of any.
+  void lose_answers(int count, bool is_done) {
+    lost_ = count;
+    is_done_ = is_done;
+  }
+
+  [[nodiscard]] const Types& types() const noexcept override { return file_.types(); }
+  std::int64_t version(SqlTransaction& transaction) override { return file_.version(transaction); }
+  void set_version(SqlTransaction& transaction, std::int64_t version) override {
+    file_.set_version(transaction, version);
+  }
+  [[nodiscard]] const std::string& name() const noexcept override { return file_.name(); }
+
+ protected:
+  void attempt(Access access, const Body& body, Clock::time_point) override {
+    const bool is_lost = access == Access::write && lost_ > 0;
+    if (!is_lost || std::exchange(is_done_, false)) file_.transact(access, body);
+    if (!is_lost) return;
+    --lost_;
+    throw RegistryUnanswered(CKR_FUNCTION_FAILED, "the answer is lost; ask again");
+  }
+  [[nodiscard]] std::chrono::milliseconds patience() const noexcept override {
+    return file_.patience();
+  }
+
+ private:
+  sqlite::SqliteDatabase file_;
+  int lost_ = 0;
+  bool is_done_ = false;
+};
+
+class UnansweringRegistry final : public SqlRegistry {
+ public:
+  explicit UnansweringRegistry(std::unique_ptr<UnansweringDatabase> database)
+      : SqlRegistry(std::move(database)) {}
+  void lose_answers(int count, bool is_done) {
+    static_cast<UnansweringDatabase&>(database()).lose_answers(count, is_done);
+  }
+  [[nodiscard]] std::unique_ptr<Watch> watch() override { return nullptr; }
+};
 
 class RegistryBookTest : public ::testing::Test {
  protected:
@@ -26,6 +79,11 @@ class RegistryBookTest : public ::testing::Test {
     filter.serial = serial;
     filter.ended_too = true;
     return registry->tasks(filter).at(0);
+  }
+
+  [[nodiscard]] std::shared_ptr<UnansweringRegistry> unanswering() const {
+    return std::make_shared<UnansweringRegistry>(
+        std::make_unique<UnansweringDatabase>(folder.path() / "registry.db"));
   }
 
   static constexpr const char* kFirst = "1111111111111111";
@@ -91,6 +149,41 @@ TEST_F(RegistryBookTest, WhatWasTakenOverIsFoundAtAnOpeningAndSaid) {
   EXPECT_EQ(book.renew_lease(), done) << "said once";
   EXPECT_EQ(task(kFirst).state, TaskState::lost);
   EXPECT_EQ(task(kSecond).state, TaskState::open);
+}
+
+TEST_F(RegistryBookTest, AnOpeningWithoutAnAnswerIsAskedForAgain) {
+  for (const bool is_done : {true, false}) {
+    const std::string serial = is_done ? kFirst : kSecond;
+    const auto lossy = unanswering();
+    RegistryBook book(lossy, config, BookUpkeep::thread);
+    book.enrol();
+    lossy->lose_answers(1, is_done);
+    open(book, serial);
+    EXPECT_EQ(task(serial).state, TaskState::open);
+    EXPECT_EQ(registry->transitions(serial).size(), 1U);
+    EXPECT_FALSE(book.owes());
+  }
+}
+
+TEST_F(RegistryBookTest, ATaskThatCouldNotBeOpenedDoesNotStayOpenInTheRegistry) {
+  for (const bool is_done : {true, false}) {
+    const std::string serial = is_done ? kFirst : kSecond;
+    const auto lossy = unanswering();
+    RegistryBook book(lossy, config, BookUpkeep::thread);
+    book.enrol();
+    bool told = false;
+    book.tell_when_owed([&] { told = true; });
+    lossy->lose_answers(2, is_done);
+    EXPECT_THROW(open(book, serial), RegistryUnanswered);
+    EXPECT_EQ(registry->transitions(serial).size(), is_done ? 1U : 0U);
+    EXPECT_TRUE(told);
+    EXPECT_TRUE(book.owes());
+    EXPECT_TRUE(book.keep_up());
+    EXPECT_FALSE(book.owes());
+    if (!is_done) continue;
+    EXPECT_EQ(task(serial).state, TaskState::closed);
+    EXPECT_EQ(registry->transitions(serial).back().cause, "it could not be opened after all");
+  }
 }
 
 TEST_F(RegistryBookTest, AnOrderIsGivenOutUntilItIsObeyed) {

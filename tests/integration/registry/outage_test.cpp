@@ -10,6 +10,7 @@
 
 #include "fault/registry_writes.h"
 #include "integration/registry/registry_test.h"
+#include "registry/registry_unanswered.h"
 
 namespace mayfly::test {
 namespace {
@@ -34,6 +35,20 @@ std::string complaint_of(Call&& call) {
   EXPECT_LT(steady_clock::now() - start, kInTime);
   EXPECT_EQ(complaint.find('\n'), std::string::npos);
   return complaint;
+}
+
+/// Whether nobody can know what came of a call, which fails.
+template <typename Call>
+bool is_unanswered(Call&& call) {
+  try {
+    call();
+  } catch (const RegistryUnanswered&) {
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+  ADD_FAILURE() << "it did not fail";
+  return false;
 }
 
 class PostgresOutage : public testing::Test {
@@ -62,6 +77,27 @@ TEST_F(PostgresOutage, StoppedServerFailsAndComesBack) {
   postgres_server().start();
   EXPECT_EQ(complaint_of([&] { open_task(2, "two"); }), "");
   EXPECT_EQ(refusal_of([&] { open_task(3, "one"); }), RegistryRefusal::grant_spent);
+}
+
+/// Whoever opens a task needs to know whether it may be open.
+TEST_F(PostgresOutage, LostCommitIsToldFromWhatIsNotDone) {
+  place_.run(
+      "CREATE FUNCTION mayfly.break_off() RETURNS trigger LANGUAGE plpgsql AS "
+      "'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'");
+  const auto break_off = [&](const std::string& when) {
+    place_.run("CREATE CONSTRAINT TRIGGER broken AFTER INSERT ON mayfly.task " + when +
+               " FOR EACH ROW EXECUTE FUNCTION mayfly.break_off()");
+  };
+  break_off("DEFERRABLE INITIALLY DEFERRED");
+  EXPECT_TRUE(is_unanswered([&] { open_task(1, "one"); }));
+  place_.run("DROP TRIGGER broken ON mayfly.task");
+  break_off("NOT DEFERRABLE");
+  EXPECT_FALSE(is_unanswered([&] { open_task(1, "one"); }));
+  place_.run("DROP TRIGGER broken ON mayfly.task");
+  EXPECT_EQ(complaint_of([&] { open_task(1, "one"); }), "");
+  postgres_server().kill();
+  EXPECT_FALSE(is_unanswered([&] { open_task(2, "two"); }));
+  postgres_server().start();
 }
 
 /// Connections that were kept are dead, and nobody has told.
@@ -246,8 +282,15 @@ TEST_F(SqliteOutage, FullDiskFailsAtEveryWrite) {
   unsigned at = 1;
   for (;; ++at) {
     watch_registry_writes({at, false, ENOSPC});
+    bool is_known = true;
     const std::string complaint = complaint_of([&] {
-      registry_->open_task(make_task(at, self), make_grant("jti " + std::to_string(at)), "tester");
+      try {
+        registry_->open_task(make_task(at, self), make_grant("jti " + std::to_string(at)),
+                             "tester");
+      } catch (const RegistryUnanswered&) {
+        is_known = false;
+        throw;
+      }
     });
     const bool struck = registry_writes() >= at;
     watch_registry_writes({});
@@ -255,6 +298,7 @@ TEST_F(SqliteOutage, FullDiskFailsAtEveryWrite) {
     const auto story = registry_->transitions(digits(at));
     // It can also fail when all is on the disk: then asking again is answered.
     EXPECT_TRUE(!story.empty() || !complaint.empty()) << at;
+    EXPECT_TRUE(story.empty() || complaint.empty() || !is_known) << at;
     registry_->open_task(make_task(at, self), make_grant("jti " + std::to_string(at)), "tester");
     EXPECT_EQ(registry_->transitions(digits(at)).size(), 1U);
   }
