@@ -9,6 +9,7 @@
 #include "tools/broker_commands.h"
 #include "tools/commands.h"
 #include "tools/serve/answers.h"
+#include "tools/serve/control_request.h"
 #include "tools/serve/ordered_tasks.h"
 
 namespace mayfly::tools {
@@ -60,6 +61,12 @@ nlohmann::json revoke_in(Registry& registry, const RevokeOptions& options) {
   return ended.to_json();
 }
 
+/// Whether a broker here is asked or, without one, the registry.
+std::string check_reason(const std::string& reason) {
+  if (!reason.empty() && reason.size() <= serve::kMostReason) return "";
+  return "the reason must have 1 to " + std::to_string(serve::kMostReason) + " bytes";
+}
+
 void add_targets(CLI::App& revoke, RevokeOptions& options) {
   CLI::Option_group* which = revoke.add_option_group("tasks");
   which->add_option("--task", options.task, "Those of an ID")->type_name("ID");
@@ -81,6 +88,7 @@ void add_revoke(CLI::App& app, int& status) {
       ->type_name("ISS");
   revoke->add_option("--reason", options->reason, "Why, for the record")
       ->required()
+      ->check(check_reason, "")
       ->type_name("TEXT");
   revoke->add_flag("--json", options->json, "Print what became of them as JSON");
   add_broker_options(*revoke, options->broker);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "grant/refused.h"
 #include "grant/ticket.h"
 #include "registry/registry_refused.h"
@@ -199,7 +200,8 @@ std::string RegistryBook::cause_of(const TaskMove& move, const Order* order) {
   if (!is_final(move.to)) return "its first key was made";
   std::string cause = move.cause.empty() ? std::string(to_string(move.to)) : move.cause;
   if (order != nullptr && move.to == TaskState::revoked) cause = order->reason;
-  return cause + "; " + counted(move);
+  const std::string counts = "; " + counted(move);
+  return std::string(utf8_prefix(cause, kMostCause - counts.size())) + counts;
 }
 
 /// @return false if something is still owed.

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::size_t kSerialDigits = 16;
 constexpr std::size_t kMostName = 255;
-constexpr std::size_t kMostCause = 1'024;
 constexpr std::size_t kMostKeyId = 255;
 constexpr std::size_t kMostLabel = 1'024;
 constexpr std::size_t kHashBytes = 32;

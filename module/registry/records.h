@@ -15,6 +15,8 @@ namespace mayfly {
 
 /// Of a host's ID.
 inline constexpr std::size_t kHostDigits = 12;
+/// In bytes: of the cause of a change and of the reason for a revocation.
+inline constexpr std::size_t kMostCause = 1'024;
 
 /// A key pair that a device stores, or may store: recorded before it is made, removed when it is
 /// known to be gone.
@@ -77,7 +79,7 @@ struct TaskRecord : NewTask {
 struct TaskChange {
   std::string serial;
   TaskState to = TaskState::open;
-  std::string cause;  ///< at most 1,024 bytes
+  std::string cause;  ///< at most kMostCause
   std::string actor;  ///< who: at most 255 bytes
   /// The SubjectPublicKeyInfo of the key that seals the task's ledger, at most 1,024 bytes; empty
   /// where it has none, or none yet. Of a task, the first that is told stays.
@@ -102,7 +104,7 @@ struct TaskTransition {
   std::optional<TaskState> from;  ///< nothing for the opening
   TaskState to = TaskState::open;
   std::uint64_t at = 0;  ///< milliseconds since 1970, by the registry's clock
-  std::string cause;     ///< at most 1,024 bytes
+  std::string cause;     ///< at most kMostCause
   std::string actor;     ///< who: at most 255 bytes
 };
 

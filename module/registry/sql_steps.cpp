@@ -1,5 +1,6 @@
 #include "registry/sql_steps.h"
 
+#include "base/utf8.h"
 #include "registry/registry_refused.h"
 
 namespace mayfly {
@@ -27,8 +28,8 @@ std::vector<TaskRecord> order_end(SqlTransaction& transaction, const std::string
   const SqlRows number = transaction.run(
       "INSERT INTO revocation(target, value, grant_issuer, reason, actor, at) "
       "VALUES ($1, $2, $3, $4, $5, $6) RETURNING number",
-      {static_cast<std::int64_t>(target.kind), target.value, target.grant_issuer, reason, actor,
-       transaction.now()});
+      {static_cast<std::int64_t>(target.kind), target.value, target.grant_issuer,
+       std::string(utf8_prefix(reason, kMostCause)), actor, transaction.now()});
   values.emplace_back(number.at(0).number(0));
   transaction.run(subtree + "UPDATE task SET revocation = $" + std::to_string(values.size()) +
                       " WHERE revocation IS NULL AND serial IN (SELECT serial FROM chosen)",

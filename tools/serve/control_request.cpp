@@ -14,7 +14,6 @@ using Kind = RevocationTarget::Kind;
 constexpr std::string_view kFormat = "mayfly-control";
 constexpr std::uint64_t kVersion = 1;
 constexpr std::size_t kMostName = 255;  // a task's ID, an agent, a grant's issuer and jti
-constexpr std::size_t kMostReason = 512;
 constexpr std::size_t kMostGrant = std::size_t{8} * 1024;
 constexpr std::size_t kSerialDigits = 16;
 constexpr std::uint64_t kMostTtl = std::uint64_t{10} * 366 * 86'400;

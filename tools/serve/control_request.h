@@ -18,6 +18,8 @@ namespace mayfly::serve {
 inline constexpr std::size_t kMostRequest = std::size_t{32} * 1024;
 /// The longest answer, in bytes: what fits into one packet with the buffers that Linux gives.
 inline constexpr std::size_t kMostAnswer = std::size_t{128} * 1024;
+/// The longest reason for a revocation, in bytes.
+inline constexpr std::size_t kMostReason = 512;
 /// How many tasks an answer lists at most.
 inline constexpr std::size_t kMostListed = 50;
 

@@ -206,6 +206,23 @@ TEST_F(RegistryBookTest, AnOrderIsGivenOutUntilItIsObeyed) {
   EXPECT_EQ(story.back().actor, "operator");
 }
 
+TEST_F(RegistryBookTest, ALongReasonKeepsNoEndFromBeingRecorded) {
+  RegistryBook book(registry, config, BookUpkeep::thread);
+  open(book, kFirst);
+  std::string reason = "x";
+  while (reason.size() + 2 <= kMostCause) reason += "\u00e4";
+  static_cast<void>(
+      registry->request_revocation({RevocationTarget::Kind::serial, kFirst, ""}, reason, "boss"));
+  EXPECT_TRUE(book.keep_up());
+  EXPECT_EQ(book.ordered_to_end(), std::vector<std::string>{kFirst});
+  book.record({kFirst, "task", TaskState::revoked, 3, 1});
+  EXPECT_TRUE(book.keep_up());
+  EXPECT_EQ(task(kFirst).state, TaskState::revoked);
+  const std::string cause = registry->transitions(kFirst).back().cause;
+  EXPECT_EQ(cause.find("revoked: x\u00e4\u00e4"), 0U);
+  EXPECT_NE(cause.find("\u00e4; 3 keys destroyed, 1 pending"), std::string::npos);
+}
+
 TEST_F(RegistryBookTest, WhatCantBeWrittenNowIsWrittenLater) {
   RegistryBook book(registry, config, BookUpkeep::thread);
   open(book, kFirst);

@@ -112,6 +112,19 @@ TEST_P(Revocations, OfTasksOfADeadBrokerEndWithIt) {
   EXPECT_EQ(task(digits(1)).state, TaskState::lost);
 }
 
+/// What is stored must be good to be handed on: as the cause of an end it is checked again.
+TEST_P(Revocations, OfWhatIsBelowHaveNoLongerReasonThanOthers) {
+  const BrokerRecord self = broker();
+  open_task(1, self);
+  open_task(2, broker(), digits(1));
+  const std::string longest = "x" + std::string(kMostCause - 2, 'r') + "x";
+  ASSERT_TRUE(registry_->move_task({digits(1), TaskState::revoked, longest, "admin"}));
+  const auto orders = registry_->revocations(task(digits(2)).broker);
+  ASSERT_THAT(orders, SizeIs(1));
+  EXPECT_THAT(orders[0].reason, testing::StartsWith("the task above has ended: xrrr"));
+  EXPECT_EQ(orders[0].reason.size(), kMostCause);
+}
+
 TEST_P(Revocations, AreCheckedBeforeTheyAreWritten) {
   EXPECT_EQ(fault_of([&] { revoke({Kind::serial, "", ""}); }), CKR_ARGUMENTS_BAD);
   EXPECT_EQ(fault_of([&] { revoke({Kind::agent, std::string(256, 'x'), ""}); }), CKR_ARGUMENTS_BAD);

@@ -44,6 +44,7 @@ TEST(Usage, NonsenseIsAUsageErrorAndDoesNothing) {
        "A"},
       {"doctor", "--config"},
       {"init", "doctor"},
+      {"revoke", "--all", "--reason", std::string(513, 'r')},
   };
   for (const auto& line : lines) {
     const Outcome outcome = sandbox.mayfly(line);
