@@ -361,10 +361,17 @@ void RegistryBook::tell_when_owed(std::function<void()> tell) {
 }
 
 bool RegistryBook::keep_up() noexcept {
+  const auto hear = [this] {
+    const BootClock::rep before = rests_until_.load();
+    fetch_orders();
+    return rests_until_.load() == before;
+  };
+  // Orders come first: they can be read also where nothing can be written, and a registry that is
+  // away takes its time-out once.
+  if (!hear()) return false;
+  const bool writes = owes();
   if (!write_owed()) return false;
-  const BootClock::rep before = rests_until_.load();
-  fetch_orders();
-  return rests_until_.load() == before;
+  return !writes || hear();  // what is written can order ends itself
 }
 
 RegistryBook::Renewal RegistryBook::renew_lease() noexcept {

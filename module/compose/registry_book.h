@@ -63,8 +63,8 @@ class RegistryBook final : public TaskBook {
   /// about what is open then.
   void owe(RevocationOrdered revocation);
 
-  /// Writes what is owed and fetches what is ordered.
-  /// @return false if the registry could not be reached.
+  /// Fetches what is ordered and writes what is owed.
+  /// @return false if the registry could not be reached, or could not be written.
   bool keep_up() noexcept;
 
   /// Whether something is still to be written.

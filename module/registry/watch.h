@@ -26,9 +26,9 @@ class Watch {
   /// How long to wait at most before changed() is asked again.
   [[nodiscard]] virtual std::chrono::milliseconds longest_wait() const noexcept = 0;
 
-  /// Whether the registry may have changed since the last time. False while it can't be reached;
-  /// true when it can be again. Takes no longer than the registry's time-out, and that only to
-  /// connect.
+  /// Whether the registry may have changed since the last time. When the connection to a server
+  /// breaks, true once, so that whoever asks it learns that; then false until it can be reached
+  /// again. Takes no longer than the registry's time-out, and that only to connect.
   [[nodiscard]] virtual bool changed() noexcept = 0;
 
   /// Waits until changed(), for some time at most. @return whether it did.

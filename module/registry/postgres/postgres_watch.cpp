@@ -25,10 +25,11 @@ bool PostgresWatch::changed() noexcept {
       last_change_ = now;
       return true;
     }
+    return false;
   } catch (const std::exception&) {  // whoever asks the server something is told why
     connection_.reset();
+    return true;
   }
-  return false;
 }
 
 bool PostgresWatch::connect() noexcept {

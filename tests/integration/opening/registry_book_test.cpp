@@ -234,6 +234,23 @@ TEST_F(RegistryBookTest, WhatCantBeWrittenNowIsWrittenLater) {
   EXPECT_EQ(registry->transitions(kFirst).size(), 3U);
 }
 
+TEST_F(RegistryBookTest, OrdersAreHeardWhileNothingCanBeWritten) {
+  const auto lossy = unanswering();
+  RegistryBook book(lossy, config, BookUpkeep::thread);
+  open(book, kFirst);
+  open(book, kSecond);
+  static_cast<void>(registry->request_revocation({RevocationTarget::Kind::serial, kFirst, ""},
+                                                 "stolen", "operator"));
+  book.record({kSecond, "task", TaskState::closed});
+  lossy->lose_answers(1'000, false);
+  EXPECT_FALSE(book.keep_up());
+  EXPECT_TRUE(book.owes());
+  EXPECT_EQ(book.ordered_to_end(), std::vector<std::string>{kFirst});
+  lossy->lose_answers(0, false);
+  EXPECT_TRUE(book.keep_up());
+  EXPECT_EQ(task(kSecond).state, TaskState::closed);
+}
+
 TEST_F(RegistryBookTest, WhatIsRefusedKeepsNothingElseFromBeingWritten) {
   RegistryBook book(registry, config, BookUpkeep::thread);
   open(book, kFirst);
