@@ -21,6 +21,11 @@ std::string parent_prefix(Tpm& tpm) {
   return std::string(kParentPrefix) + to_hex_number(restarts(tpm) >> 32) + ":";
 }
 
+/// Whether a handle is a session's, with a policy or (encryption alone needs none) without.
+bool is_session(std::uint64_t handle) {
+  return handle >> 24 == TPM2_HT_POLICY_SESSION || handle >> 24 == TPM2_HT_HMAC_SESSION;
+}
+
 /// "mayfly-tpm-session1:HANDLE:RESTARTS:OWNER", numbers in hexadecimal digits.
 struct Record {
   TPMI_SH_POLICY session = 0;
@@ -41,9 +46,7 @@ struct Record {
     const auto session = parse_hex_number(text.substr(0, first));
     const auto restarts = parse_hex_number(text.substr(first + 1, second - first - 1));
     const auto owner = ProcessIdentity::parse(text.substr(second + 1));
-    if (!session || *session >> 24 != TPM2_HT_POLICY_SESSION || !restarts || !owner) {
-      return std::nullopt;
-    }
+    if (!session || !is_session(*session) || !restarts || !owner) return std::nullopt;
     return Record{static_cast<TPMI_SH_POLICY>(*session), *restarts, *owner};
   }
 };

@@ -637,20 +637,44 @@ TEST_F(TpmDeviceTest, LeavesNothingAfterManyProcessesWereKilledAndOneReap) {
   EXPECT_GE(reaped, static_cast<std::size_t>(rounds() / 4) * 2) << "a session and a counter each";
 }
 
-TEST_F(TpmDeviceTest, ReapsNoSessionThatALivingProcessHasOnTheHandleOfADeadOne) {
-  TpmDeviceOptions with = options();
+// Where nothing but encryption wants a session, no policy is run in it, and its handle is of
+// another kind.
+TEST_F(TpmDeviceTest, LeavesNoSessionOfKilledProcessesThatRanNoPolicy) {
+  TpmDeviceOptions with = options(TpmDeadline::software);
+  with.encrypt = true;
   with.journal = std::make_shared<RegistryJournal>(open_sqlite_registry(folder_.path() / "r.db"));
   live_and_die(with);
-  tpm::Tpm tpm({swtpm_.tcti(), seconds(10)});
-  const auto left = tpm.handles(TPM2_HR_HMAC_SESSION);
-  ASSERT_EQ(left.size(), 1U);
-  tpm.flush_context(left.front());
+  live_and_die(with);
+  const auto left = tpm::Tpm({swtpm_.tcti(), seconds(10)}).handles(TPM2_HR_HMAC_SESSION);
+  ASSERT_EQ(left.size(), 2U);
+  ASSERT_EQ(left.front() >> 24, TPM2_HT_HMAC_SESSION);
   Device& device = open(with);
-  EXPECT_TRUE(signs(*device.open_scope(owner())->generate(kP256)));
-  ASSERT_EQ(tpm.handles(TPM2_HR_HMAC_SESSION), left) << "the same handle";
-  EXPECT_EQ(device.reap(ReapReach::device, EarlierBoots::may_live).destroyed, 0U);
-  EXPECT_EQ(tpm.handles(TPM2_HR_HMAC_SESSION), left);
-  EXPECT_EQ(with.journal->entries("tpm " + with.tcti).size(), 2U) << "the parent, and its own";
+  EXPECT_EQ(device.reap(ReapReach::recorded, EarlierBoots::may_live).destroyed, 2U);
+  device.close();
+  EXPECT_EQ(in_the_tpm(), 0U);
+  EXPECT_EQ(with.journal->entries("tpm " + with.tcti).size(), 1U) << "the parent";
+}
+
+TEST_F(TpmDeviceTest, ReapsNoSessionThatALivingProcessHasOnTheHandleOfADeadOne) {
+  tpm::Tpm tpm({swtpm_.tcti(), seconds(10)});
+  for (const bool runs_policies : {true, false}) {
+    TpmDeviceOptions with = options(runs_policies ? TpmDeadline::hardware : TpmDeadline::software);
+    with.encrypt = !runs_policies;
+    const std::string registry = runs_policies ? "policies.db" : "none.db";
+    with.journal =
+        std::make_shared<RegistryJournal>(open_sqlite_registry(folder_.path() / registry));
+    live_and_die(with);
+    const auto left = tpm.handles(TPM2_HR_HMAC_SESSION);
+    ASSERT_EQ(left.size(), 1U);
+    tpm.flush_context(left.front());
+    Device& device = open(with);
+    EXPECT_TRUE(signs(*device.open_scope(owner())->generate(kP256)));
+    ASSERT_EQ(tpm.handles(TPM2_HR_HMAC_SESSION), left) << "the same handle";
+    EXPECT_EQ(device.reap(ReapReach::device, EarlierBoots::may_live).destroyed, 0U);
+    EXPECT_EQ(tpm.handles(TPM2_HR_HMAC_SESSION), left);
+    EXPECT_EQ(with.journal->entries("tpm " + with.tcti).size(), 2U) << "the parent, and its own";
+    device.close();
+  }
 }
 
 TEST_F(TpmDeviceTest, KeepsOneRecordOfATpmWithTwoNames) {
