@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 namespace mayfly::api {
 namespace {
@@ -15,8 +16,10 @@ std::size_t stripe_of_this_thread(std::size_t stripes) noexcept {
 
 }  // namespace
 
-void CallGate::reset_open() noexcept {
-  for (Stripe& stripe : stripes_) stripe.inside.store(0);
+void CallGate::open(std::uint64_t epoch) noexcept {
+  if (std::exchange(epoch_, epoch) != epoch) {
+    for (Stripe& stripe : stripes_) stripe.inside.store(0);
+  }
   open_.store(true);
 }
 

@@ -12,9 +12,10 @@ namespace mayfly::api {
 /// on a counter that few threads share; closing waits until all who entered have left.
 class CallGate {
  public:
-  /// Opens the gate and forgets who was inside: for a fresh start, also in a forked child, whose
-  /// counters may still hold threads of the parent.
-  void reset_open() noexcept;
+  /// Opens the gate, and forgets threads of a parent that were inside when this process was forked.
+  /// Threads of this process stay counted: one may be about to find that it came too late.
+  /// @param epoch  ForkEpoch::current(): another one in each forked child.
+  void open(std::uint64_t epoch) noexcept;
 
   /// False when the gate is closed. Each true must be followed by leave(stripe).
   [[nodiscard]] bool enter(std::size_t& stripe) noexcept;
@@ -38,6 +39,7 @@ class CallGate {
   };
 
   std::atomic<bool> open_{false};
+  std::uint64_t epoch_ = 0;  // of those who are counted; one thread at a time opens
   std::array<Stripe, kStripes> stripes_;
 };
 

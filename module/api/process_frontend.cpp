@@ -124,7 +124,7 @@ void ProcessFrontend::initialize(const InitializeArguments& arguments) {
     throw;
   }
   watch_exit();
-  gate_.reset_open();
+  gate_.open(ForkEpoch::current());
   std::uint64_t busy = word(kBusy);
   if (!word_.compare_exchange_strong(busy, word(kReady))) {
     static_cast<void>(gate_.close());
