@@ -159,6 +159,7 @@ class Chip {
   void abandon() noexcept;
   void flush_left_sessions();
   void flush_idle_session() noexcept;
+  void keep_session() noexcept;
   [[nodiscard]] bool clear_out() noexcept;
   [[nodiscard]] bool is_anything_left() const noexcept;
   std::shared_ptr<ChipKey> generate_on_chip(const KeySpec& spec, BootClock::time_point deadline);
@@ -192,6 +193,7 @@ class Chip {
   std::uint64_t connection_ = 0;
   std::uint64_t swept_ = 0;  // the last connection over which strays of earlier ones were unloaded
   std::chrono::steady_clock::time_point retry_after_{};
+  std::chrono::steady_clock::time_point record_after_{};  // when to try again to keep a session
   std::unordered_set<ChipKey*> keys_;
   std::atomic<bool> closed_{false};
 

@@ -48,10 +48,34 @@ void PolicySession::start() {
   }
 }
 
-/// Decides whether the session stays for the next use, and writes it down then.
+/// Decides whether the session stays for the next use.
 void PolicySession::keep() {
-  kept_ = !shared_ || tpm_.handles(TPM2_HR_HMAC_SESSION).size() <= kMostKept;
-  if (kept_ && records_ != nullptr) record_ = records_->add(handle_, restarts_);
+  kept_ =
+      records_ == nullptr && (!shared_ || tpm_.handles(TPM2_HR_HMAC_SESSION).size() <= kMostKept);
+}
+
+std::optional<LeftSession> PolicySession::begin_to_keep() {
+  if (records_ == nullptr || handle_ != 0) return std::nullopt;
+  if (tpm_.handles(TPM2_HR_HMAC_SESSION).size() >= kMostKept) return std::nullopt;
+  start();
+  kept_ = true;
+  used_ = std::chrono::steady_clock::now();
+  return LeftSession{handle_, restarts_, {}};
+}
+
+bool PolicySession::set_record(TPMI_SH_POLICY session, Bytes& record) noexcept {
+  if (handle_ != session || !record_.empty()) return false;
+  record_.swap(record);
+  return true;
+}
+
+void PolicySession::forgo(TPMI_SH_POLICY session) {
+  if (handle_ == session && record_.empty()) flush();
+}
+
+Bytes PolicySession::take_record() noexcept {
+  kept_ = false;
+  return std::exchange(record_, {});
 }
 
 void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_command) {
@@ -75,14 +99,14 @@ void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_co
   }
 }
 
-void PolicySession::flush_if_idle(std::chrono::milliseconds idle) {
-  if (handle_ != 0 && std::chrono::steady_clock::now() - used_ >= idle) flush();
-}
-
 void PolicySession::flush() {
   if (handle_ == 0 || !tpm_.usable()) return;
   // First the record: what is flushed can be another process's session at once.
-  if (!record_.empty()) records_->remove(record_);
+  try {
+    if (!record_.empty()) records_->remove(record_);
+  } catch (const std::exception& error) {
+    log::warn("the record of a policy session stays until the next reaping", error);
+  }
   record_.clear();
   try {
     tpm_.flush_context(handle_);

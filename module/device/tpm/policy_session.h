@@ -38,7 +38,8 @@ class PolicySession {
  public:
   /// @param shared   Whether other processes' sessions take the same places: no resource manager is
   ///                 there. Then the session is kept only while a place is left for others.
-  /// @param records  Where it is written down who has it; null to write nothing down.
+  /// @param records  Where it is written down who has it; null to write nothing down. A session
+  ///                 that start() begins is not, since that may take long: it is for one use only.
   /// @param protection  Makes it a session that sends no secrets; nothing for one that does.
   PolicySession(Tpm& tpm, bool shared, SessionRecords* records,
                 std::optional<SessionProtection> protection)
@@ -57,10 +58,26 @@ class PolicySession {
   /// What the session is when it sends no secrets; null when it does, and before its first use.
   [[nodiscard]] SaltedSession* salted() noexcept { return salted_ ? &*salted_ : nullptr; }
 
-  /// Flushes it if it was not used for so long.
-  void flush_if_idle(std::chrono::milliseconds idle);
+  /// Whether it was not used for so long.
+  [[nodiscard]] bool is_idle(std::chrono::milliseconds idle) const noexcept {
+    return handle_ != 0 && std::chrono::steady_clock::now() - used_ >= idle;
+  }
 
-  /// Flushes it if there is one. Over a lost connection it does nothing.
+  // Its record. Writing may take long, so it is done by others, without the lock of the TPM.
+
+  /// Begins a session that stays for the next use, where there is none and room for one. It is to
+  /// be recorded: then set_record(), or forgo() if that failed.
+  /// @return what to record; nothing if there is nothing to.
+  [[nodiscard]] std::optional<LeftSession> begin_to_keep();
+  /// False if that session is not there any more.
+  [[nodiscard]] bool set_record(TPMI_SH_POLICY session, Bytes& record) noexcept;
+  /// Flushes that session.
+  void forgo(TPMI_SH_POLICY session);
+  /// Has the next use be the last one, and gives away the record.
+  [[nodiscard]] Bytes take_record() noexcept;
+
+  /// Flushes it if there is one, also where its record can't be struck out. Over a lost connection
+  /// it does nothing.
   void flush();
 
   /// Gives up the session that a lost connection left in the TPM, if there is one.

@@ -1,4 +1,5 @@
 // A TPM, or the way to it, that fails at any command: no hang, no key left, and work goes on.
+#include <atomic>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -255,6 +256,55 @@ TEST_F(TpmFaultTest, GivesOutASignatureThoughItsSessionCanNotBeFlushed) {
   for (const TPM2_HANDLE session : taken) others.flush_context(session);
   device->close();
   EXPECT_TRUE(others.handles(TPM2_HR_HMAC_SESSION).empty());
+}
+
+/// A registry that is away: each change fails, or waits.
+class JournalThatIsAway final : public KeyJournal {
+ public:
+  [[nodiscard]] const std::string& host() const noexcept override { return host_; }
+  void add(const JournalEntry&) override { change(); }
+  void remove(ByteView) override { change(); }
+  void give_up(ByteView) override { change(); }
+  [[nodiscard]] std::vector<JournalEntry> entries(const std::string&) override { return {}; }
+
+  std::atomic<bool> away{false};
+  std::atomic<int> failures{0};
+
+ private:
+  void change() {
+    if (!away) return;
+    ++failures;
+    throw Error(CKR_FUNCTION_FAILED, "database is locked");
+  }
+
+  const std::string host_ = "0123456789ab";
+};
+
+TEST_F(TpmFaultTest, SignsWithoutTheRegistry) {
+  for (const bool encrypt : {false, true}) {
+    TpmDeviceOptions with = options(/*kill_switch=*/false, kPatience);
+    const auto journal = std::make_shared<JournalThatIsAway>();
+    with.journal = journal;
+    with.encrypt = encrypt;
+    with.session_idle = milliseconds(0);
+    const auto device = tpm::make_tpm_device(std::make_shared<tpm::Chip>(with));
+    const auto scope =
+        device->open_scope({"task", "0123456789abcdef", BootClock::time_point::max()});
+    const auto key = scope->generate({CKK_EC, 256});
+    tpm::Tpm others({swtpm_.tcti(), seconds(10)});
+    EXPECT_EQ(others.handles(TPM2_HR_HMAC_SESSION).size(), 1U) << "it is kept";
+    journal->away = true;
+    EXPECT_NO_THROW(sign(*key));
+    (void)device->retry_pending();  // the session is idle
+    EXPECT_EQ(journal->failures, 1);
+    EXPECT_TRUE(others.handles(TPM2_HR_HMAC_SESSION).empty());
+    EXPECT_NO_THROW(sign(*key));
+    EXPECT_EQ(journal->failures, 1) << "a signature asked the registry";
+    EXPECT_NO_THROW(sign(*scope->generate({CKK_EC, 256})));
+    EXPECT_EQ(journal->failures, 2) << "a session that stays is recorded at a generation";
+    EXPECT_TRUE(others.handles(TPM2_HR_HMAC_SESSION).empty());
+    device->close();
+  }
 }
 
 TEST_F(TpmFaultTest, WaitsForAnAnswerThatIsLateButInTime) {
