@@ -197,13 +197,13 @@ std::shared_ptr<ChipKey> Chip::generate(const KeySpec& spec, BootClock::time_poi
     key->scope = std::move(scope);
     return key;
   });
-  keep_session();
+  keep_session(/*only_if_missed=*/false);
   return made;
 }
 
 /// Has a session stay for the signatures to come, where it must be recorded for that. The record is
 /// written without the lock: no signature waits for it. Those that find no session begin one each.
-void Chip::keep_session() noexcept {
+void Chip::keep_session(bool only_if_missed) noexcept {
   if (!records_ ||
       (options_.deadline == TpmDeadline::software && !options_.kill_switch && !options_.encrypt)) {
     return;
@@ -215,6 +215,7 @@ void Chip::keep_session() noexcept {
     {
       const std::scoped_lock lock(mutex_);
       if (link_ == nullptr || std::chrono::steady_clock::now() < record_after_) return;
+      if (only_if_missed && !link_->session.is_missed()) return;
       connection = connection_;
       begun = link_->session.begin_to_keep();
     }
@@ -414,12 +415,15 @@ void Chip::flush_idle_session() noexcept {
     if (!record.empty()) {
       // First the record, without the lock: no signature waits for it.
       lock.unlock();
+      bool failed = false;
       try {
         records_->remove(record);
       } catch (const std::exception& error) {
         log::warn("the record of a policy session stays until the next reaping", error);
+        failed = true;
       }
       lock.lock();
+      if (failed) record_after_ = std::chrono::steady_clock::now() + kRecordPause;
     }
     if (link_ != nullptr && link_->session.is_idle(options_.session_idle)) link_->session.flush();
   } catch (const std::exception& error) {
@@ -431,6 +435,7 @@ void Chip::flush_idle_session() noexcept {
 std::size_t Chip::retry() noexcept {
   if (!usable()) return owed_count_;
   flush_idle_session();
+  keep_session(/*only_if_missed=*/true);
   if (owed_count_ == 0) return 0;
   std::list<std::shared_ptr<ChipKey>> owed;
   {

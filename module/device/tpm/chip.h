@@ -159,7 +159,7 @@ class Chip {
   void abandon() noexcept;
   void flush_left_sessions();
   void flush_idle_session() noexcept;
-  void keep_session() noexcept;
+  void keep_session(bool only_if_missed) noexcept;
   [[nodiscard]] bool clear_out() noexcept;
   [[nodiscard]] bool is_anything_left() const noexcept;
   std::shared_ptr<ChipKey> generate_on_chip(const KeySpec& spec, BootClock::time_point deadline);

@@ -59,6 +59,7 @@ std::optional<LeftSession> PolicySession::begin_to_keep() {
   if (tpm_.handles(TPM2_HR_HMAC_SESSION).size() >= kMostKept) return std::nullopt;
   start();
   kept_ = true;
+  missed_ = false;
   used_ = std::chrono::steady_clock::now();
   return LeftSession{handle_, restarts_, {}};
 }
@@ -92,6 +93,7 @@ void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_co
   }
   used_ = std::chrono::steady_clock::now();
   if (kept_) return;
+  missed_ = records_ != nullptr;
   try {
     flush();
   } catch (const std::exception& error) {

@@ -69,6 +69,8 @@ class PolicySession {
   /// be recorded: then set_record(), or forgo() if that failed.
   /// @return what to record; nothing if there is nothing to.
   [[nodiscard]] std::optional<LeftSession> begin_to_keep();
+  /// Whether there was none since when one was needed.
+  [[nodiscard]] bool is_missed() const noexcept { return missed_; }
   /// False if that session is not there any more.
   [[nodiscard]] bool set_record(TPMI_SH_POLICY session, Bytes& record) noexcept;
   /// Flushes that session.
@@ -96,6 +98,7 @@ class PolicySession {
   std::uint64_t restarts_ = 0;
   std::chrono::steady_clock::time_point used_{};
   bool kept_ = false;
+  bool missed_ = false;
   TPMI_SH_POLICY handle_ = 0;
 };
 
