@@ -1,4 +1,8 @@
 // Logging in and out (PKCS#11 3.0, 5.6.9 to 5.6.11), where it is required and where not.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "conformance/fixture.h"
@@ -171,6 +175,31 @@ TEST_F(LoginTest, EndsWithEverythingPrivate) {
 }
 
 // An operation that began under a login does not go on after it, even after the next login.
+// Whether the key is made before the logout or after it: none is left that the next login meets.
+TEST_F(LoginTest, EndsWithWhatIsBeingMade) {
+  const CK_SESSION_HANDLE session = open_session();
+  const CK_SESSION_HANDLE other = open_session();
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_RV(CKR_OK, log_in(session));
+    KeyPair pair;
+    std::atomic<bool> running{false};
+    std::thread maker([&] {
+      running = true;
+      try_generate(session, kRsa2048, {}, {}, pair);
+    });
+    while (!running) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));  // most likely while it is made
+    EXPECT_RV(CKR_OK, p11_->C_Logout(other));
+    maker.join();
+    ASSERT_RV(CKR_OK, log_in(session));
+    EXPECT_EQ(find(session, {{CKA_CLASS, CKO_PRIVATE_KEY}}).size(), 0U);
+    if (pair.private_key != CK_INVALID_HANDLE) {
+      EXPECT_RV(CKR_KEY_HANDLE_INVALID, sign_answer(session, pair.private_key, kRsa2048));
+    }
+    EXPECT_RV(CKR_OK, p11_->C_Logout(session));
+  }
+}
+
 TEST_F(LoginTest, EndsWithWhatItBegan) {
   const CK_SESSION_HANDLE session = open_session();
   const CK_SESSION_HANDLE other = open_session(0);
