@@ -5,6 +5,7 @@
 
 #include "base/process_identity.h"
 #include "base/task_binding.h"
+#include "base/utf8.h"
 #include "ledger/chain_stream.h"
 #include "tools/failure.h"
 
@@ -43,7 +44,7 @@ ledger::Verification verify_file(const std::string& path, const ledger::Expectat
 
 nlohmann::json chain_json(const std::string& path, const ledger::Verification& found) {
   const ledger::ChainSummary& summary = found.summary;
-  nlohmann::json json = {{"file", path},
+  nlohmann::json json = {{"file", printable_utf8(path)},
                          {"verdict", to_string(found.verdict)},
                          {"task", summary.task.id},
                          {"serial", summary.task.serial},

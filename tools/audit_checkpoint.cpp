@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/replace_file.h"
+#include "base/utf8.h"
 #include "ledger/chain_stream.h"
 #include "ledger/checkpoint.h"
 #include "ledger/closed_chains.h"
@@ -128,7 +129,8 @@ int run_audit_checkpoint(const AuditCheckpointOptions& options) {
     replace_file(options.output, as_bytes(note));
   }
   for (const ledger::BrokenChain& broken : found.broken) {
-    std::cerr << "mayfly: not covered: " << broken.path.string() << ": " << broken.problem << '\n';
+    std::cerr << "mayfly: not covered: " << printable_utf8(broken.path.string()) << ": "
+              << broken.problem << '\n';
   }
   std::cerr << "mayfly: " << checkpoint.size << " records, " << found.chains.size()
             << " of them new; " << found.open << " chains are open\n";

@@ -97,6 +97,7 @@ CoveredChains::Removal CoveredChains::removal(const std::string& serial,
                                               std::uint64_t ended_ms) const {
   const ClosedChain* const purged = log_.purged(serial);
   if (purged == nullptr) return {false, "it was taken away"};
+  if (ended_ms == 0) return {false, "it was taken away, whatever the list says: its task is open"};
   if (purged->time_ms > unix_now_s() * 1000 + 1000) {
     return {false, "the list says that it was removed at a time that is still to come"};
   }

@@ -54,8 +54,9 @@ class CoveredChains {
     bool is_right = false;  ///< it was removed for its age, as --retention wants it
     std::string text;
   };
-  /// @param ended_ms  When its task ended, as somebody else knows; 0 for nobody. Whoever can write
-  ///                  the folder can write the list, too, where no checkpoint covers it.
+  /// @param ended_ms  When its task ended, as somebody else knows; 0 for a task that is open as far
+  ///                  as they know, whose chain nobody may remove. Whoever can write the folder can
+  ///                  write the list, too, where no checkpoint covers it.
   [[nodiscard]] Removal removal(const std::string& serial, std::uint64_t ended_ms) const;
 
  private:

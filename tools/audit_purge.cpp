@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "ledger/chain_folder.h"
 #include "ledger/closed_chains.h"
 #include "tools/as_owner.h"
@@ -61,7 +62,7 @@ Purge plan_purge(const std::filesystem::path& folder, std::uint64_t before_ms) {
     ++purge.kept;
     if (found.verdict == ledger::Verdict::tampered) {
       purge.tampered = true;
-      std::cout << "kept " << path.string() << ": it " << why << '\n';
+      std::cout << "kept " << printable_utf8(path.string()) << ": it " << why << '\n';
     }
   }
   return purge;
@@ -98,8 +99,8 @@ int run_audit_purge(const AuditPurgeOptions& options) {
   for (std::size_t i = 0; i < purge.files.size(); ++i) {
     const std::string path = purge.files[i].string();
     if (!options.dry_run && unlink(path.c_str()) != 0) throw file_failure(path, errno);
-    std::cout << (options.dry_run ? "would remove " : "removed ") << path << ", task "
-              << purge.chains[i].task.id << '\n';
+    std::cout << (options.dry_run ? "would remove " : "removed ") << printable_utf8(path)
+              << ", task " << purge.chains[i].task.id << '\n';
   }
   std::cout << purge.files.size() << (options.dry_run ? " would be removed, " : " removed, ")
             << purge.kept << " kept\n";

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/task_binding.h"
+#include "base/utf8.h"
 #include "tools/audit_chains.h"
 #include "tools/audit_entries.h"
 #include "tools/audit_page.h"
@@ -83,7 +84,7 @@ std::vector<ShownChain> read_chains(const AuditShowOptions& options) {
   std::vector<ShownChain> chains;
   for (const std::string& file : options.files) {
     ShownChain chain;
-    chain.file = file;
+    chain.file = printable_utf8(file);
     chain.found = verify_file(file, {}, [&](const ledger::Entry& entry) {
       if (filter.admits(entry)) chain.entries.push_back(entry);
     });

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/task_binding.h"
+#include "base/utf8.h"
 #include "ledger/chain_folder.h"
 #include "tools/approver_key.h"
 #include "tools/audit_chains.h"
@@ -100,7 +101,10 @@ std::string caveat(const Verification& found, const Expectations& expected, bool
          "key; see --key, --ledger-key and --head";
 }
 
-void print_field(const char* name, const std::string& value) { std::cout << name << value << '\n'; }
+/// Whoever can write the folder has chosen what files are called.
+void print_field(const char* name, const std::string& value) {
+  std::cout << name << printable_utf8(value) << '\n';
+}
 
 /// Verifies chains one after the other, beside the registry if there is one.
 class AuditVerify {
@@ -280,7 +284,7 @@ class AuditVerify {
   [[nodiscard]] nlohmann::json checkpoints_json() const {
     nlohmann::json list = nlohmann::json::array();
     for (const CheckedCheckpoint& checked : covered_->checkpoints()) {
-      list.push_back({{"file", checked.file},
+      list.push_back({{"file", printable_utf8(checked.file)},
                       {"origin", checked.checkpoint.origin},
                       {"size", checked.checkpoint.size},
                       {"problem", checked.problem}});

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "ledger/chain_file.h"
 
 namespace mayfly {
@@ -62,7 +63,12 @@ bool RegistryPurge::needs(const TaskRecord& task) const {
     const bool is_there =
         std::filesystem::exists(ledger::chain_path(rules_.ledger_folder, task.serial), error);
     if (is_there || error) return true;
-    if (log_->purged(task.serial) != nullptr) return false;
+    // Whoever can write the folder can write the list, too.
+    const ledger::ClosedChain* const purged = log_->purged(task.serial);
+    if (purged != nullptr && purged->time_ms >= task.ended &&
+        purged->time_ms / 1000 <= unix_now_s()) {
+      return false;
+    }
   }
   // It had a ledger, of which it is not known that it was rightly removed.
   return !task.ledger_key.empty();

@@ -136,6 +136,11 @@ void ChainFile::require_untouched() {
   if (static_cast<std::uint64_t>(status->st_size) != size_) {
     refuse("was changed by somebody else while its task was open; end the task");
   }
+  struct stat named {};
+  if (fstatat(AT_FDCWD, path_.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+      named.st_dev != status->st_dev || named.st_ino != status->st_ino) {
+    refuse("was moved away while its task was open; end the task");
+  }
   looked_ = now;
 }
 

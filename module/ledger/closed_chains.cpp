@@ -38,24 +38,34 @@ std::optional<ClosedChain> closed_chain(const std::filesystem::path& path,
                      summary.last_ms};
 }
 
+Verification read_chain(const std::filesystem::path& path) {
+  Expectations expected;
+  expected.serial = path.stem().string();
+  ChainStream stream(path);
+  return verify_chain(stream, expected);
+}
+
 NewlyClosed find_closed(const std::filesystem::path& folder, const ChainLog& log) {
   NewlyClosed result;
   for (const std::filesystem::path& path : chain_files(folder)) {
-    const std::string serial = path.stem().string();
-    if (log.closed(serial) != nullptr) continue;
-    Expectations expected;
-    expected.serial = serial;
+    if (log.closed(path.stem().string()) != nullptr) continue;
     Verification found;
+    std::optional<ClosedChain> closed;
     try {
-      ChainStream stream(path);
-      found = verify_chain(stream, expected);
+      found = read_chain(path);
+      closed = closed_chain(path, found);
+      // It can have gone on after it was read, and before it was found to be over.
+      if (closed && found.verdict != Verdict::sealed) {
+        found = read_chain(path);
+        closed = closed_chain(path, found);
+      }
     } catch (const Error&) {
       result.broken.push_back({path, "it can't be read, or is no regular file"});
       continue;
     }
     if (found.verdict == Verdict::tampered) {
       result.broken.push_back({path, "line " + std::to_string(found.line) + ": " + found.problem});
-    } else if (auto closed = closed_chain(path, found)) {
+    } else if (closed) {
       result.chains.push_back(std::move(*closed));
     } else {
       ++result.open;

@@ -17,13 +17,21 @@ inline constexpr std::size_t kMaxFields = 1024;
 inline constexpr std::size_t kMaxCredential = 64 * 1024;
 inline constexpr std::size_t kMaxText = 1024 * 1024;
 
-/// A caller's structure, as this version knows it: what an earlier header did not have is zero.
-/// @throws BadCall for NULL, and for a size that is none.
+/// A caller's structure, as this version knows it: what an earlier header did not have is zero, and
+/// so must be what only a later one has.
+/// @throws BadCall for NULL, for a size that is none, and for a member that is not known here: it
+///         may ask for a check.
 template <typename Struct>
 [[nodiscard]] Struct known(const Struct* given, const char* name) {
   if (given == nullptr) throw BadCall(std::string(name) + " is NULL");
   if (given->size < sizeof given->size || given->size > 64 * sizeof(Struct)) {
     throw BadCall(std::string(name) + "->size is not sizeof *" + name);
+  }
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(given);
+  const std::size_t known_size = std::min(given->size, sizeof(Struct));
+  if (std::any_of(bytes + known_size, bytes + given->size,
+                  [](unsigned char b) { return b != 0; })) {
+    throw BadCall(std::string(name) + " has a member that this library does not know");
   }
   Struct copy{};
   std::memcpy(&copy, given, std::min(given->size, sizeof copy));

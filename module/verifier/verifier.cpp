@@ -10,10 +10,28 @@ using credential::VerifiedCredential;
 
 bool is_pem(const std::string& text) { return text.find("-----BEGIN ") != text.npos; }
 
-/// What must be there for a proof to be one of this request.
+[[noreturn]] void refuse_proof(credential::Reason reason, const std::string& detail) {
+  throw credential::Refused(credential::Part::proof, reason, detail);
+}
+
+/// Where none came, nothing may be expected of one: who sends the request chooses.
+void require_nothing_of_proof(const credential::ProofExpectations& expected) {
+  if (!expected.nonce.empty() || !expected.audience.empty() || !expected.access_token.empty()) {
+    refuse_proof(credential::Reason::malformed, "there is none");
+  }
+}
+
+/// What must be there for a proof to be one of this request. What is expected and no proof of that
+/// kind carries is not passed over.
 void require_request(const Request& request) {
   const credential::ProofExpectations& expected = request.expected;
   const bool is_wpt = !request.wpt.empty();
+  if (is_wpt && !expected.nonce.empty()) {
+    refuse_proof(credential::Reason::wrong_nonce, "workload proof tokens carry none");
+  }
+  if (!is_wpt && !expected.audience.empty()) {
+    throw BadCall("audience is for workload proof tokens: leave it out");
+  }
   if (is_wpt && expected.target.empty() == expected.audience.empty()) {
     throw BadCall("say for which request a workload proof token is: by url or by audience");
   }
@@ -41,13 +59,12 @@ VerifiedCredential Verifier::verify(const Request& request) {
   const int proofs = (request.dpop.empty() ? 0 : 1) + (request.wpt.empty() ? 0 : 1) +
                      (request.http.input.empty() ? 0 : 1);
   if (proofs > 1) {
-    throw credential::Refused(credential::Part::proof, credential::Reason::malformed,
-                              "there is more than one");
+    refuse_proof(credential::Reason::malformed, "there is more than one");
   }
   if (proofs == 0 && settings_.needs_proof) {
-    throw credential::Refused(credential::Part::proof, credential::Reason::malformed,
-                              "there is none");
+    refuse_proof(credential::Reason::malformed, "there is none");
   }
+  if (proofs == 0) require_nothing_of_proof(request.expected);
   if (proofs == 1) require_request(request);
   VerifiedCredential verified = verify_credential(request);
   check_status(verified, request.expected.clock);

@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/process_identity.h"
 #include "integration/tools/audit_fixture.h"
+#include "ledger/chain_log.h"
 #include "registry/sqlite/connection.h"
+#include "ledger/chain_log.h"
 #include "registry/sqlite/sqlite_registry.h"
 
 namespace mayfly::test {
@@ -68,6 +70,18 @@ class AuditRegistry : public AuditFixture {
 
   [[nodiscard]] Bytes ledger_key() const {
     return keys_.ledger.public_key().subject_public_key_info();
+  }
+
+  /// What somebody who can write the folder writes: the sample chain was closed and is purged.
+  void forge_purge(std::uint64_t time_ms) const {
+    ledger::ClosedChain record;
+    record.task = sample_task();
+    record.head = {7, Bytes(32, 7)};
+    record.time_ms = 1'000;
+    ledger::ClosedChain purged = record;
+    purged.event = ledger::ClosedChain::Event::purged;
+    purged.time_ms = time_ms;
+    ledger::ChainLogFile(folder()).add({record, purged});
   }
 
   [[nodiscard]] Outcome verify(Words arguments = {}) const {
@@ -193,6 +207,15 @@ TEST_F(AuditRegistry, KnowsAChainByItsNameWhereNobodyNamesIt) {
   EXPECT_THAT(found.out, HasSubstr("tampered"));
 }
 
+TEST_F(AuditRegistry, MissesTheChainOfAnOpenTaskWhateverTheListSays) {
+  record(TaskState::active, ledger_key());
+  forge_purge(unix_now_s() * 1000);
+  const Outcome found = verify({"--retention", "90d"});
+  EXPECT_EQ(found.status, kNotSealed);
+  EXPECT_THAT(found.out, HasSubstr("is missing"));
+  EXPECT_THAT(found.out, HasSubstr("its task is open"));
+}
+
 TEST_F(AuditRegistry, ForgetsATaskOnlyWhenItsChainWasPurged) {
   ChainText chain(1'700'000'000'000);  // long ago
   chain.add(ledger::Event::open, open_data())
@@ -209,6 +232,11 @@ TEST_F(AuditRegistry, ForgetsATaskOnlyWhenItsChainWasPurged) {
   fs::rename(chain_file(), chain_file() + ".gone");
   EXPECT_THAT(forget(), HasSubstr("1 tasks stay for their ledgers"));
   EXPECT_THAT(verify().out, HasSubstr("is missing")) << "as long as it was not purged";
+
+  const std::string list = ledger::chain_log_path(folder()).string();
+  forge_purge(unix_now_s() * 1000 + 1'000'000'000);
+  EXPECT_THAT(forget(), HasSubstr("1 tasks stay for their ledgers")) << "that is still to come";
+  fs::remove(list);
 
   fs::rename(chain_file() + ".gone", chain_file());
   ASSERT_THAT(sandbox_.mayfly({"audit", "purge", "--older", "1d"}).out, HasSubstr("1 removed"));

@@ -41,6 +41,23 @@ TEST_F(Audit, VerifiesASealedChain) {
   EXPECT_THAT(found.out, HasSubstr("against nothing but itself"));
 }
 
+TEST_F(Audit, AFilesNameForgesNoLineAndSilencesNothing) {
+  const std::string chain = sealed_chain(keys_);
+  for (const std::string& name :
+       {std::string("x\nverdict      sealed\n\x1b[8m"), std::string("b\xff")}) {
+    const std::string path = file(name, chain);
+    for (const Words& words : {Words{"verify", path}, {"show", path}}) {
+      const Outcome found = audit(words);
+      EXPECT_EQ(count_of(found.out, "verdict      sealed\n"), 1U) << found.out;
+      EXPECT_THAT(found.out, Not(HasSubstr("\x1b")));
+      Words as_json = words;
+      as_json.emplace_back("--json");
+      const Outcome json = audit(as_json);
+      EXPECT_NE(json.out, "") << json.err;
+    }
+  }
+}
+
 TEST_F(Audit, SaysWhichLineIsWrong) {
   std::string chain = sealed_chain(keys_);
   chain.replace(chain.find("made"), 4, "fade");

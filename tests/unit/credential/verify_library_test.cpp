@@ -228,6 +228,9 @@ TEST_F(VerifyLibrary, TakesWorkloadProofsAndMessageSignatures) {
   EXPECT_EQ(verify(), "bad call") << "url and audience";
   request_.url = nullptr;
   EXPECT_EQ(verify(), "proof wrong-audience");
+  request_.nonce = "given out";
+  EXPECT_EQ(verify(), "proof wrong-nonce") << "who sends the proof chooses its kind";
+  request_.nonce = nullptr;
 
   request_.wpt = nullptr;
   request_.audience = nullptr;
@@ -282,6 +285,13 @@ TEST_F(VerifyLibrary, LeavesNothingOutThatWasNotNamed) {
   settings_.flags = MAYFLY_NO_PROOF;
   ASSERT_EQ(make(), "verified");
   EXPECT_EQ(verify(), "verified") << "without the safeguard";
+  request_.nonce = "given out";
+  EXPECT_EQ(verify(), "proof malformed") << "there is none that could have it";
+  request_.nonce = nullptr;
+  request_.dpop = dpop_.c_str();
+  request_.audience = "another";
+  EXPECT_EQ(verify(), "bad call") << "nothing in such a proof names it";
+  request_.audience = nullptr;
   const std::string forged = dpop(stranger());
   request_.dpop = forged.c_str();
   EXPECT_EQ(verify(), "proof other-key") << "one that is there must hold all the same";
@@ -312,6 +322,19 @@ TEST_F(VerifyLibrary, KnowsHowMuchTheCallerKnows) {
   EXPECT_EQ(mayfly_verifier_new(nullptr, &verifier_, nullptr), MAYFLY_VERIFY_BAD_CALL);
   EXPECT_EQ(verifier_, nullptr);
   EXPECT_EQ(mayfly_verifier_new(&settings_, nullptr, nullptr), MAYFLY_VERIFY_BAD_CALL);
+}
+
+TEST_F(VerifyLibrary, PassesNothingOverThatALaterHeaderHas) {
+  struct {
+    mayfly_verify_settings settings;
+    std::uint64_t more;
+  } later{settings_, 0};
+  later.settings.size = sizeof later;
+  EXPECT_EQ(mayfly_verifier_new(&later.settings, &verifier_, &result_), MAYFLY_VERIFIED);
+  mayfly_verifier_free(verifier_);
+  later.more = 1;
+  EXPECT_EQ(mayfly_verifier_new(&later.settings, &verifier_, &result_), MAYFLY_VERIFY_BAD_CALL);
+  EXPECT_THAT(result_.message, HasSubstr("does not know"));
 }
 
 /// What an agent has: a key, and how it signs with it.

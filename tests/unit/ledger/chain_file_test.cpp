@@ -84,6 +84,18 @@ TEST_F(ChainFileTest, TakesNoMoreLinesOnceItWasRemoved) {
       << "and at once the next time";
 }
 
+TEST_F(ChainFileTest, TakesNoMoreLinesOnceItWasMovedAway) {
+  ChainFile file(folder_.path(), kSerial);
+  file.append("a\n");
+  const std::filesystem::path path = chain_path(folder_.path(), kSerial);
+  std::filesystem::rename(path, folder_.path() / "elsewhere");
+  std::this_thread::sleep_for(ChainFile::kLookAgain);
+  EXPECT_NE(problem_of([&] { file.append("b\n"); }).find("was moved away"), std::string::npos);
+  std::filesystem::copy(folder_.path() / "elsewhere", path);
+  EXPECT_NE(problem_of([&] { file.append("b\n"); }).find("was moved away"), std::string::npos)
+      << "another one is not the same";
+}
+
 TEST_F(ChainFileTest, LooksAtOnceWhereItIsToldTo) {
   ChainFile file(folder_.path(), kSerial);
   file.append("a\n");
