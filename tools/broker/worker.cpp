@@ -480,22 +480,6 @@ int run_ordered_worker(std::span<const std::string> strings) {
 
 }  // namespace
 
-std::vector<std::string> ordered_worker_strings(int control, pid_t broker, int orders) {
-  return {std::to_string(control), std::to_string(broker), std::to_string(orders)};
-}
-
-std::vector<std::string> to_strings(const WorkerArguments& arguments) {
-  return {std::to_string(arguments.control),
-          std::to_string(arguments.p11kit),
-          std::to_string(arguments.agents),
-          std::to_string(arguments.supervisor),
-          arguments.config,
-          arguments.task_id,
-          std::to_string(arguments.ttl.value_or(std::chrono::seconds(0)).count()),
-          arguments.policy,
-          std::to_string(arguments.grant)};
-}
-
 int run_worker(std::span<const std::string> strings) {
   if (strings.size() == kOrderedArguments) return run_ordered_worker(strings);
   const std::optional<WorkerArguments> arguments = parse_arguments(strings);

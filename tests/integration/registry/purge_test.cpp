@@ -1,5 +1,6 @@
 #include <fstream>
 
+#include "base/clock.h"
 #include "compose/registry_purge.h"
 #include "integration/registry/registry_test.h"
 #include "ledger/chain_file.h"
@@ -217,6 +218,7 @@ class PurgeBesideLedgers : public Purge {
     ledger::ChainLogFile file(folder_.path());
     file.add({chain});
     chain.event = ledger::ClosedChain::Event::purged;
+    chain.time_ms = unix_now_s() * 1000;
     file.add({chain});
     std::filesystem::remove(ledger::chain_path(folder_.path(), digits(number)));
   }
