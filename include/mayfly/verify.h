@@ -17,9 +17,9 @@
  * setting that is missing is MAYFLY_VERIFY_BAD_CALL, never a check less.
  *
  * Texts are UTF-8 and end with a zero. A structure's `size` is sizeof it: a later version of this
- * header may have more members at the end, and a library reads those only that the caller knows. One
- * that the library does not know must be zero, as must all that are not set. Nothing that a caller gives is kept after a call returns,
- * but for a verifier's `fetch_status` and `context`. */
+ * header may have more members at the end, and a library reads those only that the caller knows.
+ * One that the library does not know must be zero, as must all that are not set. Nothing that a
+ * caller gives is kept after a call returns, but for a verifier's `fetch_status` and `context`. */
 #ifndef MAYFLY_VERIFY_H
 #define MAYFLY_VERIFY_H
 

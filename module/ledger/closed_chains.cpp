@@ -10,6 +10,14 @@
 namespace mayfly::ledger {
 namespace {
 
+/// @throws Error as ChainStream.
+Verification read_chain(const std::filesystem::path& path) {
+  Expectations expected;
+  expected.serial = path.stem().string();
+  ChainStream stream(path);
+  return verify_chain(stream, expected);
+}
+
 /// Whether nothing can follow any more what was found of a chain.
 bool is_closed(const std::filesystem::path& path, const Verification& found) {
   switch (found.verdict) {
@@ -36,13 +44,6 @@ std::optional<ClosedChain> closed_chain(const std::filesystem::path& path,
   const ChainSummary& summary = found.summary;
   return ClosedChain{ClosedChain::Event::closed, summary.task, summary.head, found.verdict,
                      summary.last_ms};
-}
-
-Verification read_chain(const std::filesystem::path& path) {
-  Expectations expected;
-  expected.serial = path.stem().string();
-  ChainStream stream(path);
-  return verify_chain(stream, expected);
 }
 
 NewlyClosed find_closed(const std::filesystem::path& folder, const ChainLog& log) {

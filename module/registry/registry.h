@@ -27,8 +27,8 @@ namespace mayfly {
 ///         within the configured time-out, when the registry can't be reached or written. Whether
 ///         what was asked has happened is then unknown only if it was lost in the very last step,
 ///         which a RegistryUnanswered says; asking again is safe in all cases, as each function
-///         says. CKR_ARGUMENTS_BAD for a record
-///         that is malformed or too large. RegistryRefused where a function says so.
+///         says. CKR_ARGUMENTS_BAD for a record that is malformed or too large. RegistryRefused
+///         where a function says so.
 class Registry {
  public:
   virtual ~Registry() = default;

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/random.h"
+#include "registry/registry_unanswered.h"
 
 namespace mayfly {
 namespace {
@@ -19,6 +20,16 @@ milliseconds pause_after(unsigned tries) {
 }
 
 }  // namespace
+
+void SqlDatabase::commit_by(const std::function<void()>& commit) {
+  try {
+    commit();
+  } catch (const SqlConflict&) {
+    throw;
+  } catch (const Error& error) {
+    throw RegistryUnanswered(error.rv(), error.what());
+  }
+}
 
 void SqlDatabase::transact_within(std::optional<milliseconds> most, Access access,
                                   const Body& body) {

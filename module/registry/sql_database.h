@@ -125,6 +125,9 @@ class SqlDatabase {
   /// Tries once. @throws SqlConflict when it may be tried again before the deadline;
   /// RegistryUnanswered when it may have been done.
   virtual void attempt(Access access, const Body& body, Clock::time_point deadline) = 0;
+  /// Commits in an attempt. @throws what `commit` throws if the transaction can be begun anew, else
+  /// RegistryUnanswered.
+  static void commit_by(const std::function<void()>& commit);
   [[nodiscard]] virtual std::chrono::milliseconds patience() const noexcept = 0;
 };
 

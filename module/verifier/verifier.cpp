@@ -14,11 +14,10 @@ bool is_pem(const std::string& text) { return text.find("-----BEGIN ") != text.n
   throw credential::Refused(credential::Part::proof, reason, detail);
 }
 
-/// Where none came, nothing may be expected of one: who sends the request chooses.
-void require_nothing_of_proof(const credential::ProofExpectations& expected) {
-  if (!expected.nonce.empty() || !expected.audience.empty() || !expected.access_token.empty()) {
-    refuse_proof(credential::Reason::malformed, "there is none");
-  }
+/// Whether there must be a proof, since something is expected of it: who sends the request would
+/// else choose that it is not looked at.
+bool expects_proof(const credential::ProofExpectations& expected) {
+  return !expected.nonce.empty() || !expected.audience.empty() || !expected.access_token.empty();
 }
 
 /// What must be there for a proof to be one of this request. What is expected and no proof of that
@@ -61,10 +60,9 @@ VerifiedCredential Verifier::verify(const Request& request) {
   if (proofs > 1) {
     refuse_proof(credential::Reason::malformed, "there is more than one");
   }
-  if (proofs == 0 && settings_.needs_proof) {
+  if (proofs == 0 && (settings_.needs_proof || expects_proof(request.expected))) {
     refuse_proof(credential::Reason::malformed, "there is none");
   }
-  if (proofs == 0) require_nothing_of_proof(request.expected);
   if (proofs == 1) require_request(request);
   VerifiedCredential verified = verify_credential(request);
   check_status(verified, request.expected.clock);

@@ -174,7 +174,6 @@ TEST_F(LoginTest, EndsWithEverythingPrivate) {
   EXPECT_RV(CKR_OK, sign_answer(session, again[0], kP256));
 }
 
-// An operation that began under a login does not go on after it, even after the next login.
 // Whether the key is made before the logout or after it: none is left that the next login meets.
 TEST_F(LoginTest, EndsWithWhatIsBeingMade) {
   const CK_SESSION_HANDLE session = open_session();
@@ -200,6 +199,7 @@ TEST_F(LoginTest, EndsWithWhatIsBeingMade) {
   }
 }
 
+// An operation that began under a login does not go on after it, even after the next login.
 TEST_F(LoginTest, EndsWithWhatItBegan) {
   const CK_SESSION_HANDLE session = open_session();
   const CK_SESSION_HANDLE other = open_session(0);

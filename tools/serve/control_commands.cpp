@@ -212,14 +212,12 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
                       : open_task(*accepted, book_, liveness_ == nullptr ? nullptr : registry_,
                                   request, caller, user);
     loop_.post([this, result = std::move(result), id = request.task, user, opening, answer] {
-      const std::vector<PendingOpenings::Revocation> revocations =
-          openings_.revocations_since(opening);
-      openings_.end(opening);
+      const std::vector<PendingOpenings::Revocation> revocations = openings_.end(opening);
       if (const auto* const refused = std::get_if<OpeningRefused>(&result)) {
         tasks_.give_back(user, id);
         metrics_.opening_refused();
         answer(refusal(refused->status, refused->why));
-      } else if (!is_revoked(std::get<RecordedTask>(result).plan, revocations)) {
+      } else if (!end_if_revoked(std::get<RecordedTask>(result).plan, revocations)) {
         opened(std::get<RecordedTask>(result), user, answer);
       } else {
         tasks_.give_back(user, id);
@@ -232,8 +230,8 @@ void ControlCommands::open(const Caller& caller, const ControlRequest& request,
 }
 
 /// Ends a task that has not appeared yet, if a revocation since it was asked for means it.
-bool ControlCommands::is_revoked(const TaskPlan& plan,
-                                 const std::vector<PendingOpenings::Revocation>& since) {
+bool ControlCommands::end_if_revoked(const TaskPlan& plan,
+                                     const std::vector<PendingOpenings::Revocation>& since) {
   const auto meant =
       std::ranges::find_if(since, [&](const auto& one) { return is_meant(one.target, plan); });
   if (meant == since.end()) return false;

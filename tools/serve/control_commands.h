@@ -56,8 +56,8 @@ class ControlCommands {
  private:
   void dispatch(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void open(const Caller& caller, const ControlRequest& request, const Answer& answer);
-  [[nodiscard]] bool is_revoked(const TaskPlan& plan,
-                                const std::vector<PendingOpenings::Revocation>& since);
+  [[nodiscard]] bool end_if_revoked(const TaskPlan& plan,
+                                    const std::vector<PendingOpenings::Revocation>& since);
   void opened(RecordedTask recorded, uid_t user, const Answer& answer);
   void close(const Caller& caller, const ControlRequest& request, const Answer& answer);
   void list(const Caller& caller, const ControlRequest& request, const Answer& answer);

@@ -23,10 +23,14 @@ PendingOpenings::Number PendingOpenings::begin(uid_t user, bool is_operator,
   return last_;
 }
 
-void PendingOpenings::end(Number opening) noexcept {
+std::vector<PendingOpenings::Revocation> PendingOpenings::end(Number opening) {
+  std::vector<Revocation> since;
+  std::ranges::copy_if(revocations_, std::back_inserter(since),
+                       [opening](const auto& one) { return one.last >= opening; });
   openings_.erase(opening);
   const Number oldest = openings_.empty() ? last_ + 1 : openings_.begin()->first;
   std::erase_if(revocations_, [oldest](const auto& one) { return one.last < oldest; });
+  return since;
 }
 
 std::size_t PendingOpenings::revoke(const RevocationTarget& target, const std::string& cause) {
@@ -37,13 +41,6 @@ std::size_t PendingOpenings::revoke(const RevocationTarget& target, const std::s
   });
   if (meant > 0) revocations_.push_back({target, cause, last_});
   return static_cast<std::size_t>(meant);
-}
-
-std::vector<PendingOpenings::Revocation> PendingOpenings::revocations_since(Number opening) const {
-  std::vector<Revocation> since;
-  std::ranges::copy_if(revocations_, std::back_inserter(since),
-                       [opening](const auto& one) { return one.last >= opening; });
-  return since;
 }
 
 }  // namespace mayfly::serve

@@ -32,14 +32,13 @@ class PendingOpenings {
   /// @param user  Who asks.
   /// @throws tools::Failure kTryAgain; never for an operator.
   [[nodiscard]] Number begin(uid_t user, bool is_operator, const std::string& task_id);
-  void end(Number opening) noexcept;
+  /// @return the revocations since it began.
+  [[nodiscard]] std::vector<Revocation> end(Number opening);
   [[nodiscard]] std::size_t size() const noexcept { return openings_.size(); }
 
   /// Remembers a revocation for the openings that are under way.
   /// @return of how many it can't be told yet that it is not about them.
   std::size_t revoke(const RevocationTarget& target, const std::string& cause);
-  /// Those since an opening began.
-  [[nodiscard]] std::vector<Revocation> revocations_since(Number opening) const;
 
  private:
   struct Opening {

@@ -63,15 +63,9 @@ void Chip::flush_idle_session() noexcept {
     if (!record.empty()) {
       // First the record, without the lock: no signature waits for it.
       lock.unlock();
-      bool failed = false;
-      try {
-        records_->remove(record);
-      } catch (const std::exception& error) {
-        log::warn("the record of a policy session stays until the next reaping", error);
-        failed = true;
-      }
+      const bool is_struck_out = records_->strike_out(record);
       lock.lock();
-      if (failed) record_after_ = std::chrono::steady_clock::now() + kRecordPause;
+      if (!is_struck_out) record_after_ = std::chrono::steady_clock::now() + kRecordPause;
     }
     if (link_ != nullptr && link_->session.is_idle(options_.session_idle)) link_->session.flush();
   } catch (const std::exception& error) {

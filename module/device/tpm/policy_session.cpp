@@ -104,11 +104,7 @@ void PolicySession::use(const std::function<void(TPMI_SH_POLICY)>& policy_and_co
 void PolicySession::flush() {
   if (handle_ == 0 || !tpm_.usable()) return;
   // First the record: what is flushed can be another process's session at once.
-  try {
-    if (!record_.empty()) records_->remove(record_);
-  } catch (const std::exception& error) {
-    log::warn("the record of a policy session stays until the next reaping", error);
-  }
+  if (!record_.empty()) records_->strike_out(record_);
   record_.clear();
   try {
     tpm_.flush_context(handle_);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "device/tpm/liveness.h"
 
@@ -78,6 +79,16 @@ std::vector<Bytes> SessionRecords::parents(Tpm& tpm) {
     }
   }
   return found;
+}
+
+bool SessionRecords::strike_out(const Bytes& id) noexcept {
+  try {
+    remove(id);
+    return true;
+  } catch (const std::exception& error) {
+    log::warn("the record of a policy session stays until the next reaping", error);
+    return false;
+  }
 }
 
 void SessionRecords::remember_parent(Tpm& tpm, ByteView qualified_name) {

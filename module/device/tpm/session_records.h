@@ -29,6 +29,8 @@ class SessionRecords {
   /// @return what remove() wants.
   [[nodiscard]] Bytes add(TPMI_SH_POLICY session, std::uint64_t restarts);
   void remove(const Bytes& id) { journal_->remove(id); }
+  /// The same. @return false, and logged why, if it stays until the next reaping.
+  bool strike_out(const Bytes& id) noexcept;
 
   /// Records the parent of session keys, which is another after each reset of the TPM: a process
   /// that finds the TPM full of its children can then tell whose they are.

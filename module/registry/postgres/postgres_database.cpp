@@ -122,13 +122,7 @@ void PostgresDatabase::run(Connection& connection, Access access, const Body& bo
 }
 
 void PostgresDatabase::commit(Connection& connection, bool announced, Clock::time_point deadline) {
-  try {
-    connection.run_all(announced ? "NOTIFY mayfly; COMMIT" : "COMMIT", deadline);
-  } catch (const SqlConflict&) {
-    throw;
-  } catch (const Error& error) {
-    throw RegistryUnanswered(error.rv(), error.what());
-  }
+  commit_by([&] { connection.run_all(announced ? "NOTIFY mayfly; COMMIT" : "COMMIT", deadline); });
   if (connection.last_command() != "COMMIT") {
     throw Error(CKR_FUNCTION_FAILED, name_ + ": did not commit; look into the server's log");
   }

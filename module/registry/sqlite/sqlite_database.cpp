@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/process_identity.h"
-#include "registry/registry_unanswered.h"
 #include "registry/sqlite/connection.h"
 
 namespace mayfly::sqlite {
@@ -117,13 +116,7 @@ void SqliteDatabase::attempt(Access access, const Body& body, Clock::time_point 
   connection.run(access == Access::read ? "BEGIN" : "BEGIN IMMEDIATE");
   Transaction transaction(connection, boot_);
   body(transaction);
-  try {
-    connection.run("COMMIT");  // without it, closing undoes all
-  } catch (const SqlConflict&) {
-    throw;
-  } catch (const Error& error) {
-    throw RegistryUnanswered(error.rv(), error.what());
-  }
+  commit_by([&] { connection.run("COMMIT"); });  // without it, closing undoes all
 }
 
 }  // namespace mayfly::sqlite

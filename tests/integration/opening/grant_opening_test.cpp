@@ -144,13 +144,22 @@ TEST_F(GrantOpeningTest, ARevocationIsObeyedAtTheNextOpening) {
   EXPECT_EQ(story.back().actor, "operator");
 }
 
-TEST_F(GrantOpeningTest, ARevocationIsObeyedByWhoOnlySigns) {
-  auto claims = good_claims();
-  claims["max_sigs"] = 1'000'000;
-  ASSERT_EQ(open(grant(claims)), CKR_OK);
-  const CK_SESSION_HANDLE session = open_session(slot_);
-  CK_OBJECT_HANDLE key = 0;
-  ASSERT_EQ(generate(session, key), CKR_OK);
+/// One session and one key, with a grant for many signatures.
+class GrantSigningTest : public GrantOpeningTest {
+ protected:
+  GrantSigningTest() {
+    auto claims = good_claims();
+    claims["max_sigs"] = 1'000'000;
+    EXPECT_EQ(open(grant(claims)), CKR_OK);
+    session_ = open_session(slot_);
+    EXPECT_EQ(generate(session_, key_), CKR_OK);
+  }
+
+  CK_SESSION_HANDLE session_ = 0;
+  CK_OBJECT_HANDLE key_ = 0;
+};
+
+TEST_F(GrantSigningTest, ARevocationIsObeyedByWhoOnlySigns) {
   EXPECT_EQ(registry_
                 ->request_revocation({RevocationTarget::Kind::task_id, kGrantedTask, ""}, "stolen",
                                      "operator")
@@ -158,26 +167,20 @@ TEST_F(GrantOpeningTest, ARevocationIsObeyedByWhoOnlySigns) {
             1U);
   const auto deadline = BootClock::now() + std::chrono::seconds(20);
   CK_RV rv = CKR_OK;
-  while (rv == CKR_OK && BootClock::now() < deadline) rv = sign(session, key);
+  while (rv == CKR_OK && BootClock::now() < deadline) rv = sign(session_, key_);
   EXPECT_EQ(rv, CKR_SESSION_HANDLE_INVALID);
   EXPECT_EQ(slots(), 0U);
   EXPECT_EQ(registry_->transitions(recorded().at(0).serial).back().to, TaskState::revoked);
 }
 
-TEST_F(GrantOpeningTest, ARegistryThatHangsCostsSignaturesAMoment) {
-  auto claims = good_claims();
-  claims["max_sigs"] = 1'000'000;
-  ASSERT_EQ(open(grant(claims)), CKR_OK);
-  const CK_SESSION_HANDLE session = open_session(slot_);
-  CK_OBJECT_HANDLE key = 0;
-  ASSERT_EQ(generate(session, key), CKR_OK);
+TEST_F(GrantSigningTest, ARegistryThatHangsCostsSignaturesAMoment) {
   sqlite::Connection other(folder_.path() / "registry.db", sqlite::Connection::Clock::now());
   other.run("BEGIN EXCLUSIVE");
   auto longest = BootClock::duration::zero();
   const auto end = BootClock::now() + std::chrono::seconds(4);
   while (BootClock::now() < end) {
     const auto before = BootClock::now();
-    ASSERT_EQ(sign(session, key), CKR_OK);
+    ASSERT_EQ(sign(session_, key_), CKR_OK);
     longest = std::max(longest, BootClock::now() - before);
   }
   EXPECT_GE(longest, std::chrono::milliseconds(150)) << "it was not looked for";
